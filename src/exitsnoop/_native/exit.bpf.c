@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* The kernel side: one record for each process that ends (or each thread, with per_thread).
+ *
+ * sched_process_exit fires for every thread, in the dying thread's context. A process ends with its
+ * last thread, whichever that is; its leader may be long gone, or be replaced by a thread that calls
+ * exec. So a record is sent when the last thread dies, and its facts come from the group leader,
+ * whose PID and start time are the process's. The status is what wait_task_zombie() will give.
+ *
+ * Nothing is judged here. What cannot be sent is counted in `lost`.
+ */
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "kernel_types.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Tunables: set before loading, so the verifier removes what this run does not ask for. */
+const volatile bool failed = false;	 /* only a status other than 0 */
+const volatile bool per_thread = false;	 /* a record for every thread */
+const volatile bool only_pids = false;	 /* only the processes in `pids` */
+const volatile bool preemptible = false; /* the kernel may preempt a program of a tracepoint */
+
+__u64 lost; /* records that found no room in `exits` */
+
+/* Records, in the order of their reservation. session.c sets the size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+} exits SEC(".maps");
+
+/* PID -> start of the process that has it (0 until its first event, so that whoever gets the PID
+ * next is not taken for it). Written by session.c and here; created only with only_pids.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, __u64);
+} pids SEC(".maps");
+
+struct task_id {
+	__u64 start_boot_ns;
+	__u64 tid;
+};
+
+/* Who has been reported, where an exit has several who could report it: threads that all may be the
+ * last (see speaks_for_process), or programs (see on_exit_if_missed_1). An entry matters for
+ * milliseconds.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct task_id);
+	__type(value, __u8);
+	__uint(max_entries, 4096);
+} reported SEC(".maps");
+
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */
+
+static __u64 start_boot_ns(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->start_boottime))
+		return task->start_boottime;
+	return ((struct task_struct___before_5_5 *)task)->real_start_time;
+}
+
+/* True for the first who asks. */
+static bool is_first_to_report(struct task_struct *task)
+{
+	struct task_id id = { .start_boot_ns = start_boot_ns(task), .tid = task->pid };
+	__u8 one = 1;
+
+	return !bpf_map_lookup_elem(&reported, &id) &&
+	       bpf_map_update_elem(&reported, &id, &one, BPF_NOEXIST) == 0;
+}
+
+/* Before 6.16 the event does not say whose it is, and comes so late after the decrement of `live`
+ * (exit_mm() lies between) that several threads can find it 0. The first one speaks for the process,
+ * unless the status is not final: without SIGNAL_GROUP_EXIT (possible up to 6.0, if all threads leave
+ * by a raw exit) it is the leader's exit_code, which is set before the leader drops its mm.
+ */
+static bool speaks_for_process(struct task_struct *task, struct task_struct *leader)
+{
+	if (task->signal->live.counter)
+		return false;
+	if (!(task->signal->flags & SIGNAL_GROUP_EXIT) && task != leader && leader->mm)
+		return false;
+	return is_first_to_report(leader);
+}
+
+static bool is_last_thread(const __u64 *ctx, struct task_struct *task, struct task_struct *leader)
+{
+	struct trace_event_raw_sched_process_exit___since_6_16 *record = NULL;
+
+	if (bpf_core_field_exists(record->group_dead))
+		return ctx[1] & 0xff;
+	return speaks_for_process(task, leader);
+}
+
+/* The expression of wait_task_zombie(), the same from 4.18 to 7.3. */
+static int process_status(struct task_struct *leader)
+{
+	struct signal_struct *signal = leader->signal;
+
+	return signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
+}
+
+static bool is_traced(struct task_struct *leader)
+{
+	__u32 pid = leader->tgid;
+	__u64 started = start_boot_ns(leader);
+	__u64 *expected = bpf_map_lookup_elem(&pids, &pid);
+
+	if (!expected)
+		return false;
+	if (!*expected)
+		*expected = started;
+	return *expected == started;
+}
+
+static __noinline int report_exit(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *leader = task->group_leader;
+	struct task_struct *subject = per_thread ? task : leader;
+	struct exit_event *event;
+	bool last_thread;
+	int status;
+
+	last_thread = is_last_thread(ctx, task, leader);
+	if (!last_thread && !per_thread)
+		return 0;
+	if (only_pids && !is_traced(leader))
+		return 0;
+	status = last_thread ? process_status(leader) : task->exit_code;
+	if (failed && !(status & 0xffff))
+		return 0;
+	if (preemptible && !is_first_to_report(subject))
+		return 0;
+
+	event = bpf_ringbuf_reserve(&exits, sizeof(*event), 0);
+	if (!event) {
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
+	/* After the reservation: session.c's ordering relies on it. */
+	event->boot_ns = bpf_ktime_get_boot_ns();
+	event->start_boot_ns = start_boot_ns(subject);
+	event->pid = leader->tgid;
+	event->tid = subject->pid;
+	event->ppid = leader->real_parent->tgid;
+	event->status = status;
+	event->last_thread = last_thread;
+	event->unused = 0;
+	/* Plain loads, not a helper: lockdown=confidentiality takes bpf_probe_read_kernel() away. */
+#pragma unroll
+	for (int i = 0; i < COMM_BYTES; i++)
+		event->comm[i] = subject->comm[i];
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(__u64 *ctx)
+{
+	return report_exit(ctx);
+}
+
+/* A program does not run while another task is inside it on the same CPU: the kernel counts a miss
+ * (recursion_misses) and goes on. That cannot happen where tracepoints disable preemption. Since they
+ * are guarded by SRCU-fast instead (seen in v7.3), a task can be preempted inside the program, and all
+ * exits on that CPU would go unreported until it runs again. So there the exit is offered to three
+ * more programs in turn; the first one that runs reports it. session.c loads them only with
+ * `preemptible`.
+ */
+SEC("tp_btf/sched_process_exit")
+int on_exit_if_missed_1(__u64 *ctx)
+{
+	return report_exit(ctx);
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit_if_missed_2(__u64 *ctx)
+{
+	return report_exit(ctx);
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit_if_missed_3(__u64 *ctx)
+{
+	return report_exit(ctx);
+}

@@ -1,0 +1,1 @@
+"""Exits -> text, one module a format. Nothing here knows of BPF or of the command line."""

@@ -1,0 +1,32 @@
+r"""Text from a process, made safe for a row: the C-style escapes of `ls --escape`.
+
+A newline is \n, an escape character \033, a space "\ ", a backslash \\; a byte that is not UTF-8
+and the bytes of a character that does not print are \ooo, in octal. So a row has the columns it
+should have whatever the name, splits at its spaces, and cannot move a cursor.
+"""
+
+_LETTERS = {
+    "\a": r"\a",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+    "\\": r"\\",
+    " ": r"\ ",
+}
+
+
+def escape(text: bytes, *, ascii_only: bool = False) -> str:
+    """Return the text of a field. ascii_only: for a reader that does not take UTF-8."""
+    decoded = text.decode("utf-8", "surrogateescape")
+    return "".join([_escape_character(character, ascii_only) for character in decoded])
+
+
+def _escape_character(character: str, ascii_only: bool) -> str:
+    if character in _LETTERS:
+        return _LETTERS[character]
+    if character.isprintable() and (character.isascii() or not ascii_only):
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,91 @@
+"""The processes named by PID: whether they exist, and when all have ended."""
+
+import contextlib
+import os
+import select
+from collections.abc import Iterable
+
+from exitsnoop.errors import NoSuchProcess
+
+
+class Targets:
+    """Processes held by pidfd, so that whoever gets a PID next is not taken for the first one.
+
+    A pidfd becomes readable after the process's last thread has passed sched_process_exit (it is
+    woken in exit_notify()), so the record of its end is in the ring by then. A process that is only
+    a zombie has ended.
+
+    Raises NoSuchProcess.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._pids: dict[int, int] = {}
+        self._any = False
+        try:
+            for pid in pids:
+                self._any = True
+                self._pids[_open(pid)] = pid
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether there were any, and all have ended."""
+        return self._any and not self._pids
+
+    def pidfds(self) -> list[int]:
+        """Return a descriptor for each that is not known to have ended."""
+        return list(self._pids)
+
+    def reap(self, epoll: select.epoll) -> list[int]:
+        """Return the PIDs that have ended since the last call, and forget them."""
+        if not self._pids:
+            return []
+        poll = select.poll()
+        for pidfd in self._pids:
+            poll.register(pidfd, select.POLLIN)
+        ended = []
+        for pidfd, _ in poll.poll(0):
+            epoll.unregister(pidfd)
+            os.close(pidfd)
+            ended.append(self._pids.pop(pidfd))
+        return ended
+
+    def close(self) -> None:
+        """Forget all. Harmless when closed."""
+        while self._pids:
+            pidfd, _ = self._pids.popitem()
+            os.close(pidfd)
+
+
+def already_ended(pid: int) -> NoSuchProcess:
+    """Return the error for a process that ended before tracing was on."""
+    return NoSuchProcess(f"process {pid} had ended before tracing began", pid)
+
+
+def _open(pid: int) -> int:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise NoSuchProcess(f"there is no process {pid}", pid) from None
+    except OSError:
+        process = _process_of_thread(pid)
+        if process is None:
+            raise
+        raise NoSuchProcess(f"{pid} is a thread of process {process}: name that one", pid) from None
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    if poll.poll(0):
+        os.close(pidfd)
+        raise NoSuchProcess(f"process {pid} has ended: it is a zombie, not waited for", pid)
+    return pidfd
+
+
+def _process_of_thread(tid: int) -> int | None:
+    with contextlib.suppress(OSError), open(f"/proc/{tid}/status", "rb") as lines:
+        for line in lines:
+            if line.startswith(b"Tgid:"):
+                process = int(line.split()[1])
+                return process if process != tid else None
+    return None

@@ -1,0 +1,288 @@
+"""Tracer: filters in, Exit records out. The only importer of the native layer."""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from exitsnoop._native import Session, SessionError
+from exitsnoop.clock import wall_offset_ns
+from exitsnoop.filters import Filters
+from exitsnoop.kernel import tracepoints_are_preemptible
+from exitsnoop.records import EVENT, Exit, decode
+from exitsnoop.targets import Targets, already_ended
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import TracebackType
+
+RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
+BATCH_BYTES = 2048 * EVENT.size  # bounds what a burst makes Python hold at a time
+
+# An exit that comes alone is read at once. Where they come in numbers (several in one batch, or one
+# right after the other) the next batch is given PAUSE_S to grow: the kernel wakes us only for the
+# first record we have not seen, and a wake-up costs the dying process more than all the rest.
+ALONE_S = 0.002
+PAUSE_S = 0.01
+
+
+class Tracer:
+    """Every process that ends from now on, until stopped.
+
+    The constructor returns when tracing is on: what ends after that is reported, exactly once.
+    Iterate, with `for` or `async for`, to get the exits in the order of their time. Iteration ends
+    after stop(), or when all processes of `pids` have ended, and has then given all before that.
+
+    >>> with Tracer(failed=True) as tracer:
+    ...     for exit in tracer:
+    ...         print(exit.pid, exit.comm, exit.exit_code)
+
+    One thread at a time may iterate. Any thread may call close(); any thread, or a signal handler,
+    stop(). Needs CAP_BPF and CAP_PERFMON, or root, and a kernel with BTF, 5.8 or later.
+
+    Args:
+        pids: trace only these processes.
+        failed: leave out processes that ended with exit(0).
+        per_thread: report every thread that ends; its process ended with it if last_thread.
+        ring_bytes: size of the buffer the kernel writes to, a power of two and at least a page. An
+            exit takes 56 bytes; those that find no room are counted in `lost`.
+
+    Raises:
+        NotPermitted: a privilege is missing.
+        KernelRefused: the kernel cannot, or will not, run the BPF program.
+        NoSuchProcess: one of pids does not exist, or ended before tracing was on.
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        pids: Iterable[int] = (),
+        failed: bool = False,
+        per_thread: bool = False,
+        ring_bytes: int = RING_BYTES,
+    ) -> None:
+        self._closed = True
+        filters = Filters.checked(pids=pids, failed=failed, per_thread=per_thread)
+        if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):
+            raise ValueError("ring_bytes must be a power of two and at least a page")
+        self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
+        self._wake_lock = (
+            threading.RLock()
+        )  # apart: stop() must not wait for who waits to be stopped
+        self._stopping = False
+        self._ended = False
+        self._lost = 0
+        self._busy = False
+        self._drained_at = 0.0
+        self._wall_offset_ns = 0
+        self._block = memoryview(b"")  # drained, not decoded yet
+        self._pending: Iterator[Exit] = iter(())  # decoded, not given yet
+        self._reader: int | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        with contextlib.ExitStack() as undo:
+            self._targets = Targets(filters.pids)
+            undo.callback(self._targets.close)
+            self._session = _open_session(filters, ring_bytes)
+            undo.callback(self._session.close)
+            self._epoll = undo.enter_context(select.epoll())
+            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            undo.callback(os.close, self._wake)
+            for fd in (self._session.fileno(), self._wake, *self._targets.pidfds()):
+                self._epoll.register(fd, select.EPOLLIN)
+            self._require_no_gap(filters)
+            self._cleanup = undo.pop_all()
+        self._closed = False
+
+    def _require_no_gap(self, filters: Filters) -> None:
+        """Refuse a process that ended while the program was being attached: it left no record."""
+        gone = self._targets.reap(self._epoll)
+        self._drain()
+        if filters.failed:  # then a success leaves no record either
+            return
+        recorded = {record.pid for record in decode(self._block, self._wall_offset_ns)}
+        for pid in gone:
+            if pid not in recorded:
+                raise already_ended(pid)
+
+    def __enter__(self) -> "Tracer":
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            self.close()
+
+    @property
+    def lost(self) -> int:
+        """How many exits, up to now, could not be delivered because the buffer was full."""
+        with contextlib.suppress(ValueError):  # closed: the last count stands
+            self._lost = self._session.lost()
+        return self._lost
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything has been read that ever will be."""
+        return self._ended and not self._block
+
+    def fileno(self) -> int:
+        """Return a descriptor for select, poll or an event loop: readable when read() is due."""
+        return self._epoll.fileno()
+
+    def stop(self) -> None:
+        """End the tracing; iteration still gives what ended before. Harmless when stopped."""
+        self._stopping = True
+        with self._wake_lock:
+            if not self._closed:
+                os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Detach and free everything; iteration ends at once. Harmless when closed."""
+        self.stop()
+        with self._lock, self._wake_lock:
+            if self._closed:
+                return
+            self._lost = self._session.lost()
+            self._closed = self._ended = True
+            self._block = memoryview(b"")
+            self._cleanup.close()
+            if self._waiter:
+                self._waiter.get_loop().call_soon_threadsafe(_resolve, self._waiter)
+
+    def read(self) -> list[Exit]:
+        """Return the exits that are there now; never blocks. `ended` says whether more can come."""
+        records: list[Exit] = []
+        while batch := self._next_batch(timeout=0):
+            records += batch
+        return records
+
+    def batches(self, reader: int | None = None) -> Iterator[list[Exit]]:
+        """Iterate over lists of exits, as many as there are at a time: quicker than one by one.
+
+        Args:
+            reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
+        """
+        if reader is not None:
+            with contextlib.suppress(
+                PermissionError
+            ):  # a file; only pipes and their like are pollable
+                self._epoll.register(reader, 0)
+                self._reader = reader
+        while not self.ended:
+            self._pause()
+            if batch := self._next_batch():
+                yield batch
+
+    def __iter__(self) -> "Tracer":
+        return self
+
+    def __next__(self) -> Exit:
+        while True:
+            for record in self._pending:
+                return record
+            if self.ended:
+                raise StopIteration
+            self._pause()
+            self._pending = iter(self._next_batch())
+
+    def __aiter__(self) -> "Tracer":
+        return self
+
+    async def __anext__(self) -> Exit:
+        import asyncio  # slow to import, and most runs do without
+
+        while True:
+            for record in self._pending:
+                return record
+            if self.ended:
+                raise StopAsyncIteration
+            if self._busy and not self._block:
+                await asyncio.sleep(PAUSE_S)
+            if not (self._block or self._closed):
+                await self._readable(asyncio.get_running_loop())
+            self._pending = iter(self._next_batch(timeout=0))
+
+    async def _readable(self, loop: "asyncio.AbstractEventLoop") -> None:
+        self._waiter = loop.create_future()
+        fd = self.fileno()
+        loop.add_reader(fd, _resolve, self._waiter)
+        try:
+            await self._waiter
+        finally:
+            loop.remove_reader(fd)
+            self._waiter = None
+
+    def _pause(self) -> None:
+        if self._busy and not self._block:
+            time.sleep(PAUSE_S)
+
+    def _next_batch(self, timeout: float | None = None) -> list[Exit]:
+        """Return some exits; none after the time-out, or when woken for another reason."""
+        with self._lock:
+            if not (self._block or self._closed):
+                self._wait(timeout)
+                self._drain()
+            batch, self._block = self._block[:BATCH_BYTES], self._block[BATCH_BYTES:]
+            return decode(batch, self._wall_offset_ns)
+
+    def _wait(self, timeout: float | None) -> None:
+        for fd, _ in self._epoll.poll(timeout):
+            if fd == self._reader:
+                self._ended = True
+        self._targets.reap(self._epoll)
+
+    def _drain(self) -> None:
+        # Asked before draining: what ended before the answer is in the ring by then.
+        finishing = self._stopping or self._targets.all_ended
+        self._wall_offset_ns = wall_offset_ns()
+        block, complete = self._session.drain()
+        self._block = memoryview(block)
+        now = time.monotonic()
+        self._busy = not complete or len(block) > EVENT.size or now - self._drained_at < ALONE_S
+        if block:
+            self._drained_at = now
+        if finishing and complete:
+            self._ended = True
+
+
+def trace(*, pids: Iterable[int] = (), failed: bool = False, per_thread: bool = False) -> Tracer:
+    """Return a Tracer, attached: for a loop that needs no more than the exits.
+
+    >>> for exit in trace(pids=[4242]):
+    ...     print(exit.status)
+
+    It is closed when nothing refers to it any more, so at the latest when the loop is left. See
+    Tracer for the arguments and the errors.
+    """
+    return Tracer(pids=pids, failed=failed, per_thread=per_thread)
+
+
+def _open_session(filters: Filters, ring_bytes: int) -> Session:
+    try:
+        return Session(
+            failed=filters.failed,
+            per_thread=filters.per_thread,
+            preemptible=tracepoints_are_preemptible(),
+            pids=filters.pids,
+            ring_bytes=ring_bytes,
+        )
+    except SessionError as error:
+        from exitsnoop.refusals import explain
+
+        step, number, log = error.args
+        raise explain(step, number, log) from None
+
+
+def _resolve(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

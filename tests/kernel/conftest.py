@@ -1,0 +1,53 @@
+"""The kernel layer: real exits under the running kernel. Needs root and BTF."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from needs import need
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _able() -> None:
+    need(os.geteuid() == 0, "the kernel layer needs root: run `make test`, or `sudo make test`")
+    need(Path("/sys/kernel/btf/vmlinux").exists(), "the kernel layer needs a kernel with BTF")
+
+
+def compiled(name: str, directory: Path) -> Iterator[Path]:
+    """Compile a program of this folder; remove it at the end, with the cores it left."""
+    program = directory / name
+    flags = ["-O1", "-static", "-pthread", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["cc", *flags, "-o", program, HERE / f"{name}.c"], check=True)
+    yield program
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program endings.c, in a directory that takes its cores."""
+    yield from compiled("endings", tmp_path_factory.mktemp("endings"))
+
+
+@pytest.fixture(scope="session")
+def refuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program refuse.c."""
+    yield from compiled("refuse", tmp_path_factory.mktemp("refuse"))
+
+
+@pytest.fixture
+def busy_cpus() -> Iterator[None]:
+    """Every CPU has something else to do, all the time."""
+    loads = [
+        subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in os.sched_getaffinity(0)
+    ]
+    try:
+        yield
+    finally:
+        for load in loads:
+            load.kill()
+            load.wait()

@@ -1,0 +1,88 @@
+"""Privileges, and kernels that refuse: the exit status, and a message that says what to do."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import run, tracing
+
+# Nobody, who may still read every file: the interpreter need not be in a place open to all.
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+BPF_ONLY = "-all,+bpf,+perfmon,+dac_read_search"
+NO_BPF = "-all,+dac_read_search"
+
+
+def with_capabilities(names: str) -> list[str]:
+    return ["setpriv", f"--inh-caps={names}", f"--ambient-caps={names}", f"--bounding-set={names}"]
+
+
+def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
+    prefix = [*NOBODY, *with_capabilities(BPF_ONLY)[1:]]
+    with tracing(exitsnoop, "-x", prefix=prefix) as tracer:
+        status = Path(f"/proc/{tracer.process.pid}/status").read_text()
+        with subprocess.Popen(["sh", "-c", "exit 9"]) as shell:
+            pass
+        lines = tracer.stop()
+    assert "Uid:\t65534\t65534\t65534\t65534" in status
+    assert [line.split()[-2:] for line in lines if f" {shell.pid} " in line] == [["code", "9"]]
+    assert tracer.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "missing"),
+    [
+        (NO_BPF, "CAP_BPF and CAP_PERFMON"),
+        (f"{NO_BPF},+perfmon", "CAP_BPF"),
+        (f"{NO_BPF},+bpf", "CAP_PERFMON"),
+    ],
+)
+@pytest.mark.parametrize("user", [NOBODY, ["setpriv"]], ids=["nobody", "root"])
+def test_without_them_it_says_what_is_needed(
+    exitsnoop: str, user: list[str], capabilities: str, missing: str
+) -> None:
+    result = run(exitsnoop, prefix=[*user, *with_capabilities(capabilities)[1:]])
+    assert (result.returncode, result.stdout) == (77, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("exitsnoop: tracing needs the capabilities CAP_BPF and CAP_PERFMON, ")
+    assert f"lacks {missing}: run it with sudo" in line
+
+
+def test_capabilities_of_a_user_namespace_do_not_count(exitsnoop: str) -> None:
+    result = run(exitsnoop, prefix=["unshare", "--user", "--map-root-user"])
+    assert (result.returncode, result.stdout) == (77, "")
+    (line,) = result.stderr.splitlines()
+    assert "user namespace" in line
+
+
+def test_a_wrong_option_is_told_before_a_missing_privilege(exitsnoop: str) -> None:
+    result = run(exitsnoop, "-p", "x", prefix=[*NOBODY, *with_capabilities(NO_BPF)[1:]])
+    assert result.returncode == 2
+
+
+def test_a_kernel_without_btf(exitsnoop: str) -> None:
+    hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$0"'
+    result = run(exitsnoop, prefix=["unshare", "--mount", "sh", "-c", hide])
+    assert (result.returncode, result.stdout) == (70, "")
+    assert "exitsnoop: this kernel does not describe its types" in result.stderr
+    assert "CONFIG_DEBUG_INFO_BTF" in result.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.ENOMEM])
+def test_a_refused_program(exitsnoop: str, refuse: Path, number: int) -> None:
+    result = run(exitsnoop, prefix=[str(refuse), str(number)])
+    assert (result.returncode, result.stdout) == (70, "")
+    first, *log = result.stderr.splitlines()
+    assert first.startswith("exitsnoop: the kernel refused the BPF program: ")
+    assert any("libbpf: " in line for line in log), "what libbpf said is missing"
+
+
+def test_the_library_raises_and_never_prints(refuse: Path) -> None:
+    script = (
+        "import exitsnoop\n"
+        "try: exitsnoop.trace()\n"
+        "except exitsnoop.KernelRefused as error: raise SystemExit('libbpf: ' in error.log)\n"
+    )
+    result = run(sys.executable, "-c", script, prefix=[str(refuse), "22"])
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "")

@@ -1,0 +1,138 @@
+"""The wheel in dist/: what is in it, and that it asks nothing of the machine it is installed on."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from needs import need
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PACKAGE = ROOT / "src" / "exitsnoop"
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """Run a command to its end, with the environment's tools in reach; return its output."""
+    path = f"{BIN}:{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"PATH": path},
+    ).stdout
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    wheels = list((ROOT / "dist").glob("*.whl"))
+    need(bool(wheels), "there is no wheel to test: run `make test`, or `make wheel` before")
+    assert len(wheels) == 1
+    return wheels[0]
+
+
+@pytest.fixture(scope="session")
+def content(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def pythons() -> list[Path]:
+    """Every interpreter on this machine that the wheel is meant for."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    places = [Path(sys.base_prefix, "bin"), Path("/usr/bin"), Path("/usr/local/bin")]
+    places += pyenv.glob("versions/*/bin")
+    found = set()
+    for file in (file for place in places for file in place.glob("python3.*")):
+        version = re.fullmatch(r"python3\.(\d+)", file.name)
+        if version and int(version[1]) >= 10:
+            found.add(file.resolve())
+    return sorted(found)
+
+
+def test_tag(wheel: Path) -> None:
+    assert re.fullmatch(r"exitsnoop-[^-]+-cp310-abi3-manylinux_\d+_\d+_\w+\.whl", wheel.name)
+
+
+def test_uses_only_the_stable_abi(wheel: Path) -> None:
+    run("abi3audit", "--strict", wheel)
+
+
+def test_holds_the_whole_package(content: set[str]) -> None:
+    sources = {f"exitsnoop/{file.relative_to(PACKAGE)}" for file in PACKAGE.rglob("*.py*")}
+    sources = {name for name in sources if "__pycache__" not in name}
+    assert {"exitsnoop/_native.pyi", "exitsnoop/py.typed"} <= content
+    assert sources <= content, "a file is not named in src/exitsnoop/meson.build"
+
+
+@pytest.mark.parametrize("library", ["libbpf", "libelf"])
+def test_brings_its_libraries(content: set[str], library: str) -> None:
+    assert any(name.startswith(f"exitsnoop.libs/{library}-") for name in content)
+
+
+@pytest.mark.parametrize("python", pythons(), ids=str)
+def test_installs_and_imports(wheel: Path, python: Path, tmp_path: Path) -> None:
+    there = tmp_path / "bin" / "python"
+    run(python, "-m", "venv", "--without-pip", tmp_path)
+    run("python", "-m", "pip", "-q", "--python", there, "install", "--no-index", "--no-deps", wheel)
+    module = run(
+        there, "-c", "from exitsnoop import _native; print(_native.__file__)", cwd=tmp_path
+    )
+    assert module.startswith(str(tmp_path))
+
+
+def test_sdist_is_what_is_committed_and_builds(tmp_path: Path) -> None:
+    need((ROOT / ".git").exists(), "an sdist is made from a git checkout")
+    clone = tmp_path / "clone"  # so that root leaves nothing in the user's checkout
+    run("git", "clone", "--quiet", ROOT, clone)
+    run("python", "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, clone)
+    [sdist] = tmp_path.glob("*.tar.gz")
+    run("tar", "-x", "-f", sdist, "-C", tmp_path)
+    tree = tmp_path / sdist.name.removesuffix(".tar.gz")
+    held = {str(file.relative_to(tree)) for file in tree.rglob("*") if file.is_file()}
+    assert held == {*run("git", "ls-files", cwd=clone).splitlines(), "PKG-INFO"}
+    run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, tree)
+    assert list(tmp_path.glob("*.whl"))
+
+
+INSTALL_AND_TRACE = """
+for tool in cc gcc clang bpftool; do
+    if command -v "$tool"; then exit 1; fi
+done
+test -z "$(find / -xdev '(' -name 'libbpf*' -o -name 'libelf*' ')' -print)"
+python3 -m venv /venv
+/venv/bin/pip install --quiet --no-index --no-deps /mnt/*.whl
+exec /venv/bin/exitsnoop
+"""
+
+
+def test_traces_on_a_machine_without_compiler_or_libbpf(wheel: Path) -> None:
+    need(os.geteuid() == 0, "tracing needs root: run `make test`, or `sudo make test`")
+    need(bool(shutil.which("mmdebstrap")), "a bare system is made by mmdebstrap: run it on Debian")
+    bare_system = [str(ROOT / "tools/bare-debian"), "python3,python3-venv", str(wheel.parent)]
+    machine = subprocess.Popen(
+        [*bare_system, "sh", "-euc", INSTALL_AND_TRACE],
+        stdout=subprocess.PIPE,
+        bufsize=0,  # readline() must leave to communicate() what comes after the line
+    )
+    try:
+        assert machine.stdout
+        assert machine.stdout.readline().startswith(b"PCOMM"), "it did not come to tracing"
+        ended = subprocess.Popen(["sh", "-c", "exit 7"])
+        ended.wait()
+        machine.send_signal(signal.SIGINT)
+        rows, _ = machine.communicate(timeout=60)
+    finally:
+        machine.kill()
+        machine.wait()
+    assert machine.returncode == 0
+    mine = [row for row in rows.decode().splitlines() if row.split()[1] == str(ended.pid)]
+    assert len(mine) == 1
+    assert mine[0].endswith("code 7")
