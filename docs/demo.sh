@@ -1,8 +1,7 @@
 #!/bin/sh
 # Ends processes in some of the ways there are: what the README's output shows.
-#   sudo exitsnoop -t --utc &  sh docs/demo.sh
-worker() { /usr/bin/python3 -c "$1" >/dev/null 2>&1; }
-threads='import ctypes, os, threading, time
+#   sudo exitsnoop -w &  sh docs/demo.sh
+threads='import ctypes, os, threading
 prctl, syscall = ctypes.CDLL(None).prctl, ctypes.CDLL(None).syscall
 prctl(15, b"worker\x1b[31m")  # PR_SET_NAME
 def finish():
@@ -13,8 +12,13 @@ syscall(60, 0)  # the first thread leaves with 0, the process goes on'
 
 sh -c 'exit 0'
 sh -c 'exit 65'
-sh -c 'kill -USR1 $$'
-sh -c 'ulimit -c unlimited; cd /tmp; kill -SEGV $$'
-sh -c 'kill -34 $$'
-worker "$threads"
-rm -f /tmp/core
+/usr/bin/python3 -c "$threads"
+sleep 1000 &
+/bin/kill -USR1 $!
+wait $!
+sh -c 'ulimit -c unlimited; cd /tmp; exec /usr/bin/python3 -c "import ctypes; ctypes.string_at(0)"'
+sh -c 'ulimit -f 8; exec /usr/bin/python3 -c "
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+open(\"/tmp/exitsnoop-demo\", \"wb\").write(bytes(9999))"'
+sh -c no-such-command 2>/dev/null
+rm -f /tmp/core /tmp/exitsnoop-demo

@@ -55,10 +55,11 @@ def recorded(
     pids: Iterable[int] = (),
     failed: bool = False,
     per_thread: bool = False,
+    why: bool = False,
 ) -> Iterator[list[Exit]]:
     """Trace while the block runs; the list is complete after it. No exit may be lost."""
     exits: list[Exit] = []
-    with Tracer(pids=pids, failed=failed, per_thread=per_thread) as tracer:
+    with Tracer(pids=pids, failed=failed, per_thread=per_thread, why=why) as tracer:
         reader = threading.Thread(target=lambda: exits.extend(tracer))
         reader.start()
         try:

@@ -5,15 +5,20 @@
 ...     print(exit.pid, exit.comm, exit.exit_code, exit.signal_name)
 """
 
+from exitsnoop.causes import Cause, Oom
 from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted, TraceError
+from exitsnoop.evidence import Sender
 from exitsnoop.records import Exit
 from exitsnoop.tracer import Tracer, trace
 
 __all__ = [
+    "Cause",
     "Exit",
     "KernelRefused",
     "NoSuchProcess",
     "NotPermitted",
+    "Oom",
+    "Sender",
     "TraceError",
     "Tracer",
     "trace",

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-EVENT_LAYOUT: tuple[tuple[str, int, int], ...]
-"""(field, offset, bytes) of each field of a record, as the compiler laid it out."""
+EXIT_EVENT: list[tuple[str, int, int]]
+SIGNAL_EVIDENCE: list[tuple[str, int, int]]
+OOM_EVIDENCE: list[tuple[str, int, int]]
+"""(field, offset, bytes) of each field of event.h's records, as the compiler laid it out."""
 
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).
@@ -19,12 +21,15 @@ class Session:
         self,
         failed: bool,
         per_thread: bool,
+        why: bool,
         preemptible: bool,
         pids: Sequence[int],
+        statuses: bytes,
         ring_bytes: int,
     ) -> None:
         """Load and attach. No pids: every process. ring_bytes: a power of two, whole pages.
 
+        statuses: five native 64-bit words, see filters.Filters.status_words(); none for all.
         preemptible: as kernel.tracepoints_are_preemptible() says.
 
         Raises SessionError.
@@ -33,14 +38,19 @@ class Session:
     def fileno(self) -> int:
         """The ring buffer's descriptor: readable while there are records to drain."""
 
-    def drain(self) -> tuple[bytes, bool]:
-        """Return the records that are there, whole and in order of time; never blocks.
+    def drain(self) -> tuple[bytes, bytes, bool]:
+        """Return (exits, evidence, complete): what is there; never blocks.
 
-        And whether that is all that ended before the call: False while one is still being written.
+        exits are whole records in the order of time. evidence are the other records, each after its
+        size (a native 64-bit word); none is later than the exit it belongs to. complete: whether
+        that is all that ended before the call; False while one is still being written.
         """
 
     def lost(self) -> int:
         """Return how many exits since the start the kernel could not deliver."""
+
+    def signals_recorded(self) -> int:
+        """Return how many signals that may end a process were kept, since the start."""
 
     def close(self) -> None:
         """Detach and free; harmless when closed."""

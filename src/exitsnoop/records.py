@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from exitsnoop import status as wait_status
+from exitsnoop.causes import Cause
 
 EVENT = struct.Struct("=QQIIIH?x16s")
 EVENT_FIELDS = (
@@ -40,6 +41,7 @@ class Exit(NamedTuple):
         last_thread: whether the process ended with it: False only for other threads, per thread.
         raw_comm: the name as the kernel has it, 16 bytes filled up with NUL.
         wall_ns: when it exited, nanoseconds since the epoch.
+        cause: why, if traced with why; None for a thread after which its process went on.
 
     PIDs are those of the initial PID namespace.
     """
@@ -53,6 +55,7 @@ class Exit(NamedTuple):
     last_thread: bool
     raw_comm: bytes
     wall_ns: int
+    cause: Cause | None = None
 
     def __repr__(self) -> str:
         return (
@@ -106,4 +109,4 @@ def decode(block: "bytes | memoryview", wall_offset_ns: int) -> list[Exit]:
     Raises struct.error if the block's size is not that of whole records.
     """
     make = Exit._make
-    return [make((*event, event[0] + wall_offset_ns)) for event in EVENT.iter_unpack(block)]
+    return [make((*event, event[0] + wall_offset_ns, None)) for event in EVENT.iter_unpack(block)]

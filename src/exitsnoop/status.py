@@ -19,6 +19,7 @@ _LAST = 64
 SIGNAL_NAMES: dict[int, str] = dict(enumerate(_NAMES, start=1))
 SIGNAL_NAMES[_RTMIN] = "RTMIN"
 SIGNAL_NAMES.update((number, f"RTMIN+{number - _RTMIN}") for number in range(_RTMIN + 1, _LAST + 1))
+SIGNALS: dict[str, int] = {name: number for number, name in SIGNAL_NAMES.items()}
 
 
 def exit_code(status: int) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exitsnoop._native import Session, SessionError
 from exitsnoop.clock import wall_offset_ns
+from exitsnoop.clues import Clues
 from exitsnoop.filters import Filters
 from exitsnoop.kernel import tracepoints_are_preemptible
 from exitsnoop.records import EVENT, Exit, decode
@@ -47,6 +48,9 @@ class Tracer:
         pids: trace only these processes.
         failed: leave out processes that ended with exit(0).
         per_thread: report every thread that ends; its process ended with it if last_thread.
+        why: find out the cause of each end. Costs a second program, at every signal that is sent.
+        signals, codes: only what ended by one of these signals, or with one of these exit codes.
+        causes: only what had one of these kinds of cause (causes.KINDS); implies why.
         ring_bytes: size of the buffer the kernel writes to, a power of two and at least a page. An
             exit takes 56 bytes; those that find no room are counted in `lost`.
 
@@ -63,12 +67,26 @@ class Tracer:
         pids: Iterable[int] = (),
         failed: bool = False,
         per_thread: bool = False,
+        why: bool = False,
+        signals: Iterable[int] = (),
+        codes: Iterable[int] = (),
+        causes: Iterable[str] = (),
         ring_bytes: int = RING_BYTES,
     ) -> None:
         self._closed = True
-        filters = Filters.checked(pids=pids, failed=failed, per_thread=per_thread)
+        filters = Filters.checked(
+            pids=pids,
+            failed=failed,
+            per_thread=per_thread,
+            why=why,
+            signals=signals,
+            codes=codes,
+            causes=causes,
+        )
         if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):
             raise ValueError("ring_bytes must be a power of two and at least a page")
+        self._filters = filters
+        self._clues = Clues()
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
         self._wake_lock = (
             threading.RLock()
@@ -76,6 +94,7 @@ class Tracer:
         self._stopping = False
         self._ended = False
         self._lost = 0
+        self._signals_recorded = 0
         self._busy = False
         self._drained_at = 0.0
         self._wall_offset_ns = 0
@@ -101,7 +120,7 @@ class Tracer:
         """Refuse a process that ended while the program was being attached: it left no record."""
         gone = self._targets.reap(self._epoll)
         self._drain()
-        if filters.failed:  # then a success leaves no record either
+        if filters.failed or filters.status_words():  # then an exit need not leave a record
             return
         recorded = {record.pid for record in decode(self._block, self._wall_offset_ns)}
         for pid in gone:
@@ -131,6 +150,18 @@ class Tracer:
         return self._lost
 
     @property
+    def signals_recorded(self) -> int:
+        """How many signals that could end a process have been kept as evidence, with why."""
+        with contextlib.suppress(ValueError):
+            self._signals_recorded = self._session.signals_recorded()
+        return self._signals_recorded
+
+    @property
+    def unexplained(self) -> int:
+        """How many processes ended by a signal of which nothing is known: kind "unknown"."""
+        return self._clues.missing
+
+    @property
     def ended(self) -> bool:
         """Whether everything has been read that ever will be."""
         return self._ended and not self._block
@@ -153,6 +184,7 @@ class Tracer:
             if self._closed:
                 return
             self._lost = self._session.lost()
+            self._signals_recorded = self._session.signals_recorded()
             self._closed = self._ended = True
             self._block = memoryview(b"")
             self._cleanup.close()
@@ -233,7 +265,15 @@ class Tracer:
                 self._wait(timeout)
                 self._drain()
             batch, self._block = self._block[:BATCH_BYTES], self._block[BATCH_BYTES:]
-            return decode(batch, self._wall_offset_ns)
+            records = decode(batch, self._wall_offset_ns)
+            return self._explained(records) if self._filters.why else records
+
+    def _explained(self, records: list[Exit]) -> list[Exit]:
+        explained = [
+            record._replace(cause=self._clues.judge(record)) if record.last_thread else record
+            for record in records
+        ]
+        return [record for record in explained if self._filters.passes(record.cause)]
 
     def _wait(self, timeout: float | None) -> None:
         for fd, _ in self._epoll.poll(timeout):
@@ -245,8 +285,10 @@ class Tracer:
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._stopping or self._targets.all_ended
         self._wall_offset_ns = wall_offset_ns()
-        block, complete = self._session.drain()
+        block, evidence, complete = self._session.drain()
         self._block = memoryview(block)
+        if evidence:
+            self._clues.add(evidence)
         now = time.monotonic()
         self._busy = not complete or len(block) > EVENT.size or now - self._drained_at < ALONE_S
         if block:
@@ -255,7 +297,16 @@ class Tracer:
             self._ended = True
 
 
-def trace(*, pids: Iterable[int] = (), failed: bool = False, per_thread: bool = False) -> Tracer:
+def trace(
+    *,
+    pids: Iterable[int] = (),
+    failed: bool = False,
+    per_thread: bool = False,
+    why: bool = False,
+    signals: Iterable[int] = (),
+    codes: Iterable[int] = (),
+    causes: Iterable[str] = (),
+) -> Tracer:
     """Return a Tracer, attached: for a loop that needs no more than the exits.
 
     >>> for exit in trace(pids=[4242]):
@@ -264,7 +315,15 @@ def trace(*, pids: Iterable[int] = (), failed: bool = False, per_thread: bool = 
     It is closed when nothing refers to it any more, so at the latest when the loop is left. See
     Tracer for the arguments and the errors.
     """
-    return Tracer(pids=pids, failed=failed, per_thread=per_thread)
+    return Tracer(
+        pids=pids,
+        failed=failed,
+        per_thread=per_thread,
+        why=why,
+        signals=signals,
+        codes=codes,
+        causes=causes,
+    )
 
 
 def _open_session(filters: Filters, ring_bytes: int) -> Session:
@@ -272,8 +331,10 @@ def _open_session(filters: Filters, ring_bytes: int) -> Session:
         return Session(
             failed=filters.failed,
             per_thread=filters.per_thread,
+            why=filters.why,
             preemptible=tracepoints_are_preemptible(),
             pids=filters.pids,
+            statuses=filters.status_words(),
             ring_bytes=ring_bytes,
         )
     except SessionError as error:

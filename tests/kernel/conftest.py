@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from needs import need
+from stage import Stage
 
 HERE = Path(__file__).parent
 
@@ -37,6 +38,19 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def refuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program refuse.c."""
     yield from compiled("refuse", tmp_path_factory.mktemp("refuse"))
+
+
+@pytest.fixture(scope="session")
+def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program deaths.c."""
+    yield from compiled("deaths", tmp_path_factory.mktemp("deaths"))
+
+
+@pytest.fixture
+def stage(deaths: Path) -> Iterator[Stage]:
+    """Processes of deaths.c, and cgroups for them."""
+    with Stage(deaths) as stage:
+        yield stage
 
 
 @pytest.fixture

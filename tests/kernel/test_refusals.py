@@ -9,18 +9,20 @@ import pytest
 from command import run, tracing
 
 # Nobody, who may still read every file: the interpreter need not be in a place open to all.
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+ROOT: list[str] = []
 BPF_ONLY = "-all,+bpf,+perfmon,+dac_read_search"
 NO_BPF = "-all,+dac_read_search"
 
 
-def with_capabilities(names: str) -> list[str]:
-    return ["setpriv", f"--inh-caps={names}", f"--ambient-caps={names}", f"--bounding-set={names}"]
+def become(user: list[str], capabilities: str) -> list[str]:
+    """Return the command to run another as a user with these capabilities."""
+    sets = [f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return ["setpriv", *user, *sets]
 
 
 def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
-    prefix = [*NOBODY, *with_capabilities(BPF_ONLY)[1:]]
-    with tracing(exitsnoop, "-x", prefix=prefix) as tracer:
+    with tracing(exitsnoop, "-x", prefix=become(NOBODY, BPF_ONLY)) as tracer:
         status = Path(f"/proc/{tracer.process.pid}/status").read_text()
         with subprocess.Popen(["sh", "-c", "exit 9"]) as shell:
             pass
@@ -38,11 +40,11 @@ def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
         (f"{NO_BPF},+bpf", "CAP_PERFMON"),
     ],
 )
-@pytest.mark.parametrize("user", [NOBODY, ["setpriv"]], ids=["nobody", "root"])
+@pytest.mark.parametrize("user", [NOBODY, ROOT], ids=["nobody", "root"])
 def test_without_them_it_says_what_is_needed(
     exitsnoop: str, user: list[str], capabilities: str, missing: str
 ) -> None:
-    result = run(exitsnoop, prefix=[*user, *with_capabilities(capabilities)[1:]])
+    result = run(exitsnoop, prefix=become(user, capabilities))
     assert (result.returncode, result.stdout) == (77, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("exitsnoop: tracing needs the capabilities CAP_BPF and CAP_PERFMON, ")
@@ -57,7 +59,7 @@ def test_capabilities_of_a_user_namespace_do_not_count(exitsnoop: str) -> None:
 
 
 def test_a_wrong_option_is_told_before_a_missing_privilege(exitsnoop: str) -> None:
-    result = run(exitsnoop, "-p", "x", prefix=[*NOBODY, *with_capabilities(NO_BPF)[1:]])
+    result = run(exitsnoop, "-p", "x", prefix=become(NOBODY, NO_BPF))
     assert result.returncode == 2
 
 

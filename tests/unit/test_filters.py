@@ -2,7 +2,8 @@
 
 import pytest
 
-from exitsnoop.filters import Filters, parse_pids
+from exitsnoop.cli.lists import parse_pids
+from exitsnoop.filters import Filters
 
 
 def test_pids_are_kept_in_order_and_once() -> None:

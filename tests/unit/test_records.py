@@ -5,29 +5,35 @@ import struct
 
 import pytest
 
-from exitsnoop import _native
+from exitsnoop import _native, evidence
 from exitsnoop.records import EVENT, EVENT_FIELDS, Exit, decode
 
 
-def test_layout_is_that_of_the_c_compiler() -> None:
-    """records.py and event.h say the same: each field's offset and size, and the whole."""
-    names = {"comm": "raw_comm"}
-    layout = [(names.get(name, name), at, size) for name, at, size in _native.EVENT_LAYOUT]
-    assert EVENT.size == sum(size for _, _, size in layout)
-    offset = 0
-    sizes = {name: size for name, _, size in layout}
-    for name, at, _ in layout:
-        assert at == offset
-        offset += sizes[name]
-    assert [name for name, _, _ in layout if name != "unused"] == list(EVENT_FIELDS)
-    parts = dict(zip(EVENT_FIELDS, EVENT.unpack(bytes(range(48))), strict=True))
-    for name, at, size in layout:
-        if name not in ("unused", "raw_comm", "last_thread"):
-            assert parts[name] == int.from_bytes(bytes(range(at, at + size)), "little"), name
+@pytest.mark.parametrize(
+    ("layout", "decoder"),
+    [
+        (_native.EXIT_EVENT, EVENT),
+        (_native.SIGNAL_EVIDENCE, evidence.SIGNAL),
+        (_native.OOM_EVIDENCE, evidence.OOM),
+    ],
+)
+def test_layout_is_that_of_the_c_compiler(
+    layout: list[tuple[str, int, int]], decoder: struct.Struct
+) -> None:
+    """The decoders and event.h say the same: each field's offset and size, and the whole."""
+    assert decoder.size == sum(size for _, _, size in layout)
+    ends = [at + size for _, at, size in layout]
+    assert [at for _, at, _ in layout] == [0, *ends[:-1]], "there is a hole"
+    pattern = bytes(n % 251 for n in range(decoder.size))
+    fields = [(at, size) for name, at, size in layout if name != "unused"]
+    for value, (at, size) in zip(decoder.unpack(pattern), fields, strict=True):
+        part = pattern[at : at + size]
+        signed, unsigned = (int.from_bytes(part, "little", signed=sign) for sign in (True, False))
+        assert value in (part, signed, unsigned, bool(unsigned))
 
 
 def test_fields_are_the_records() -> None:
-    assert Exit._fields == (*EVENT_FIELDS, "wall_ns")
+    assert Exit._fields[: len(EVENT_FIELDS)] == EVENT_FIELDS
 
 
 def test_decode() -> None:

@@ -14,8 +14,19 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "exitsnoop"
 
 # Each may import itself, those further right, and the ones at the end.
-ORDER = ["cli", "sinks", "tracer", "filters", "records", "status"]
-FOR_ALL = {"clock", "errors", "kernel", "refusals", "targets"}
+ORDER = [
+    "cli",
+    "sinks",
+    "tracer",
+    "clues",
+    "filters",
+    "records",
+    "causes",
+    "evidence",
+    "names",
+    "status",
+]
+FOR_ALL = {"clock", "errors", "kernel", "refusals", "syscalls", "targets"}
 
 
 def imports(path: Path) -> set[str]:

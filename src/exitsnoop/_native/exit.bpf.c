@@ -15,15 +15,18 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
-#include "kernel_types.bpf.h"
+#include "task.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Tunables: set before loading, so the verifier removes what this run does not ask for. */
-const volatile bool failed = false;	 /* only a status other than 0 */
-const volatile bool per_thread = false;	 /* a record for every thread */
-const volatile bool only_pids = false;	 /* only the processes in `pids` */
-const volatile bool preemptible = false; /* the kernel may preempt a program of a tracepoint */
+const volatile bool failed = false;	   /* only a status other than 0 */
+const volatile bool per_thread = false;	   /* a record for every thread */
+const volatile bool only_pids = false;	   /* only the processes in `pids` */
+const volatile bool only_statuses = false; /* only those in the next two */
+const volatile __u64 signal_set = 0;	   /* bit N-1: ended by signal N */
+const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
+const volatile bool preemptible = false;   /* the kernel may preempt a program of a tracepoint */
 
 __u64 lost; /* records that found no room in `exits` */
 
@@ -57,14 +60,7 @@ struct {
 	__uint(max_entries, 4096);
 } reported SEC(".maps");
 
-#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */
-
-static __u64 start_boot_ns(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->start_boottime))
-		return task->start_boottime;
-	return ((struct task_struct___before_5_5 *)task)->real_start_time;
-}
+#include "evidence.bpf.h" /* it sends through `exits` */
 
 /* True for the first who asks. */
 static bool is_first_to_report(struct task_struct *task)
@@ -107,6 +103,15 @@ static int process_status(struct task_struct *leader)
 	return signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 }
 
+static bool has_wanted_status(int status)
+{
+	unsigned int code = status >> 8 & 0xff;
+
+	if (status & 0x7f)
+		return signal_set & BIT(status & 0x7f);
+	return code_set[code / 64] & 1ULL << code % 64;
+}
+
 static bool is_traced(struct task_struct *leader)
 {
 	__u32 pid = leader->tgid;
@@ -137,9 +142,13 @@ static __noinline int report_exit(__u64 *ctx)
 	status = last_thread ? process_status(leader) : task->exit_code;
 	if (failed && !(status & 0xffff))
 		return 0;
+	if (only_statuses && !has_wanted_status(status))
+		return 0;
 	if (preemptible && !is_first_to_report(subject))
 		return 0;
 
+	if (why && last_thread && status & 0x7f)
+		send_evidence(task, leader, status & 0x7f);
 	event = bpf_ringbuf_reserve(&exits, sizeof(*event), 0);
 	if (!event) {
 		__sync_fetch_and_add(&lost, 1);
@@ -154,10 +163,7 @@ static __noinline int report_exit(__u64 *ctx)
 	event->status = status;
 	event->last_thread = last_thread;
 	event->unused = 0;
-	/* Plain loads, not a helper: lockdown=confidentiality takes bpf_probe_read_kernel() away. */
-#pragma unroll
-	for (int i = 0; i < COMM_BYTES; i++)
-		event->comm[i] = subject->comm[i];
+	read_comm(event->comm, subject);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -13,24 +13,178 @@ typedef struct {
 	int counter;
 } atomic_t;
 
-struct mm_struct;
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+struct percpu_counter {
+	__s64 count;
+};
+
+struct mm_struct {
+	unsigned long start_stack;
+	unsigned long arg_start;
+	unsigned long arg_end;
+	/* Since Linux kernel commit f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter") (in
+	 * v6.2). `count` is behind by what the CPUs have not added to it yet.
+	 */
+	struct percpu_counter rss_stat[4];
+};
+
+struct mm_struct___before_6_2 {
+	struct {
+		atomic_long_t count[4];
+	} rss_stat;
+};
+
+struct tty_struct {
+	char name[64];
+};
+
+struct rlimit {
+	unsigned long rlim_cur;
+	unsigned long rlim_max;
+};
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct sigpending {
+	struct list_head list;
+	sigset_t signal;
+};
+
+struct kernel_siginfo {
+	int si_signo;
+	int si_code;
+	union {
+		struct {
+			void *_addr;
+		} _sigfault;
+		struct {
+			int _syscall;
+			unsigned int _arch;
+		} _sigsys;
+	} _sifields;
+};
 
 struct signal_struct {
 	atomic_t live;	     /* threads that have not passed the middle of do_exit() */
 	int group_exit_code; /* what waitpid reports, once SIGNAL_GROUP_EXIT is set */
 	unsigned int flags;
+	int nr_threads;
+	struct sigpending shared_pending;
+	struct tty_struct *tty;
+	struct rlimit rlim[16];
+	struct mm_struct *oom_mm; /* set when the OOM killer chooses the process, and kept */
+};
+
+struct sigqueue {
+	struct list_head list; /* the first field in all versions */
+	struct kernel_siginfo info;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct upid {
+	int nr;
+	void *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct seccomp {
+	int mode;
+};
+
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long max;
+};
+
+struct kernfs_node {
+	const char *name;
+	/* Since Linux kernel commit 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent.") (in
+	 * v6.15).
+	 */
+	struct kernfs_node *__parent;
+};
+
+struct kernfs_node___before_6_15 {
+	struct kernfs_node *parent;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css; /* the first field in all versions */
+	struct page_counter memory;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+};
+
+enum cgroup_subsys_id {
+	memory_cgrp_id,
 };
 
 struct task_struct {
+	void *stack;
+	unsigned int flags;
+	unsigned int ptrace;
 	struct mm_struct *mm;
 	int exit_code;
+	int pdeath_signal;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
+	struct task_struct *parent; /* the tracer, while it is traced */
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	__u64 start_boottime;
+	const struct cred *real_cred;
 	char comm[COMM_BYTES];
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	struct sigpending pending;
+	sigset_t blocked;
+	sigset_t real_blocked; /* blocked, while in sigtimedwait() */
+	struct seccomp seccomp;
+	struct css_set *cgroups;
 };
 
 /* Before Linux kernel commit cf25e24db61c ("time: Rename tsk->real_start_time to ->start_boottime")

@@ -59,6 +59,7 @@ void ring_close(struct ring *ring)
 		munmap((void *)ring->producer_position, page + 2 * ring->bytes);
 	}
 	free(ring->staged);
+	free(ring->evidence);
 	*ring = (struct ring){ 0 };
 }
 
@@ -70,17 +71,37 @@ static __u64 boot_clock(void)
 	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
 }
 
-static bool reserve_staging(struct ring *ring, size_t count)
+/* Makes room for what `bytes` of the ring may hold. */
+static bool reserve_staging(struct ring *ring, size_t bytes)
 {
-	struct exit_event *staged;
+	size_t count = ring->staged_count + bytes / (BPF_RINGBUF_HDR_SZ + sizeof(*ring->staged));
 
-	if (count <= ring->staged_capacity)
-		return true;
-	staged = realloc(ring->staged, count * sizeof(*staged));
-	if (!staged)
-		return false;
-	ring->staged = staged;
-	ring->staged_capacity = count;
+	if (count > ring->staged_capacity) {
+		struct exit_event *staged = realloc(ring->staged, count * sizeof(*staged));
+
+		if (!staged)
+			return false;
+		ring->staged = staged;
+		ring->staged_capacity = count;
+	}
+	return true;
+}
+
+static bool keep_evidence(struct ring *ring, const char *record, __u64 bytes)
+{
+	size_t needed = ring->evidence_bytes + sizeof(bytes) + bytes;
+
+	if (needed > ring->evidence_capacity) {
+		char *evidence = realloc(ring->evidence, 2 * needed);
+
+		if (!evidence)
+			return false;
+		ring->evidence = evidence;
+		ring->evidence_capacity = 2 * needed;
+	}
+	memcpy(ring->evidence + ring->evidence_bytes, &bytes, sizeof(bytes));
+	memcpy(ring->evidence + ring->evidence_bytes + sizeof(bytes), record, bytes);
+	ring->evidence_bytes = needed;
 	return true;
 }
 
@@ -103,22 +124,26 @@ static int read_round(struct ring *ring)
 	__u64 now = boot_clock();
 	unsigned long end = __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE);
 	unsigned long position = *ring->consumer_position;
-	size_t smallest = BPF_RINGBUF_HDR_SZ + sizeof(struct exit_event);
 	int outcome = 0;
 
-	if (!reserve_staging(ring, ring->staged_count + (end - position) / smallest))
+	if (!reserve_staging(ring, end - position))
 		return ENOMEM;
 	while (position < end) {
 		const char *record = ring->data + (position & (ring->bytes - 1));
 		__u32 header = __atomic_load_n((const __u32 *)record, __ATOMIC_ACQUIRE);
-		__u32 length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		__u32 length = header & ~BPF_RINGBUF_BUSY_BIT; /* exit.bpf.c discards none */
 
 		if (header & BPF_RINGBUF_BUSY_BIT) {
 			outcome = EBUSY;
 			break;
 		}
-		if (!(header & BPF_RINGBUF_DISCARD_BIT))
-			stage(ring, (const struct exit_event *)(record + BPF_RINGBUF_HDR_SZ));
+		record += BPF_RINGBUF_HDR_SZ;
+		if (length == sizeof(struct exit_event)) {
+			stage(ring, (const struct exit_event *)record);
+		} else if (!keep_evidence(ring, record, length)) {
+			outcome = ENOMEM;
+			break;
+		}
 		position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
 	}
 	__atomic_store_n(ring->consumer_position, position, __ATOMIC_RELEASE);
@@ -151,6 +176,7 @@ size_t ring_read(struct ring *ring)
 
 void ring_release(struct ring *ring, size_t count)
 {
+	ring->evidence_bytes = 0;
 	ring->staged_count -= count;
 	memmove(ring->staged, ring->staged + count, ring->staged_count * sizeof(*ring->staged));
 }

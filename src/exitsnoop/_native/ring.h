@@ -20,6 +20,11 @@ struct ring {
 	const char *data; /* the ring, mapped twice in a row: no record wraps */
 	size_t bytes;	  /* a power of two */
 
+	/* Evidence: what is known of exits that follow in the ring. Each record after its size, a __u64. */
+	char *evidence;
+	size_t evidence_bytes;
+	size_t evidence_capacity;
+
 	struct exit_event *staged; /* read, ordered by boot_ns */
 	size_t staged_count;
 	size_t staged_capacity;
@@ -37,7 +42,7 @@ int ring_open(struct ring *ring, int fd, size_t bytes);
  */
 size_t ring_read(struct ring *ring);
 
-/* Drops the first `count` records of `staged`. */
+/* Drops the first `count` records of `staged`, and the evidence. */
 void ring_release(struct ring *ring, size_t count);
 
 /* Unmaps and frees; harmless on a ring that is zeroed or closed. */

@@ -2,10 +2,11 @@
 /* The extension module: loads and attaches exit.bpf.c, moves its records to Python in order of time.
  * It knows bytes and libbpf. What a record means, what to trace and why is decided in Python.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PY_SSIZE_T_CLEAN
@@ -15,8 +16,8 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "event.h"
 #include "exit.skel.h"
+#include "layout.h"
 #include "ring.h"
 
 typedef struct {
@@ -27,31 +28,29 @@ typedef struct {
 
 /* What libbpf says while it loads, the verifier's log included; the end of it matters most. */
 static _Thread_local struct {
-	char text[16384];
+	char text[4096];
 	size_t length;
 } libbpf_log;
 
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
 	const size_t size = sizeof(libbpf_log.text);
-	char line[8192];
+	char *message, *end;
+	size_t length, kept;
 	int written;
-	size_t length;
 
 	if (level == LIBBPF_DEBUG)
 		return 0;
-	written = vsnprintf(line, sizeof(line), format, args);
-	if (written <= 0)
+	written = vasprintf(&message, format, args); /* with a verifier's log, very long */
+	if (written < 0)
 		return 0;
-	length = (size_t)written < sizeof(line) ? (size_t)written : sizeof(line) - 1;
-	if (libbpf_log.length + length > size) {
-		size_t excess = libbpf_log.length + length - size;
-
-		memmove(libbpf_log.text, libbpf_log.text + excess, libbpf_log.length - excess);
-		libbpf_log.length -= excess;
-	}
-	memcpy(libbpf_log.text + libbpf_log.length, line, length);
-	libbpf_log.length += length;
+	length = (size_t)written < size ? (size_t)written : size;
+	end = message + written - length;
+	kept = libbpf_log.length + length > size ? size - length : libbpf_log.length;
+	memmove(libbpf_log.text, libbpf_log.text + libbpf_log.length - kept, kept);
+	memcpy(libbpf_log.text + kept, end, length);
+	libbpf_log.length = kept + length;
+	free(message);
 	return 0;
 }
 
@@ -82,6 +81,9 @@ struct tunables {
 	int failed;
 	int per_thread;
 	int preemptible;
+	int why;
+	const char *statuses; /* signal_set and code_set of exit.bpf.c, or nothing */
+	Py_ssize_t statuses_bytes;
 	unsigned int ring_bytes;
 	__u32 *pids;
 	unsigned int pid_count;
@@ -93,6 +95,16 @@ static void apply_tunables(struct exit_bpf *skeleton, const struct tunables *tun
 	skeleton->rodata->per_thread = tunables->per_thread;
 	skeleton->rodata->only_pids = tunables->pid_count > 0;
 	skeleton->rodata->preemptible = tunables->preemptible;
+	skeleton->rodata->why = tunables->why;
+	if (tunables->statuses_bytes) {
+		skeleton->rodata->only_statuses = true;
+		memcpy(&skeleton->rodata->signal_set, tunables->statuses, 8);
+		memcpy(&skeleton->rodata->code_set, tunables->statuses + 8, 32);
+	}
+	bpf_program__set_autoload(skeleton->progs.on_signal, tunables->why);
+	bpf_map__set_autocreate(skeleton->maps.signals, tunables->why);
+	bpf_map__set_autocreate(skeleton->maps.oom_kills, tunables->why);
+	bpf_map__set_autocreate(skeleton->maps.oom_scratch, tunables->why);
 	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_1, tunables->preemptible);
 	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_2, tunables->preemptible);
 	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_3, tunables->preemptible);
@@ -178,18 +190,22 @@ static int read_pids(PyObject *sequence, struct tunables *tunables)
 
 static int Session_init(Session *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {
-		"failed", "per_thread", "preemptible", "pids", "ring_bytes", NULL
-	};
+	static char *names[] = { "failed", "per_thread", "why",	       "preemptible",
+				 "pids",   "statuses",	 "ring_bytes", NULL };
 	struct tunables tunables = { 0 };
 	const char *step = NULL;
 	PyObject *pids;
 	int error;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "pppOI", names, &tunables.failed,
-					 &tunables.per_thread, &tunables.preemptible, &pids,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ppppOy#I", names, &tunables.failed,
+					 &tunables.per_thread, &tunables.why, &tunables.preemptible,
+					 &pids, &tunables.statuses, &tunables.statuses_bytes,
 					 &tunables.ring_bytes))
 		return -1;
+	if (tunables.statuses_bytes && tunables.statuses_bytes != 40) {
+		PyErr_SetString(PyExc_ValueError, "statuses are 40 bytes, or none");
+		return -1;
+	}
 	if (self->skeleton) {
 		PyErr_SetString(PyExc_RuntimeError, "a session opens once");
 		return -1;
@@ -235,7 +251,7 @@ static PyObject *Session_fileno(Session *self, PyObject *Py_UNUSED(none))
 
 static PyObject *Session_drain(Session *self, PyObject *Py_UNUSED(none))
 {
-	PyObject *block;
+	PyObject *exits, *evidence;
 	size_t count;
 
 	if (require_open(self))
@@ -243,28 +259,33 @@ static PyObject *Session_drain(Session *self, PyObject *Py_UNUSED(none))
 	count = ring_read(&self->ring);
 	if (count == RING_NO_MEMORY)
 		return PyErr_NoMemory();
-	block = PyBytes_FromStringAndSize((const char *)self->ring.staged,
+	exits = PyBytes_FromStringAndSize((const char *)self->ring.staged,
 					  (Py_ssize_t)(count * sizeof(*self->ring.staged)));
-	if (!block)
+	evidence = PyBytes_FromStringAndSize(self->ring.evidence,
+					     (Py_ssize_t)self->ring.evidence_bytes);
+	if (!exits || !evidence) {
+		Py_XDECREF(exits);
+		Py_XDECREF(evidence);
 		return NULL;
+	}
 	ring_release(&self->ring, count);
-	return Py_BuildValue("(NN)", block, PyBool_FromLong(self->ring.complete));
+	return Py_BuildValue("(NNN)", exits, evidence, PyBool_FromLong(self->ring.complete));
 }
 
 /* How many events no program saw, at most: one that all missed counts in each of them. Counted since
  * Linux kernel commit 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented") (in
  * v5.12); programs of raw tracepoints are guarded, so can miss, since v6.1.
  */
-static __u64 missed_by_all(struct bpf_object *object)
+static __u64 missed_by_all(const struct exit_bpf *skeleton)
 {
 	__u64 missed = ~0ULL;
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, skeleton->obj) {
 		struct bpf_prog_info info = { 0 };
 		__u32 size = sizeof(info);
 
-		if (!bpf_program__autoload(program))
+		if (!bpf_program__autoload(program) || program == skeleton->progs.on_signal)
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			return 0;
@@ -281,7 +302,15 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 	if (require_open(self))
 		return NULL;
 	lost = __atomic_load_n(&self->skeleton->bss->lost, __ATOMIC_RELAXED);
-	return PyLong_FromUnsignedLongLong(lost + missed_by_all(self->skeleton->obj));
+	return PyLong_FromUnsignedLongLong(lost + missed_by_all(self->skeleton));
+}
+
+static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(none))
+{
+	if (require_open(self))
+		return NULL;
+	return PyLong_FromUnsignedLongLong(
+		__atomic_load_n(&self->skeleton->bss->signals_recorded, __ATOMIC_RELAXED));
 }
 
 static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
@@ -294,6 +323,7 @@ static PyMethodDef session_methods[] = {
 	{ "fileno", (PyCFunction)Session_fileno, METH_NOARGS, NULL },
 	{ "drain", (PyCFunction)Session_drain, METH_NOARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
+	{ "signals_recorded", (PyCFunction)Session_signals_recorded, METH_NOARGS, NULL },
 	{ "close", (PyCFunction)Session_close, METH_NOARGS, NULL },
 	{ NULL },
 };
@@ -312,28 +342,12 @@ static PyType_Spec session_spec = {
 	.slots = session_slots,
 };
 
-/* The layout as the compiler sees it, for the test that compares it with records.py. */
-static int add_event_layout(PyObject *module)
-{
-#define FIELD(name) #name, offsetof(struct exit_event, name), sizeof(((struct exit_event *)0)->name)
-	PyObject *layout = Py_BuildValue("((skk)(skk)(skk)(skk)(skk)(skk)(skk)(skk)(skk))",
-					 FIELD(boot_ns), FIELD(start_boot_ns), FIELD(pid),
-					 FIELD(tid), FIELD(ppid), FIELD(status), FIELD(last_thread),
-					 FIELD(unused), FIELD(comm));
-#undef FIELD
-	int error = layout ? PyModule_AddObjectRef(module, "EVENT_LAYOUT", layout) : -1;
-
-	Py_XDECREF(layout);
-	return error;
-}
-
 static int native_exec(PyObject *module)
 {
 	PyObject *type = PyType_FromModuleAndSpec(module, &session_spec, NULL);
 	PyObject *error = PyErr_NewException("exitsnoop._native.SessionError", NULL, NULL);
 	int failed = !type || !error || PyModule_AddObjectRef(module, "Session", type) ||
-		     PyModule_AddObjectRef(module, "SessionError", error) ||
-		     add_event_layout(module);
+		     PyModule_AddObjectRef(module, "SessionError", error) || add_layouts(module);
 
 	Py_XDECREF(type);
 	Py_XDECREF(error);

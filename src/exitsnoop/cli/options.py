@@ -1,8 +1,14 @@
 """The options, and the text of --help."""
 
 import argparse
+from collections.abc import Callable
+from typing import TypeVar
 
-from exitsnoop.filters import parse_pids
+from exitsnoop.causes import KINDS
+from exitsnoop.cli.lists import parse_causes, parse_codes, parse_pids, parse_signals
+from exitsnoop.filters import Filters
+
+T = TypeVar("T")
 
 DESCRIPTION = "Trace all process termination (exit, fatal signal)"
 
@@ -16,6 +22,9 @@ examples:
     exitsnoop -p 181,190     # only trace PIDs 181 and 190
     exitsnoop --label=exit   # label each output line with 'exit'
     exitsnoop --per-thread   # trace per thread termination
+    exitsnoop -w             # with the cause: who or what ended it
+    exitsnoop -w --signal KILL,TERM --code 1-255   # ended by these, or failed
+    exitsnoop --cause oom,fault                    # out of memory, or crashed
 
 A process is one row, when its last thread ends, with the status that its parent
 gets from waitpid: '0', 'code N', 'signal N (NAME)', 'signal N (NAME), core dumped'.
@@ -48,14 +57,44 @@ def parser() -> argparse.ArgumentParser:
         metavar="PID[,PID...]",
         action="extend",
         default=[],
-        type=_pids,
+        type=_list_of(parse_pids),
         help="trace only these processes; end when all have ended (may be given more than once)",
     )
     traced.add_argument(
         "-x", "--failed", action="store_true", help="trace only fails, exclude exit(0)"
     )
     traced.add_argument("--per-thread", action="store_true", help="trace per thread termination")
+    traced.add_argument(
+        "--signal",
+        dest="signals",
+        metavar="NAME|N[,...]",
+        action="extend",
+        default=[],
+        type=_list_of(parse_signals),
+        help="trace only what one of these signals ended",
+    )
+    traced.add_argument(
+        "--code",
+        dest="codes",
+        metavar="N[-M][,...]",
+        action="extend",
+        default=[],
+        type=_list_of(parse_codes),
+        help="trace only what exited with one of these codes (or, with --signal, ended by one)",
+    )
+    traced.add_argument(
+        "--cause",
+        dest="causes",
+        metavar="KIND[,...]",
+        action="extend",
+        default=[],
+        type=_list_of(parse_causes),
+        help=f"trace only ends of these kinds (implies -w): {', '.join(KINDS)}",
+    )
     shown = options.add_argument_group("what to show")
+    shown.add_argument(
+        "-w", "--why", action="store_true", help="show who or what ended each process"
+    )
     shown.add_argument(
         "-t", "--timestamp", action="store_true", help="include the time of exit (local time)"
     )
@@ -71,11 +110,23 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def _pids(text: str) -> list[int]:
+def wanted(options: argparse.Namespace) -> Filters:
+    """Return what the options ask for. Raises SystemExit if nothing could ever be it."""
+    chosen = {name: getattr(options, name) for name in Filters._fields}
     try:
-        return parse_pids(text)
+        return Filters.checked(**chosen)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        parser().error(str(error))
+
+
+def _list_of(parse: Callable[[str], list[T]]) -> Callable[[str], list[T]]:
+    def parsed(text: str) -> list[T]:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
 
 
 class _Version(argparse.Action):

@@ -6,6 +6,7 @@ import signal
 import time
 from types import FrameType
 
+from exitsnoop.cli.options import wanted
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.sinks.table import Table
 from exitsnoop.tracer import Tracer
@@ -15,15 +16,17 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Print what the options ask for; return the exit status. Raises TraceError, OSError."""
+    filters = wanted(options)
     table = Table(
         timestamp=options.timestamp,
         utc=options.utc,
         label=options.label if options.label != "" else "exit",
+        why=filters.why,
         ascii_only=not output.takes_utf8,
     )
     # Held back until there is a tracer to stop: a signal in between must not cost the rows.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    with Tracer(pids=options.pids, failed=options.failed, per_thread=options.per_thread) as tracer:
+    with Tracer(**filters._asdict()) as tracer:
         _stop_on_signals(tracer)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         losses = Losses(tracer)
@@ -69,3 +72,5 @@ class Losses:
         """Tell of all losses, if there were any."""
         if self._tracer.lost:
             complain(f"{self._tracer.lost} exits were lost in all; the rows are not complete")
+        if self._tracer.unexplained:
+            complain(f"{self._tracer.unexplained} causes are unknown")

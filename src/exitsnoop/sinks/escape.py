@@ -18,10 +18,17 @@ _LETTERS = {
 }
 
 
-def escape(text: bytes, *, ascii_only: bool = False) -> str:
-    """Return the text of a field. ascii_only: for a reader that does not take UTF-8."""
+def escape(text: bytes, *, ascii_only: bool = False, spaces: bool = True) -> str:
+    """Return the text of a field.
+
+    Args:
+        text: in UTF-8, or not.
+        ascii_only: for a reader that does not take UTF-8.
+        spaces: escape them, too; not needed in the last column.
+    """
     decoded = text.decode("utf-8", "surrogateescape")
-    return "".join([_escape_character(character, ascii_only) for character in decoded])
+    escaped = "".join([_escape_character(character, ascii_only) for character in decoded])
+    return escaped if spaces else escaped.replace("\\ ", " ")
 
 
 def _escape_character(character: str, ascii_only: bool) -> str:

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The memory of a process that the kernel kills, and the limit that was hit. Part of exit.bpf.c.
+ */
+#ifndef EXITSNOOP_OOM_BPF_H
+#define EXITSNOOP_OOM_BPF_H
+
+#include "task.bpf.h"
+
+/* PID -> memory of a process that the kernel itself kills. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32);
+	__type(value, struct oom_evidence);
+	__uint(max_entries, 256);
+} oom_kills SEC(".maps");
+
+/* Too big for the stack. Used with interrupts off, so by one at a time on each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct oom_evidence);
+	__uint(max_entries, 1);
+} oom_scratch SEC(".maps");
+
+enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
+
+static void read_oom_path(struct oom_evidence *oom, struct cgroup_subsys_state *css)
+{
+	struct kernfs_node *node = BPF_CORE_READ(css, cgroup, kn);
+	__u32 at = 0;
+
+	for (int level = 0; level < 32; level++) {
+		struct kernfs_node *parent;
+		long read;
+
+		if (at > CGROUP_PATH_BYTES - CGROUP_NAME_BYTES)
+			break;
+		if (bpf_core_field_exists(node->__parent))
+			parent = BPF_CORE_READ(node, __parent);
+		else
+			parent = BPF_CORE_READ((struct kernfs_node___before_6_15 *)node, parent);
+		if (!parent) { /* the root, which has no name */
+			oom->cgroup[at] = 0;
+			at += 1;
+			break;
+		}
+		read = bpf_probe_read_kernel_str(oom->cgroup + at, CGROUP_NAME_BYTES,
+						 BPF_CORE_READ(node, name));
+		if (read <= 0)
+			break;
+		at += read;
+		node = parent;
+	}
+	oom->cgroup_bytes = at;
+}
+
+#define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */
+
+/* Which limit was hit: of the cgroups that the task's memory is charged to, the one that is fullest,
+ * and the nearest of those, as page_counter_try_charge() asks them in turn and stops at the first that
+ * has no page left. None: the whole system was out of memory.
+ */
+static void read_oom_limit(struct oom_evidence *oom, struct task_struct *trigger)
+{
+	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	struct cgroup_subsys_state *css = NULL, *fullest = NULL;
+	struct css_set *set = BPF_CORE_READ(trigger, cgroups);
+	__s64 least = CLOSE_PAGES;
+
+	bpf_probe_read_kernel(&css, sizeof(css), (char *)&set->subsys + memory * sizeof(css));
+	for (int level = 0; css && level < 32; level++) {
+		struct mem_cgroup *group = (void *)css;
+		__s64 limit = BPF_CORE_READ(group, memory.max);
+		__s64 room = limit - BPF_CORE_READ(group, memory.usage.counter);
+
+		if (room < least) {
+			least = room;
+			fullest = css;
+			oom->limit_pages = limit;
+		}
+		css = BPF_CORE_READ(css, parent);
+	}
+	if (fullest)
+		read_oom_path(oom, fullest);
+}
+
+static __u64 rss_pages(struct mm_struct *mm, int kind)
+{
+	__s64 pages;
+
+	if (bpf_core_field_exists(mm->rss_stat[0].count)) {
+		char *counters = (char *)&mm->rss_stat[0].count;
+
+		if (bpf_probe_read_kernel(&pages, sizeof(pages),
+					  counters +
+						  kind * bpf_core_type_size(struct percpu_counter)))
+			return 0;
+	} else {
+		char *counters = (char *)&((struct mm_struct___before_6_2 *)mm)->rss_stat.count;
+
+		if (bpf_probe_read_kernel(&pages, sizeof(pages), counters + kind * sizeof(pages)))
+			return 0;
+	}
+	return pages < 0 ? 0 : pages;
+}
+
+/* Now, not at the exit: by then the OOM reaper may have taken the memory. */
+static void record_memory(struct task_struct *task, struct task_struct *trigger)
+{
+	__u32 zero = 0, pid = task->tgid;
+	struct oom_evidence *oom = bpf_map_lookup_elem(&oom_scratch, &zero);
+	struct mm_struct *mm = task->mm;
+
+	if (!oom || !mm)
+		return;
+	oom->start_boot_ns = start_boot_ns(task->group_leader);
+	oom->pid = pid;
+	oom->anon_pages = rss_pages(mm, MM_ANONPAGES);
+	oom->file_pages = rss_pages(mm, MM_FILEPAGES);
+	oom->shmem_pages = rss_pages(mm, MM_SHMEMPAGES);
+	oom->limit_pages = 0;
+	oom->cgroup_bytes = 0;
+	read_oom_limit(oom, trigger);
+	bpf_map_update_elem(&oom_kills, &pid, oom, BPF_ANY);
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What both programs ask of a task.
+ */
+#ifndef EXITSNOOP_TASK_BPF_H
+#define EXITSNOOP_TASK_BPF_H
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kernel_types.bpf.h"
+
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */
+
+static inline __u64 start_boot_ns(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->start_boottime))
+		return task->start_boottime;
+	return ((struct task_struct___before_5_5 *)task)->real_start_time;
+}
+
+/* Plain loads, not a helper: lockdown=confidentiality takes bpf_probe_read_kernel() away. */
+static inline void read_comm(char *comm, struct task_struct *task)
+{
+#pragma unroll
+	for (int i = 0; i < COMM_BYTES; i++)
+		comm[i] = task->comm[i];
+}
+
+#endif

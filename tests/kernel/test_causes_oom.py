@@ -1,0 +1,136 @@
+"""The OOM killer of memory cgroups, and who only looks like its victim."""
+
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+from stage import Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from truth import recorded
+
+from exitsnoop import Cause
+
+MIB = 1 << 20
+LIMIT = 32 * MIB
+KUBERNETES = [
+    "kubepods.slice",
+    "kubepods-burstable.slice",
+    "kubepods-burstable-pod0f4ce0a4_c939_4d1e_9b8e_54ae37403a20.slice",
+    "cri-containerd-" + "54ae37403a20b84807bfb0f4ce0a4c93" * 2 + ".scope",
+]
+
+
+def choose(puppet: Puppet) -> None:
+    """Make it the first that the OOM killer takes."""
+    Path(f"/proc/{puppet.pid}/oom_score_adj").write_text("1000")
+
+
+def assert_oom(cause: Cause, path: str, limit: int, trigger: Puppet) -> None:
+    assert_only(cause, "oom", "oom")
+    assert cause.oom
+    assert (cause.oom.cgroup, cause.oom.limit) == (path, limit)
+    assert (cause.oom.trigger.pid, cause.oom.trigger.comm) == (trigger.pid, "deaths")
+    assert cause.text.startswith("out of memory: cgroup ")
+    assert f"deaths[{trigger.pid}]" in cause.text
+
+
+def test_it_took_too_much_itself(stage: Stage) -> None:
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        victim = stage.puppet()
+        path = group.join(victim)
+        victim.tell("allocate", 2 * LIMIT)
+        assert victim.wait() == -SIGKILL
+    cause = cause_of(exits, victim)
+    assert_oom(cause, path, LIMIT, victim)
+    assert cause.oom
+    assert 0.8 * LIMIT <= cause.oom.anon <= LIMIT + MIB
+    assert 0 <= cause.oom.file <= 2 * MIB
+    assert 0 <= cause.oom.shmem <= 2 * MIB  # the program itself, where its file is in a tmpfs
+    assert f"{path} limit 32.0M, anon " in cause.text
+
+
+def test_another_took_the_rest(stage: Stage) -> None:
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        victim, trigger = stage.puppet(), stage.puppet()
+        path = group.join(victim)
+        group.join(trigger)
+        choose(victim)
+        victim.ask("allocate", LIMIT * 3 // 4)
+        trigger.ask("allocate", LIMIT // 2)
+        assert victim.wait() == -SIGKILL
+        trigger.die("exit", 137)
+    cause = cause_of(exits, victim)
+    assert_oom(cause, path, LIMIT, trigger)
+    assert cause.oom
+    assert abs(cause.oom.anon - LIMIT * 3 // 4) <= MIB
+    assert_only(cause_of(exits, trigger), "exited")
+
+
+@pytest.mark.parametrize(
+    ("inner", "full"),
+    [(None, "outer"), (2 * LIMIT, "outer"), (LIMIT + MIB, "outer"), (LIMIT - 4 * MIB, "inner")],
+)
+def test_which_of_the_limits(stage: Stage, inner: int | None, full: str) -> None:
+    """Limits of the groups above count too; the one that is full is the reason."""
+    outer_group = stage.memory_cgroup()
+    outer_group.set_limit(LIMIT)
+    inner_group = stage.memory_cgroup(outer_group)
+    if inner:
+        inner_group.set_limit(inner)
+    with recorded(why=True) as exits:
+        victim = stage.puppet()
+        path = inner_group.join(victim)
+        victim.tell("allocate", 3 * LIMIT)
+        assert victim.wait() == -SIGKILL
+    assert path.endswith(f"/{outer_group.path.name}/{inner_group.path.name}")
+    expected = (path, inner or 0) if full == "inner" else (str(Path(path).parent), LIMIT)
+    assert_oom(cause_of(exits, victim), *expected, trigger=victim)
+
+
+@pytest.mark.parametrize("names", [KUBERNETES, ["n" * 250], [f"level{n}" for n in range(12)]])
+def test_long_paths_are_whole(stage: Stage, names: list[str]) -> None:
+    group = stage.memory_cgroup()
+    for name in names:
+        group = stage.memory_cgroup(group, name)
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        victim = stage.puppet()
+        path = group.join(victim)
+        victim.tell("allocate", 2 * LIMIT)
+        assert victim.wait() == -SIGKILL
+    assert path.endswith("/".join(["", *names]))
+    assert_oom(cause_of(exits, victim), path, LIMIT, victim)
+
+
+def test_kill_in_a_cgroup_with_a_limit_is_no_oom(stage: Stage) -> None:
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        full, empty, sender = (stage.puppet() for _ in range(3))
+        group.join(full)
+        group.join(empty)
+        full.ask("allocate", LIMIT * 3 // 4)
+        for victim in (full, empty):
+            sender.kill(victim, SIGKILL)
+            assert victim.wait() == -SIGKILL
+    for victim in (full, empty):
+        assert_killed(cause_of(exits, victim), sender)
+
+
+def test_a_process_with_the_victim_s_memory_goes_with_it(stage: Stage) -> None:
+    """A vfork child: killed as well, though the mark is only on one of the two."""
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        parent = stage.puppet()
+        group.join(parent)
+        child = int(parent.ask("allocate_in_vfork", 2 * LIMIT))
+        assert parent.wait() == -SIGKILL
+        assert adopted(child) == SIGKILL
+    causes = [cause_of(exits, parent), cause_of(exits, child)]
+    kinds = [cause.kind for cause in causes]
+    assert "oom" in kinds
+    assert set(kinds) <= {"oom", "kernel", "unknown"}

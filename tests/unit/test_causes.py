@@ -1,0 +1,176 @@
+"""The verdicts, from evidence alone: no kernel."""
+
+from typing import Any
+
+import pytest
+
+from exitsnoop.causes import KINDS, RULES, Cause, judge
+from exitsnoop.evidence import Evidence, Flags, Memory, Sender
+
+BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
+SEEN, KERNEL, NO_INFO, SELF = Flags.SEEN, Flags.KERNEL, Flags.NO_INFO, Flags.SELF
+DIES = Flags.SENDER_EXITING
+MEMORY = Memory(62 << 20, 1 << 20, 0, "/app", 64 << 20)
+
+
+def case(flags: Flags = SEEN, **known: Any) -> Evidence:
+    return Evidence(flags, BOB, **known)
+
+
+TABLE = [
+    # status, evidence, kind, text
+    (0x0000, None, "exited", "exit 0"),
+    (0x0300, None, "exited", "exit 3"),
+    (0x4000, None, "exited", "exit 64: command line usage error (EX_USAGE)"),
+    (0x7E00, None, "exited", "exit 126: command not executable (shell)"),
+    (0x7F00, None, "exited", "exit 127: command not found (shell)"),
+    (0x8900, None, "exited", "exit 137: 128+9: a shell reports SIGKILL of a command"),
+    (9, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGKILL)"),
+    (15, case(si_code=-1), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
+    (15, case(si_code=-6), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
+    (15, case(si_code=-60), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
+    (9, case(SEEN | NO_INFO), "killed", "killed by bob[712] uid 1000 (SIGKILL)"),
+    (6, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGABRT)"),
+    (11, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGSEGV)"),
+    (15, case(SEEN | SELF, si_code=-6), "self", "sent itself SIGTERM"),
+    (9, case(SEEN | SELF, si_code=0), "self", "sent itself SIGKILL"),
+    (0x86, case(SEEN | SELF, si_code=-6), "abort", "abort()"),
+    (6, case(SEEN | SELF, si_code=0), "self", "sent itself SIGABRT"),
+    (10, case(SEEN | SELF | NO_INFO), "self", "sent itself SIGUSR1"),
+    (0x8B, case(SEEN | SELF, si_code=1), "fault", "segfault at 0x0 (SEGV_MAPERR)"),
+    (11, case(SEEN | SELF, si_code=2, address=16), "fault", "segfault at 0x10 (SEGV_ACCERR)"),
+    (11, case(SEEN | SELF, si_code=0x80), "fault", "segfault (SI_KERNEL)"),
+    (7, case(SEEN | SELF, si_code=2, address=4096), "fault", "bus error at 0x1000 (BUS_ADRERR)"),
+    (8, case(SEEN | SELF, si_code=1, address=1), "fault", "arithmetic fault at 0x1 (FPE_INTDIV)"),
+    (
+        4,
+        case(SEEN | SELF, si_code=2, address=1),
+        "fault",
+        "illegal instruction at 0x1 (ILL_ILLOPN)",
+    ),
+    (5, case(SEEN | SELF, si_code=0x80), "fault", "trap (SI_KERNEL)"),
+    (
+        31,
+        case(SEEN | SELF, si_code=1, syscall=59),
+        "seccomp",
+        "system call 59, forbidden by seccomp",
+    ),
+    (31, case(Flags.SECCOMP), "seccomp", "a system call that seccomp forbids"),
+    (31, case(Flags(0)), "unknown", "SIGSYS, not seen being sent"),
+    (13, case(SEEN | SELF | NO_INFO), "pipe", "closed pipe"),
+    (13, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGPIPE)"),
+    (14, case(SEEN | KERNEL), "timer", "alarm or interval timer (SIGALRM)"),
+    (26, case(SEEN | KERNEL), "timer", "interval timer of user CPU time (SIGVTALRM)"),
+    (10, case(si_code=-2), "timer", "timer (timer_create, SIGUSR1)"),
+    (
+        10,
+        case(SEEN | Flags.OF_SENDER, si_code=-2),
+        "killed",
+        "killed by bob[712] uid 1000 (SIGUSR1)",
+    ),
+    (24, case(SEEN | KERNEL | SELF, limit=1), "cpu_limit", "CPU time limit of 1 s (SIGXCPU)"),
+    (9, case(SEEN | KERNEL | SELF, limit=2), "cpu_limit", "CPU time limit of 2 s (SIGKILL)"),
+    (
+        25,
+        case(SEEN | SELF | NO_INFO, limit=4096),
+        "file_limit",
+        "file size limit of 4.0K (SIGXFSZ)",
+    ),
+    (2, case(SEEN | KERNEL, tty="pts3"), "terminal", "ctrl-c on pts/3"),
+    (3, case(SEEN | KERNEL, tty="tty1"), "terminal", "ctrl-\\ on tty1"),
+    (1, case(SEEN | KERNEL, tty="pts3"), "hangup", "hangup of pts/3"),
+    (1, case(SEEN | KERNEL), "hangup", "hangup of the terminal"),
+    (
+        15,
+        case(SEEN | NO_INFO | DIES | Flags.PDEATHSIG),
+        "parent_death",
+        "parent bob[712] died (PDEATHSIG)",
+    ),
+    (
+        9,
+        case(SEEN | KERNEL | DIES | Flags.SENDER_IS_INIT),
+        "namespace",
+        "init bob[712] of its PID namespace died",
+    ),
+    (
+        9,
+        case(SEEN | KERNEL | DIES | Flags.SENDER_TRACES),
+        "tracer",
+        "tracer bob[712] died (EXITKILL)",
+    ),
+    (9, case(SEEN | KERNEL), "kernel", "SIGKILL from the kernel"),
+    (10, case(SEEN | KERNEL), "kernel", "SIGUSR1 from the kernel"),
+    (29, case(si_code=-5), "kernel", "SIGIO from the kernel"),
+    (9, None, "unknown", "SIGKILL, not seen being sent"),
+    (
+        34,
+        case(SEEN | Flags.SEVERAL, si_code=0),
+        "unknown",
+        "SIGRTMIN+2, sent by several, by whom first is not known",
+    ),
+    (
+        9,
+        case(SEEN | KERNEL | Flags.OOM, memory=MEMORY),
+        "oom",
+        "out of memory: cgroup /app limit 64.0M, anon 62.0M, triggered by bob[712]",
+    ),
+    (
+        9,
+        case(SEEN | KERNEL | Flags.OOM, memory=MEMORY._replace(cgroup=None, limit=None)),
+        "oom",
+        "out of memory: system, anon 62.0M, triggered by bob[712]",
+    ),
+    (9, case(Flags.OOM), "oom", "out of memory"),
+    # The OOM killer had chosen it, but another was quicker; or it ended otherwise.
+    (9, case(SEEN | Flags.OOM, si_code=0), "killed", "killed by bob[712] uid 1000 (SIGKILL)"),
+    (15, case(SEEN | Flags.OOM, si_code=0), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
+]
+
+
+@pytest.mark.parametrize(("status", "evidence", "kind", "text"), TABLE)
+def test_verdict(status: int, evidence: Evidence | None, kind: str, text: str) -> None:
+    cause = judge(status, evidence)
+    assert (cause.kind, cause.text) == (kind, text)
+
+
+def test_every_kind_has_a_rule_and_a_case() -> None:
+    assert {rule.kind for rule in RULES} | {"exited"} == set(KINDS)
+    assert {kind for _, _, kind, _ in TABLE} == set(KINDS)
+
+
+def test_a_sender_is_shown_only_where_a_process_sent_it_or_died() -> None:
+    with_sender = {"killed", "parent_death", "namespace", "tracer"}
+    for status, evidence, kind, _ in TABLE:
+        assert (judge(status, evidence).sender is not None) == (kind in with_sender)
+
+
+def test_evidence_of_the_kinds() -> None:
+    killed = judge(9, case(si_code=-6))
+    assert (killed.sender, killed.how, killed.si_code) == (BOB, "tgkill", "SI_TKILL")
+    fault = judge(11, case(SEEN | SELF, si_code=1, address=0))
+    assert (fault.address, fault.si_code) == (0, "SEGV_MAPERR")
+    assert judge(11, case(SEEN | SELF, si_code=0x80)).address is None
+    oom = judge(9, case(SEEN | KERNEL | Flags.OOM, memory=MEMORY)).oom
+    assert oom is not None
+    assert (oom.anon, oom.cgroup, oom.limit, oom.trigger) == (62 << 20, "/app", 64 << 20, BOB)
+    assert judge(2, case(SEEN | KERNEL, tty="pts3")).tty == "pts/3"
+
+
+@pytest.mark.parametrize(
+    ("below", "overflow"),
+    [(0, True), (8192, True), (-8192, True), (2 << 20, False), (-(4 << 20), False)],
+)
+def test_a_stack_overflow_is_told_by_its_address(below: int, overflow: bool) -> None:
+    start, limit = 0x7FFF_0000_0000, 8 << 20
+    known = case(
+        SEEN | SELF, si_code=1, address=start - limit - below, limit=limit, stack_start=start
+    )
+    assert judge(11, known).text.endswith("stack overflow") == overflow
+
+
+def test_no_status_is_without_a_verdict() -> None:
+    for signal in range(1, 65):
+        for flags in range(0, 1 << 13, 13):
+            cause = judge(signal, Evidence(Flags(flags), BOB))
+            assert isinstance(cause, Cause)
+            assert cause.kind in KINDS
