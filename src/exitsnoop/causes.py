@@ -118,6 +118,13 @@ class _Case:
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
         # A timer brings a siginfo of its own; one with that code from a system call is feigned.
         self.by_timer = self.si_code == SI_TIMER and Flags.OF_SENDER not in flags
+        # What the kernel forces on a process is a fault; the process itself may say SI_KERNEL.
+        self.contradicts = (
+            self.si_code == SI_KERNEL
+            and self.by_itself
+            and Flags.OF_SENDER in flags
+            and signal not in FAULTS
+        )
         self.by_process = self.si_code is not None and (
             self.si_code <= 0 and self.si_code not in _OF_THE_KERNEL and not self.by_timer
         )
@@ -132,8 +139,9 @@ class _Case:
 
     @property
     def hit_cpu_limit(self) -> bool:
-        limited = self.evidence.limit is not None
-        return self.signal == XCPU or (self.signal == KILL and self.by_itself and limited)
+        if self.evidence.limit is None:
+            return False
+        return self.signal == XCPU or (self.signal == KILL and self.by_itself)
 
 
 class _Rule(NamedTuple):
@@ -285,7 +293,11 @@ def _kernel(case: _Case) -> Cause:
 
 
 def _unknown(case: _Case) -> Cause:
-    why = "sent by several, by whom first is not known" if case.several else "not seen being sent"
+    why = "not seen being sent"
+    if case.several:
+        why = "sent by several, by whom first is not known"
+    elif case.contradicts:
+        why = "said to be the kernel's, in the process's own words"
     return _cause(case, f"{case.name}, {why}")
 
 
@@ -293,7 +305,7 @@ def _unknown(case: _Case) -> Cause:
 RULES = (
     _Rule("oom", lambda c: c.signal == KILL and c.oom and (c.by_kernel or not c.seen), _oom),
     _Rule("seccomp", lambda c: c.signal == SYS and c.filtered and not c.seen, _seccomp),
-    _Rule("unknown", lambda c: not c.seen or c.several, _unknown),
+    _Rule("unknown", lambda c: not c.seen or c.several or c.contradicts, _unknown),
     _Rule("seccomp", lambda c: c.signal == SYS and c.si_code == SYS_SECCOMP, _seccomp),
     _Rule("fault", lambda c: c.has_fault, _fault),
     _Rule("tracer", lambda c: c.by_kernel and c.sender_traces and c.sender_dies, _tracer),

@@ -101,6 +101,13 @@ TABLE = [
     (9, case(SEEN | KERNEL), "kernel", "SIGKILL from the kernel"),
     (10, case(SEEN | KERNEL), "kernel", "SIGUSR1 from the kernel"),
     (29, case(si_code=-5), "kernel", "SIGIO from the kernel"),
+    (24, case(SEEN | KERNEL | SELF), "kernel", "SIGXCPU from the kernel"),
+    (
+        15,
+        case(SEEN | SELF | Flags.OF_SENDER, si_code=0x80),
+        "unknown",
+        "SIGTERM, said to be the kernel's, in the process's own words",
+    ),
     (9, None, "unknown", "SIGKILL, not seen being sent"),
     (
         34,

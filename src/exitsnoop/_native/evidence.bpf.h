@@ -56,7 +56,8 @@ enum {
 #define STACK_BYTES 16384 /* of a task in the kernel, at least */
 #define PF_EXITING 0x4
 #define PF_KTHREAD 0x200000
-#define SECCOMP_MODE_FILTER 2
+#define SECCOMP_MODE_FILTER 2 /* and above: SECCOMP_MODE_DEAD, once the filter has killed */
+#define NSEC_PER_SEC 1000000000ULL
 enum { RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3 };
 
 /* Forced signals have been reset to their default action before they are sent, so pass. */
@@ -128,19 +129,30 @@ static int who_is_first(struct signal_evidence *older, struct task_struct *task,
 	return task->pending.signal.sig[0] & BIT(signal) ? OLDER_FIRST : NEWER_FIRST;
 }
 
+#define NONE (~0ULL) /* RLIM_INFINITY */
+
+/* The limit in seconds, if that much was used: RLIMIT_RTTIME sends the same signals. */
+static __u64 reached(struct signal_struct *group, __u64 limit)
+{
+	__u64 used = group->cputimer.cputime_atomic.utime.counter +
+		     group->cputimer.cputime_atomic.stime.counter;
+
+	return limit < NONE / NSEC_PER_SEC && used >= limit * NSEC_PER_SEC ? limit : NONE;
+}
+
 static __u64 relevant_limit(struct signal_struct *group, int signal)
 {
 	switch (signal) {
 	case SIGXCPU:
-		return group->rlim[RLIMIT_CPU].rlim_cur;
+		return reached(group, group->rlim[RLIMIT_CPU].rlim_cur);
 	case SIGKILL:
-		return group->rlim[RLIMIT_CPU].rlim_max;
+		return reached(group, group->rlim[RLIMIT_CPU].rlim_max);
 	case SIGXFSZ:
 		return group->rlim[RLIMIT_FSIZE].rlim_cur;
 	case SIGSEGV:
 		return group->rlim[RLIMIT_STACK].rlim_cur;
 	}
-	return 0;
+	return NONE;
 }
 
 /* Whether the sender is process 1 of a PID namespace, below the first, that the task is in. */
@@ -309,7 +321,7 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader, 
 	}
 	if (task->signal->oom_mm)
 		evidence->flags |= EVIDENCE_OOM;
-	if (task->seccomp.mode == SECCOMP_MODE_FILTER)
+	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
 		evidence->flags |= EVIDENCE_SECCOMP;
 	bpf_ringbuf_submit(evidence, 0);
 }

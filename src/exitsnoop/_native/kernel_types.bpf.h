@@ -85,12 +85,26 @@ struct kernel_siginfo {
 	} _sifields;
 };
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+struct task_cputime_atomic {
+	atomic64_t utime;
+	atomic64_t stime;
+};
+
+struct thread_group_cputimer {
+	struct task_cputime_atomic cputime_atomic;
+};
+
 struct signal_struct {
 	atomic_t live;	     /* threads that have not passed the middle of do_exit() */
 	int group_exit_code; /* what waitpid reports, once SIGNAL_GROUP_EXIT is set */
 	unsigned int flags;
 	int nr_threads;
 	struct sigpending shared_pending;
+	struct thread_group_cputimer cputimer; /* runs while RLIMIT_CPU is set */
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
 	struct mm_struct *oom_mm; /* set when the OOM killer chooses the process, and kept */

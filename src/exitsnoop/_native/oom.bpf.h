@@ -56,25 +56,46 @@ static void read_oom_path(struct oom_evidence *oom, struct cgroup_subsys_state *
 }
 
 #define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */
+#define CGROUP_DEPTH 16
 
-/* Which limit was hit: of the cgroups that the task's memory is charged to, the one that is fullest,
- * and the nearest of those, as page_counter_try_charge() asks them in turn and stops at the first that
- * has no page left. None: the whole system was out of memory.
- */
-static void read_oom_limit(struct oom_evidence *oom, struct task_struct *trigger)
+static struct cgroup_subsys_state *memory_css(struct task_struct *task)
 {
 	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	struct cgroup_subsys_state *css = NULL, *fullest = NULL;
-	struct css_set *set = BPF_CORE_READ(trigger, cgroups);
-	__s64 least = CLOSE_PAGES;
+	struct cgroup_subsys_state *css = NULL;
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
 
 	bpf_probe_read_kernel(&css, sizeof(css), (char *)&set->subsys + memory * sizeof(css));
-	for (int level = 0; css && level < 32; level++) {
+	return css;
+}
+
+static bool is_above(struct cgroup_subsys_state *above, struct cgroup_subsys_state *css)
+{
+	for (int level = 0; css && level < CGROUP_DEPTH; level++) {
+		if (css == above)
+			return true;
+		css = BPF_CORE_READ(css, parent);
+	}
+	return false;
+}
+
+/* Which limit was hit: of the cgroups that the victim's memory is charged to, the one that is fullest,
+ * and the nearest of those. page_counter_try_charge() asks those of the trigger in turn and stops at
+ * the first that has no page left, so the trigger is below it, too; unless a limit was lowered, from
+ * outside, to less than is in use. None: the whole system was out of memory.
+ */
+static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
+			   struct task_struct *trigger)
+{
+	struct cgroup_subsys_state *css = memory_css(victim), *fullest = NULL;
+	struct cgroup_subsys_state *asking = memory_css(trigger);
+	__s64 least = CLOSE_PAGES;
+
+	for (int level = 0; css && level < CGROUP_DEPTH; level++) {
 		struct mem_cgroup *group = (void *)css;
 		__s64 limit = BPF_CORE_READ(group, memory.max);
 		__s64 room = limit - BPF_CORE_READ(group, memory.usage.counter);
 
-		if (room < least) {
+		if (room < least && (room < 0 || is_above(css, asking))) {
 			least = room;
 			fullest = css;
 			oom->limit_pages = limit;
@@ -121,7 +142,7 @@ static void record_memory(struct task_struct *task, struct task_struct *trigger)
 	oom->shmem_pages = rss_pages(mm, MM_SHMEMPAGES);
 	oom->limit_pages = 0;
 	oom->cgroup_bytes = 0;
-	read_oom_limit(oom, trigger);
+	read_oom_limit(oom, task, trigger);
 	bpf_map_update_elem(&oom_kills, &pid, oom, BPF_ANY);
 }
 
