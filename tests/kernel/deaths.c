@@ -32,6 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "default_action.h"
+
 #define WORDS 8192
 #define STACK_BYTES 65536
 
@@ -668,6 +670,17 @@ static void do_command(void)
 	_exit(97);
 }
 
+/* Who runs the tests may ignore or block some: a shell does for what it runs in the background. */
+static void forget_inherited_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	check(sigprocmask(SIG_SETMASK, &none, NULL));
+	for (int number = 1; number <= 64; number++)
+		set_default_action(number); /* fails for those that cannot be ignored either */
+}
+
 int main(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -675,6 +688,7 @@ int main(void)
 	size_t size = 0;
 
 	check(setrlimit(RLIMIT_CORE, &none));
+	forget_inherited_signals();
 	answers = stdout;
 	answer("ready %d", getpid());
 	while (getline(&line, &size, stdin) > 0) {

@@ -34,6 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "default_action.h"
+
 #define THREADS 7
 #define AT_A_TIME 12
 #define PIDS 4194304
@@ -102,19 +104,6 @@ static void allow_core(int allowed)
 	struct rlimit limit = { allowed ? RLIM_INFINITY : 0, allowed ? RLIM_INFINITY : 0 };
 
 	setrlimit(RLIMIT_CORE, &limit);
-}
-
-/* By system call: glibc keeps 32 and 33 to itself, and handles 33 once there are threads. */
-static void set_default_action(int number)
-{
-	struct {
-		void *handler;
-		unsigned long flags;
-		void *restorer;
-		unsigned long mask;
-	} action = { SIG_DFL, 0, NULL, 0 };
-
-	syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
 }
 
 static void end_by_signal(int number)
