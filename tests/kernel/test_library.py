@@ -98,14 +98,13 @@ def test_leaving_the_loop_detaches() -> None:
     before = bpf_descriptors()
 
     def first() -> exitsnoop.Exit:
-        for record in exitsnoop.trace():
+        exits = exitsnoop.trace()
+        end("exit 1")
+        for record in exits:
             return record
         raise AssertionError
 
-    worker = threading.Thread(target=end, args=("exit 1",))
-    worker.start()
     assert first().pid > 0
-    worker.join()
     assert bpf_descriptors() == before
 
 
