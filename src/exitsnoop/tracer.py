@@ -88,9 +88,8 @@ class Tracer:
         self._filters = filters
         self._clues = Clues()
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
-        self._wake_lock = (
-            threading.RLock()
-        )  # apart: stop() must not wait for who waits to be stopped
+        # Apart from the other: stop() must not wait for who waits to be stopped.
+        self._wake_lock = threading.RLock()
         self._stopping = False
         self._ended = False
         self._lost = 0

@@ -33,7 +33,6 @@ struct {
 } signals SEC(".maps");
 
 enum {
-	SIGQUIT = 3,
 	SIGKILL = 9,
 	SIGSEGV = 11,
 	SIGXCPU = 24,
