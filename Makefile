@@ -21,10 +21,10 @@ BUNDLED := build/bundled
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test lint fix wheel clean system-packages system-packages-for-tests
+.PHONY: help build run test test-kernels lint fix wheel clean system-packages system-packages-for-tests
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
 
 build: $(INSTALLED) ## make .venv/bin/exitsnoop
 
@@ -35,6 +35,10 @@ run: build ## run exitsnoop $(ARGS), as root
 test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
 	$(SUDO) env CI="$$CI" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+# As root, without leaving anything behind, too.
+test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU
+	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" tests/vm/test-kernels $(BIN)/python $(PYTEST_ARGS)
 
 lint: $(VENV)/group-lint ## look for mistakes in style and types; change nothing
 	$(BIN)/ruff check

@@ -1,13 +1,27 @@
 """Runs the real command and waits for what it prints, never for time to pass."""
 
 import contextlib
+import fcntl
+import json
+import os
+import pty
 import re
+import select
 import signal
+import struct
 import subprocess
+import termios
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, NamedTuple
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 COLUMNS = "PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE"
+# A prefix: nobody, who may read every file, so that the interpreter may be anywhere.
+UNPRIVILEGED = [
+    "setpriv",
+    *("--reuid=65534", "--regid=65534", "--clear-groups"),
+    *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
+]
 ROW = re.compile(r"((?:\\ |\S)*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d) +(.+)")
 
 
@@ -83,9 +97,97 @@ def tracing(
 
 
 def run(
-    command: str, *options: str, prefix: Sequence[str] = ()
+    command: str,
+    *options: str,
+    prefix: Sequence[str] = (),
+    env: dict[str, str] | None = None,
+    given: str = "",
 ) -> "subprocess.CompletedProcess[str]":
-    """Run it where it is to end by itself."""
+    """Run it where it is to end by itself, and all that holds its output."""
     return subprocess.run(
-        [*prefix, command, *options], capture_output=True, text=True, timeout=60, check=False
+        [*prefix, command, *options],
+        input=given,
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=60,
+        check=False,
     )
+
+
+class Report(NamedTuple):
+    """What exitsnoop -- COMMAND came to: what COMMAND wrote, and what exitsnoop told of it."""
+
+    status: int
+    stdout: str
+    stderr: str
+    summary: str
+    exits: list[dict[str, Any]]
+
+    def ends(self) -> list[tuple[str, str]]:
+        """Return the name of each process and how it ended, in order."""
+        return [(record["comm"], record["exit"]) for record in self.exits]
+
+
+def report(
+    command: str, path: Path, *words: str, prefix: Sequence[str] = (), **options: Any
+) -> Report:
+    """Run `exitsnoop WORDS`, a COMMAND among them, with its exits as JSON in a file."""
+    columns = ["-o", "+exit,uid,max_rss", "--json", "--output", str(path)]
+    result = run(command, *columns, *words, prefix=prefix, **options)
+    *others, summary = result.stderr.splitlines(keepends=True)
+    exits = [json.loads(line) for line in path.read_text().splitlines()]
+    return Report(result.returncode, result.stdout, "".join(others), summary.rstrip("\n"), exits)
+
+
+class Terminal:
+    """A command on a terminal of its own, in the foreground there."""
+
+    def __init__(self, *words: str, columns: int = 80, env: dict[str, str] | None = None) -> None:
+        self._ours, theirs = pty.openpty()
+        try:
+            self.resize(columns)
+            self.process = subprocess.Popen(
+                ["setsid", "--ctty", *words], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+            )
+        finally:
+            os.close(theirs)
+        self._text = ""
+
+    def resize(self, columns: int) -> None:
+        size = struct.pack("=4H", 24, columns, 0, 0)
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def line(self, part: str) -> str:
+        """Wait for a line that has this in it; return the first."""
+        while True:
+            for line in self._text.split("\r\n")[:-1]:
+                if part in line:
+                    return line
+            assert self._read(), f"no line has {part!r}: {self._text!r}"
+
+    def lines(self) -> list[str]:
+        """Wait until all have closed the terminal; return all lines."""
+        while self._read():
+            pass
+        self.process.wait(timeout=60)
+        return self._text.removesuffix("\r\n").split("\r\n")
+
+    def _read(self) -> bool:
+        assert select.select([self._ours], [], [], 60)[0], f"nothing after {self._text!r}"
+        try:
+            self._text += os.read(self._ours, 65536).decode()
+        except OSError:  # EIO: nobody has it open any more
+            return False
+        return True
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)

@@ -1,6 +1,8 @@
 """What a test needs of the machine."""
 
+import functools
 import os
+from pathlib import Path
 
 import pytest
 
@@ -12,3 +14,13 @@ def need(there: bool, reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must not skip: {reason}")
     pytest.skip(reason)
+
+
+def kernel_has(function: str) -> bool:
+    """Whether the kernel has this function, which is not static: by name, not by version."""
+    return f" {function}\n" in _kernel_symbols()
+
+
+@functools.cache
+def _kernel_symbols() -> str:
+    return Path("/proc/kallsyms").read_text()

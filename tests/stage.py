@@ -4,10 +4,11 @@ import contextlib
 import ctypes
 import itertools
 import os
+import resource
 import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,20 +23,24 @@ _numbers = itertools.count()
 
 
 class Puppet:
-    """A process of deaths.c."""
+    """A process of a program that has puppet.h."""
 
-    def __init__(self, program: Path, *prefix: str) -> None:
+    def __init__(self, program: Path, *prefix: str, arguments: Sequence[bytes] = ()) -> None:
         self.process = subprocess.Popen(
-            [*prefix, program],
+            [*prefix, program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=program.parent,
         )
-        self.inner_pid = int(self._answer().split()[1])
+        try:
+            self.inner_pid = int(self._answer().split()[1])
+        except BaseException:
+            self.end()
+            raise
         self.ppid, self.pid = os.getpid(), self.process.pid
-        if prefix:  # such as unshare --fork
-            self.ppid, (self.pid,) = self.pid, children_of(self.pid)
+        while children := children_of(self.pid):  # of a prefix such as unshare --fork
+            self.ppid, (self.pid,) = self.pid, children
         self.args = (str(program),)
 
     def _answer(self) -> str:
@@ -69,6 +74,12 @@ class Puppet:
         answer = self.ask(*words)
         self.wait()
         return answer
+
+    def usage(self) -> resource.struct_rusage:
+        """Wait for its end as wait() does; return what the kernel says that it used."""
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return usage
 
     def kill(self, victim: "Puppet | int", number: int, how: str = "kill") -> None:
         """Have it send a signal."""
@@ -110,12 +121,15 @@ class Stage:
 
     def __init__(self, program: Path) -> None:
         self.program = program
+        self._others: set[int] = set()
         self._puppets: list[Puppet] = []
         self._cgroups: list[Path] = []
 
-    def puppet(self, *prefix: str) -> Puppet:
-        """Start one, through a command that forks, if given."""
-        puppet = Puppet(self.program, *prefix)
+    def puppet(
+        self, *prefix: str, program: Path | None = None, arguments: Sequence[bytes] = ()
+    ) -> Puppet:
+        """Start one, through another command, if given."""
+        puppet = Puppet(program or self.program, *prefix, arguments=arguments)
         self._puppets.append(puppet)
         return puppet
 
@@ -155,17 +169,23 @@ class Stage:
         self._cgroups.append(group.path)
         return group
 
+    def cgroup(self, top: Path, name: str | None = None) -> Path:
+        """Make a cgroup below a directory; its name is new if not given."""
+        path = top / (name or _new_name())
+        path.mkdir()
+        self._cgroups.append(path)
+        return path
+
     def unified_cgroup(self) -> Path:
         """Make a cgroup of version 2, for cgroup.kill."""
         tops = [path for path, kind, _ in mounts() if kind == "cgroup2"]
         need(bool(tops), "cgroup.kill needs cgroup2")
-        path = tops[0] / _new_name()
-        path.mkdir()
-        self._cgroups.append(path)
+        path = self.cgroup(tops[0])
         need((path / "cgroup.kill").exists(), "cgroup.kill needs Linux 5.14")
         return path
 
     def __enter__(self) -> "Stage":
+        self._others = set(children_of(os.getpid()))
         _prctl(PR_SET_CHILD_SUBREAPER, 1)  # what puppets leave behind comes to us
         return self
 
@@ -179,10 +199,11 @@ class Stage:
             puppet.process.kill()
         for puppet in self._puppets:
             puppet.end()
-        while left := [pid for pid in children_of(os.getpid()) if name_of(pid) == "deaths"]:
+        while left := set(children_of(os.getpid())) - self._others:
             reap_one(left)
         for path in reversed(self._cgroups):
-            path.rmdir()
+            with contextlib.suppress(FileNotFoundError):  # a test may have removed it
+                path.rmdir()
         _prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
@@ -221,7 +242,7 @@ def assert_killed(
         assert getattr(cause, part) is None, cause
 
 
-def reap_one(pids: list[int]) -> None:
+def reap_one(pids: Collection[int]) -> None:
     """Kill them all; wait for whichever is the first to end: another may have to wait for it."""
     with contextlib.ExitStack() as undo:
         pidfds = {os.pidfd_open(pid): pid for pid in pids}
@@ -231,6 +252,16 @@ def reap_one(pids: list[int]) -> None:
         ended, _, _ = select.select(pidfds, [], [], PATIENCE_S)
         assert ended, f"{pids} do not end"
         os.waitpid(pidfds[ended[0]], 0)
+
+
+def kill_off(pid: int) -> None:
+    """Kill a process, and wait until it has ended; it may stay a zombie."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        assert select.select([pidfd], [], [], PATIENCE_S)[0], "it does not end"
+    finally:
+        os.close(pidfd)
 
 
 def adopted(pid: int) -> int:
@@ -253,10 +284,6 @@ def children_of(pid: int) -> list[int]:
         for task in Path(f"/proc/{pid}/task").iterdir():
             text += (task / "children").read_text()
     return [int(child) for child in text.split()]
-
-
-def name_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def mounts() -> Iterator[tuple[Path, str, list[str]]]:

@@ -4,11 +4,16 @@ import contextlib
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop import Exit, Tracer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # typing has it since 3.11
+
+    from exitsnoop.filters import Options
 
 
 class Ending(NamedTuple):
@@ -50,16 +55,10 @@ def run(program: Path, *arguments: object, given: str = "") -> list[Ending]:
 
 
 @contextlib.contextmanager
-def recorded(
-    *,
-    pids: Iterable[int] = (),
-    failed: bool = False,
-    per_thread: bool = False,
-    why: bool = False,
-) -> Iterator[list[Exit]]:
+def recorded(*, unwanted: bool = False, **options: "Unpack[Options]") -> Iterator[list[Exit]]:
     """Trace while the block runs; the list is complete after it. No exit may be lost."""
     exits: list[Exit] = []
-    with Tracer(pids=pids, failed=failed, per_thread=per_thread, why=why) as tracer:
+    with Tracer(unwanted=unwanted, **options) as tracer:
         reader = threading.Thread(target=lambda: exits.extend(tracer))
         reader.start()
         try:
@@ -68,6 +67,12 @@ def recorded(
             tracer.stop()
             reader.join()
         assert not tracer.lost
+
+
+def record_of(exits: list[Exit], pid: int) -> Exit:
+    """Return the one record of a process."""
+    (record,) = [record for record in exits if record.pid == pid]
+    return record
 
 
 def assert_same(exits: list[Exit], endings: list[Ending]) -> None:

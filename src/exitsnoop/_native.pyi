@@ -1,10 +1,12 @@
-"""The extension: loads the BPF program, attaches it and moves its records. Private; use Tracer."""
-
-from collections.abc import Sequence
+"""The extension: loads and attaches the BPF programs, moves their records. Private; use Tracer."""
 
 EXIT_EVENT: list[tuple[str, int, int]]
 SIGNAL_EVIDENCE: list[tuple[str, int, int]]
 OOM_EVIDENCE: list[tuple[str, int, int]]
+EXIT_CONTEXT: list[tuple[str, int, int]]
+EXEC_IMAGE: list[tuple[str, int, int]]
+FORKED: list[tuple[str, int, int]]
+GONE: list[tuple[str, int, int]]
 """(field, offset, bytes) of each field of event.h's records, as the compiler laid it out."""
 
 class SessionError(Exception):
@@ -15,36 +17,48 @@ class SessionError(Exception):
     """
 
 class Session:
-    """A loaded and attached program with its ring buffer."""
+    """Loaded and attached programs with their ring buffer. The names are those of exit.bpf.c."""
 
     def __init__(
         self,
-        failed: bool,
-        per_thread: bool,
-        why: bool,
-        preemptible: bool,
-        pids: Sequence[int],
-        statuses: bytes,
+        *,
+        variant: str,
+        tunables: dict[str, bytes],
+        programs: tuple[str, ...],
+        maps: dict[str, tuple[int, list[tuple[bytes, bytes]]]],
         ring_bytes: int,
     ) -> None:
-        """Load and attach. No pids: every process. ring_bytes: a power of two, whole pages.
+        """Load and attach.
 
-        statuses: five native 64-bit words, see filters.Filters.status_words(); none for all.
-        preemptible: as kernel.tracepoints_are_preemptible() says.
+        Args:
+            variant: which of the objects that meson.build makes of exit.bpf.c.
+            tunables: values in native layout; those not named keep their defaults.
+            programs: which to attach.
+            maps: which to create, with how many entries at most (0: as declared), and which first.
+            ring_bytes: a power of two, whole pages.
 
-        Raises SessionError.
+        Raises SessionError; ValueError for a name or a size that exit.bpf.c does not have.
         """
 
     def fileno(self) -> int:
         """The ring buffer's descriptor: readable while there are records to drain."""
 
     def drain(self) -> tuple[bytes, bytes, bool]:
-        """Return (exits, evidence, complete): what is there; never blocks.
+        """Return (exits, notes, complete): what is there; never blocks.
 
-        exits are whole records in the order of time. evidence are the other records, each after its
+        exits are whole records in the order of time. notes are the other records, each after its
         size (a native 64-bit word); none is later than the exit it belongs to. complete: whether
         that is all that ended before the call; False while one is still being written.
         """
+
+    def add(self, map_name: str, key: bytes, value: bytes) -> bool:
+        """Add an entry to a map; return False if its key is there. Raises SessionError."""
+
+    def remove(self, map_name: str, key: bytes) -> None:
+        """Remove an entry from a map, if it is there."""
+
+    def is_empty(self, map_name: str) -> bool:
+        """Return whether a hash map has no entry."""
 
     def lost(self) -> int:
         """Return how many exits since the start the kernel could not deliver."""

@@ -5,13 +5,14 @@ _native/event.h defines the bytes.
 
 import os
 import struct
-from collections.abc import Iterator
 from enum import IntFlag
 from typing import NamedTuple
 
-SIGNAL = struct.Struct("=QQQQIIiiIIIIII16s16s128s")
-OOM = struct.Struct("=QIIQQQQ2048s")
-_SIZE = struct.Struct("=Q")
+from exitsnoop.notes import Process, path, text
+from exitsnoop.notes import args as split_args
+
+SIGNAL = struct.Struct("=QQQQQIIiiIIIIII16s16s128s")
+OOM = struct.Struct("=QQIIQQQQ2048s")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
 
@@ -83,22 +84,10 @@ class Evidence(NamedTuple):
     memory: Memory | None = None
 
 
-Process = tuple[int, int]
-"""(pid, start_boot_ns): not a PID alone, which may be used again."""
-
-
-def decode(block: bytes) -> Iterator[tuple[Process, Evidence | Memory]]:
-    """Iterate over the records of a block, each after its size."""
-    at = 0
-    while at < len(block):
-        (size,) = _SIZE.unpack_from(block, at)
-        record = block[at + _SIZE.size : at + _SIZE.size + size]
-        yield _signal(record) if size == SIGNAL.size else _memory(record)
-        at += _SIZE.size + size
-
-
-def _signal(record: bytes) -> tuple[Process, Evidence]:
+def signal(record: bytes) -> tuple[Process, Evidence]:
+    """Return what is known of a signal that ended a process."""
     (
+        _,
         start_boot_ns,
         address,
         stack_start,
@@ -120,9 +109,9 @@ def _signal(record: bytes) -> tuple[Process, Evidence]:
     sender = Sender(
         sender_pid,
         sender_ppid,
-        _text(comm),
+        text(comm),
         sender_uid,
-        _args(args[:args_bytes]),
+        split_args(args[:args_bytes]) if args_bytes else None,
         args_bytes > len(args),
     )
     evidence = Evidence(
@@ -134,33 +123,16 @@ def _signal(record: bytes) -> tuple[Process, Evidence]:
         syscall_arch,
         limit if limit < _UNLIMITED else None,
         stack_start,
-        _text(tty),
+        text(tty),
     )
     return (pid, start_boot_ns), evidence
 
 
-def _memory(record: bytes) -> tuple[Process, Memory]:
-    start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
-    cgroup = _cgroup(names[:cgroup_bytes]) if cgroup_bytes else None
-    memory = Memory(
+def memory(record: bytes) -> tuple[Process, Memory]:
+    """Return the memory of a process that the OOM killer chose."""
+    _, start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
+    cgroup = path(names[:cgroup_bytes])
+    found = Memory(
         anon * _PAGE, file * _PAGE, shmem * _PAGE, cgroup, limit * _PAGE if cgroup_bytes else None
     )
-    return (pid, start_boot_ns), memory
-
-
-def _cgroup(names: bytes) -> str:
-    """Return the path of names that start with the last; "..." stands for what did not fit."""
-    *nearest_first, top = names.decode("utf-8", "replace").removesuffix("\0").split("\0")
-    if top:
-        nearest_first += [top, "..."]
-    return "/" + "/".join(reversed(nearest_first))
-
-
-def _text(raw: bytes) -> str:
-    return raw.partition(b"\0")[0].decode("utf-8", "replace")
-
-
-def _args(raw: bytes) -> tuple[str, ...] | None:
-    if not raw:
-        return None
-    return tuple(arg.decode("utf-8", "replace") for arg in raw.removesuffix(b"\0").split(b"\0"))
+    return (pid, start_boot_ns), found

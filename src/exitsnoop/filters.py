@@ -1,8 +1,8 @@
 """What to trace: one definition, used by the command line, the API and the kernel side."""
 
-import struct
-from collections.abc import Iterable
-from typing import NamedTuple
+import os
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple, TypedDict, TypeVar
 
 from exitsnoop.causes import (
     ABRT,
@@ -16,11 +16,18 @@ from exitsnoop.causes import (
     SYS,
     XCPU,
     XFSZ,
-    Cause,
 )
+from exitsnoop.fields import groups
+from exitsnoop.kernel import sees_host_pids
+from exitsnoop.records import Exit
 from exitsnoop.status import SIGNAL_NAMES
 
+T = TypeVar("T")
+
 PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
+MAX_CGROUPS = 8  # MAX_CGROUP_FILTERS of event.h
+MAX_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES
+EXCLUDABLE = ("ppids", "users", "names", "cgroups", "containers")
 
 # Kinds that come with some signals only: the kernel side sends no others where these are asked for.
 SIGNALS_OF_KIND: dict[str, set[int]] = {
@@ -39,71 +46,171 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
 }
 
 
+class Options(TypedDict, total=False):
+    """The arguments of Filters.checked(), which says what they are."""
+
+    pids: Iterable[int]
+    tree: Iterable[int]
+    ppids: Iterable[int]
+    users: Iterable[int | str]
+    names: Iterable[str]
+    cgroups: Iterable[str]
+    containers: Iterable[str]
+    excluding: Iterable[str]
+    min_age: float
+    max_age: float | None
+    failed: bool
+    signals: Iterable[int]
+    codes: Iterable[int]
+    causes: Iterable[str]
+    per_thread: bool
+    why: bool
+    fields: Iterable[str]
+
+
 class Filters(NamedTuple):
-    """What to trace. Each field has the name of its option and of its tunable in exit.bpf.c.
+    """What to trace. Each field has the name of its option and of its tunable or map in exit.bpf.c.
+
+    Those of one list are alternatives; all that are given must hold.
 
     Attributes:
-        pids: only these processes; empty for all.
+        pids: only these processes.
+        tree: only these processes and their descendants.
+        ppids: only processes whose parent, as they exit, is one of these.
+        users: only processes of these users, by uid.
+        names: only processes whose name is one of these shell patterns.
+        cgroups: only processes in these cgroups, or below.
+        containers: only processes in containers whose id or name starts with one of these.
+        excluding: which of ppids, users, names, cgroups and containers are turned round: all but.
+        min_age, max_age: only what lived so many seconds.
         failed: only what did not end with exit(0).
-        signals, codes: only what ended by one of these signals, or with one of these codes; both
-            empty for all.
-        causes: only what had one of these kinds of cause; empty for all. What the kernel side
-            cannot tell apart is left to passes().
-        why: find out the cause.
+        signals, codes: only what ended by one of these signals, or with one of these codes.
+        causes: only what had one of these kinds of cause.
         per_thread: a record for every thread that ends, not for every process.
+        why: find out the cause.
+        fields: which of the fields that cost something to collect.
     """
 
     pids: tuple[int, ...] = ()
+    tree: tuple[int, ...] = ()
+    ppids: tuple[int, ...] = ()
+    users: frozenset[int] = frozenset()
+    names: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    excluding: frozenset[str] = frozenset()
+    min_age: float = 0.0
+    max_age: float | None = None
     failed: bool = False
-    per_thread: bool = False
-    why: bool = False
     signals: frozenset[int] = frozenset()
     codes: frozenset[int] = frozenset()
     causes: frozenset[str] = frozenset()
+    per_thread: bool = False
+    why: bool = False
+    fields: frozenset[str] = frozenset()
 
     @classmethod
     def checked(
         cls,
         *,
         pids: Iterable[int] = (),
+        tree: Iterable[int] = (),
+        ppids: Iterable[int] = (),
+        users: Iterable[int | str] = (),
+        names: Iterable[str] = (),
+        cgroups: Iterable[str] = (),
+        containers: Iterable[str] = (),
+        excluding: Iterable[str] = (),
+        min_age: float = 0.0,
+        max_age: float | None = None,
         failed: bool = False,
-        per_thread: bool = False,
-        why: bool = False,
         signals: Iterable[int] = (),
         codes: Iterable[int] = (),
         causes: Iterable[str] = (),
+        per_thread: bool = False,
+        why: bool = False,
+        fields: Iterable[str] = (),
     ) -> "Filters":
-        """Return filters that make sense.
+        """Return filters that make sense: users by uid, cgroups as the kernel names them.
 
-        Raises ValueError for a number or kind that cannot be, or if nothing could ever pass.
+        Raises ValueError for what cannot be, and if nothing could ever pass.
         """
+        causes = tuple(causes)
         filters = cls(
-            tuple(dict.fromkeys(pids)),
-            bool(failed),
-            bool(per_thread),
-            bool(why),
-            frozenset(signals),
-            frozenset(codes),
-            frozenset(causes),
+            pids=_pids(pids),
+            tree=_pids(tree),
+            ppids=_pids(ppids),
+            users=frozenset(_uids(users)),
+            names=tuple(names),
+            cgroups=tuple(_paths(cgroups)),
+            containers=tuple(containers),
+            excluding=frozenset(excluding),
+            min_age=float(min_age),
+            max_age=None if max_age is None else float(max_age),
+            failed=bool(failed),
+            signals=frozenset(
+                _within(SIGNAL_NAMES, signals, "{} is not a signal: a signal is 1 to 64")
+            ),
+            codes=frozenset(
+                _within(range(256), codes, "{} is not an exit code: a code is 0 to 255")
+            ),
+            causes=frozenset(
+                _within(
+                    KINDS, causes, f"{{!r}} is not a kind of cause: they are {', '.join(KINDS)}"
+                )
+            ),
+            per_thread=bool(per_thread),
+            why=bool(why or causes),
+            fields=frozenset(fields),
         )
-        for pid in filters.pids:
-            if not 0 < pid <= PID_MAX:
-                raise ValueError(f"{pid} is not a PID: a PID is 1 to {PID_MAX}")
-        for signal in filters.signals:
-            if signal not in SIGNAL_NAMES:
-                raise ValueError(f"{signal} is not a signal: a signal is 1 to 64")
-        for code in filters.codes:
-            if not 0 <= code <= 255:
-                raise ValueError(f"{code} is not an exit code: a code is 0 to 255")
-        for kind in filters.causes:
-            if kind not in KINDS:
-                raise ValueError(f"{kind!r} is not a kind of cause: they are {', '.join(KINDS)}")
-        if filters.causes:
-            filters = filters._replace(why=True)
-        signal_set, code_set = filters.statuses()
-        if not (signal_set or code_set - ({0} if failed else set())):
-            raise ValueError("no process can end in all of the ways asked for at once")
+        filters._require_sense()
         return filters
+
+    def _require_sense(self) -> None:
+        """Raise ValueError for what cannot be."""
+        for name in _within(EXCLUDABLE, self.excluding, f"{{!r}} is none of {EXCLUDABLE}"):
+            if not getattr(self, name):
+                raise ValueError(f"there are no {name} to exclude")
+        self.name_globs()
+        self.container_globs()
+        self.groups()
+        if len(self.cgroups) > MAX_CGROUPS:
+            raise ValueError(f"at most {MAX_CGROUPS} cgroups can be looked for at once")
+        if (self.pids or self.tree or self.ppids) and not sees_host_pids():
+            raise ValueError(
+                "this process is in a PID namespace of its own, where PIDs are not those of the "
+                "host: run exitsnoop on the host, or in a container with the host's (--pid=host)"
+            )
+        if self.min_age < 0 or (self.max_age is not None and self.max_age < self.min_age):
+            raise ValueError("no process can have the age asked for")
+        signal_set, code_set = self.statuses()
+        if not (signal_set or code_set - ({0} if self.failed else set())):
+            raise ValueError("no process can end in all of the ways asked for at once")
+
+    def name_globs(self) -> bytes:
+        """Return the names as exit.bpf.c looks for them: a struct glob_set of event.h."""
+        if not self.names:
+            return b""
+        from exitsnoop.globs import compile_globs  # most runs do without
+
+        return compile_globs(self.names)
+
+    def container_globs(self) -> bytes:
+        """Return the same for the containers, coarsely; passes() looks closer."""
+        if not self.containers:
+            return b""
+        from exitsnoop.globs import compile_parts
+
+        return compile_parts(self.containers)
+
+    def groups(self) -> frozenset[str]:
+        """Return what must be collected: see fields.COLLECTED."""
+        collected = set(groups(self.fields))
+        if self.why:
+            collected.add("why")
+        if self.cgroups or self.containers:
+            collected.add("cgroup")
+        return frozenset(collected)
 
     def statuses(self) -> tuple[set[int], set[int]]:
         """Return the signals and the exit codes that a process may end with to be of interest."""
@@ -117,18 +224,42 @@ class Filters(NamedTuple):
             codes = codes if "exited" in self.causes else set()
         return signals, codes
 
-    def status_words(self) -> bytes:
-        """Return the same as exit.bpf.c's signal_set and code_set; nothing if all are wanted."""
-        if not (self.signals or self.codes or self.causes):
-            return b""
-        signals, codes = self.statuses()
-        words = [sum(1 << signal - 1 for signal in signals)]
-        words += [
-            sum(1 << code - at for code in codes if code // 64 == at // 64)
-            for at in (0, 64, 128, 192)
-        ]
-        return struct.pack("=5Q", *words)
+    def passes(self, record: Exit) -> bool:
+        """Return whether an exit that the kernel side let pass is of interest."""
+        if self.causes and (record.cause is None or record.cause.kind not in self.causes):
+            return False
+        if self.containers:
+            container = record.container
+            found = container is not None and container.id.startswith(self.containers)
+            return found != ("containers" in self.excluding)
+        return True
 
-    def passes(self, cause: Cause | None) -> bool:
-        """Return whether an exit that the kernel side sent is of interest."""
-        return not self.causes or (cause is not None and cause.kind in self.causes)
+
+def _within(allowed: Collection[T], values: Iterable[T], complaint: str) -> tuple[T, ...]:
+    """Return the values, each once. Raises ValueError for one that is not allowed."""
+    found = tuple(dict.fromkeys(values))
+    for value in found:
+        if value not in allowed:
+            raise ValueError(complaint.format(value))
+    return found
+
+
+def _pids(pids: Iterable[int]) -> tuple[int, ...]:
+    return _within(range(1, PID_MAX + 1), pids, f"{{}} is not a PID: a PID is 1 to {PID_MAX}")
+
+
+def _uids(users: Iterable[int | str]) -> Iterator[int]:
+    for user in users:
+        from exitsnoop.users import uid  # most runs do without
+
+        yield uid(str(user))
+
+
+def _paths(cgroups: Iterable[str]) -> Iterator[str]:
+    for name in cgroups:
+        from exitsnoop.cgroups import resolve  # most runs do without
+
+        path = resolve(name)
+        if len(os.fsencode(path)) + 2 > MAX_CGROUP_BYTES:
+            raise ValueError(f"{path}: the path of a cgroup to look for is too long")
+        yield path

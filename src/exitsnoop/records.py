@@ -6,12 +6,14 @@ real_parent->tgid our ppid. _native/event.h defines the bytes.
 
 import struct
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop import status as wait_status
 from exitsnoop.causes import Cause
+from exitsnoop.context import Ancestor, Context
+from exitsnoop.images import Image
 
-EVENT = struct.Struct("=QQIIIH?x16s")
+EVENT = struct.Struct("=QQIIIH??16s")
 EVENT_FIELDS = (
     "boot_ns",
     "start_boot_ns",
@@ -20,15 +22,37 @@ EVENT_FIELDS = (
     "ppid",
     "status",
     "last_thread",
+    "wanted",
     "raw_comm",
 )
+if TYPE_CHECKING:
+    from exitsnoop.cgroups import Container
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Exit(NamedTuple):
+class Record(NamedTuple):
+    """What every Exit has; Exit tells what each part is."""
+
+    boot_ns: int
+    start_boot_ns: int
+    pid: int
+    tid: int
+    ppid: int
+    status: int
+    last_thread: bool
+    wanted: bool
+    raw_comm: bytes
+    wall_ns: int
+    cause: Cause | None = None
+    context: Context | None = None
+
+
+class Exit(Record):
     """One process that ended, or one thread when tracing per thread.
 
-    Take the parts by name; their order and number will change.
+    Take the parts by name; their order and number will change. PIDs are those of the initial PID
+    namespace. What is not known, or was not asked for (Tracer's `fields`), is None.
 
     Attributes:
         boot_ns: when it exited, nanoseconds of the boot clock (CLOCK_BOOTTIME).
@@ -39,23 +63,14 @@ class Exit(NamedTuple):
         status: the wait status, as waitpid gives it to the parent (see the os.W* functions). For a
             thread that was not its process's last, what it ended with itself.
         last_thread: whether the process ended with it: False only for other threads, per thread.
+        wanted: whether the filters let it pass: False only with Tracer(unwanted=True).
         raw_comm: the name as the kernel has it, 16 bytes filled up with NUL.
         wall_ns: when it exited, nanoseconds since the epoch.
         cause: why, if traced with why; None for a thread after which its process went on.
-
-    PIDs are those of the initial PID namespace.
+        context: where the properties from `uid` on come from.
     """
 
-    boot_ns: int
-    start_boot_ns: int
-    pid: int
-    tid: int
-    ppid: int
-    status: int
-    last_thread: bool
-    raw_comm: bytes
-    wall_ns: int
-    cause: Cause | None = None
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return (
@@ -102,6 +117,147 @@ class Exit(NamedTuple):
         """Whether the kernel wrote a core."""
         return wait_status.core_dumped(self.status)
 
+    @property
+    def uid(self) -> "int | None":
+        """The real user, of the initial user namespace."""
+        return self.context and self.context.uid
+
+    @property
+    def nspid(self) -> "int | None":
+        """Its PID in the innermost PID namespace that it was in."""
+        return self.context and self.context.nspid
+
+    @property
+    def hostname(self) -> "str | None":
+        """The host name that it saw: its container's, or the machine's."""
+        return self.context and self.context.hostname
+
+    @property
+    def parent_comm(self) -> "str | None":
+        """The name of the process ppid."""
+        return self.context and self.context.parent_comm
+
+    @property
+    def ancestors(self) -> "tuple[Ancestor, ...] | None":
+        """The processes above it, the nearest first, at most 32."""
+        return self.context and self.context.ancestors
+
+    @property
+    def ancestors_truncated(self) -> "bool | None":
+        """Whether there were more ancestors."""
+        return self.context and self.context.ancestors_truncated
+
+    @property
+    def cgroup(self) -> "str | None":
+        """The path of its cgroup, of version 2; of version 1 where version 2 is not used."""
+        return self.context and self.context.cgroup
+
+    @property
+    def cpu_user(self) -> "float | None":
+        """Seconds of CPU time in user mode, of all its threads, up to the exit.
+
+        As wait4 tells, less what ran since the last tick of the clock.
+        """
+        return self.context and self.context.cpu_user
+
+    @property
+    def cpu_system(self) -> "float | None":
+        """Seconds of CPU time in the kernel, likewise."""
+        return self.context and self.context.cpu_system
+
+    @property
+    def max_rss(self) -> "int | None":
+        """Peak of resident memory in bytes, of the program it ran last.
+
+        wait4 also counts what ran in the process before an exec; for a child of vfork that is its
+        parent. Up to 6.15 the kernel cannot tell them apart, and it is None if that was more.
+        """
+        return self.context and self.context.max_rss
+
+    @property
+    def read_bytes(self) -> "int | None":
+        """Bytes read from storage: /proc/PID/io."""
+        return self.context and self.context.read_bytes
+
+    @property
+    def write_bytes(self) -> "int | None":
+        """Bytes to be written to storage: /proc/PID/io."""
+        return self.context and self.context.write_bytes
+
+    @property
+    def minor_faults(self) -> "int | None":
+        """Page faults that needed no input."""
+        return self.context and self.context.minor_faults
+
+    @property
+    def major_faults(self) -> "int | None":
+        """Page faults that needed input."""
+        return self.context and self.context.major_faults
+
+    @property
+    def voluntary_switches(self) -> "int | None":
+        """How often it gave up the CPU, less the last time."""
+        return self.context and self.context.voluntary_switches
+
+    @property
+    def involuntary_switches(self) -> "int | None":
+        """How often the CPU was taken from it."""
+        return self.context and self.context.involuntary_switches
+
+    @property
+    def user(self) -> str | None:
+        """The name of the user; None if it has none."""
+        from exitsnoop.users import name  # as for all below, most runs do without
+
+        return None if self.uid is None else name(self.uid)
+
+    @property
+    def exe(self) -> str | None:
+        """Path of the executable, as /proc/PID/exe tells it: for a script its interpreter."""
+        return self._image.exe if self._image else None
+
+    @property
+    def args(self) -> tuple[str, ...] | None:
+        """The arguments it was started with, the name first; at most 16,384 bytes of them."""
+        return self._image.args if self._image else None
+
+    @property
+    def args_truncated(self) -> bool | None:
+        """Whether there were more arguments."""
+        return self._image.args_truncated if self._image else None
+
+    @property
+    def _image(self) -> Image | None:
+        return self.context.image if self.context else None
+
+    @property
+    def container(self) -> "Container | None":
+        """The innermost container that the cgroup's path names; None if it names none."""
+        from exitsnoop.cgroups import container
+
+        return None if self.cgroup is None else container(self.cgroup)
+
+    @property
+    def pod(self) -> str | None:
+        """The uid of the Kubernetes pod that the cgroup's path names."""
+        from exitsnoop.cgroups import pod
+
+        return None if self.cgroup is None else pod(self.cgroup)
+
+    @property
+    def unit(self) -> str | None:
+        """The systemd unit that the cgroup's path names."""
+        from exitsnoop.cgroups import unit
+
+        return None if self.cgroup is None else unit(self.cgroup)
+
+    @property
+    def user_unit(self) -> str | None:
+        """The unit of the user's own systemd that the cgroup's path names."""
+        from exitsnoop.cgroups import user_unit
+
+        return None if self.cgroup is None else user_unit(self.cgroup)
+
 
 def decode(block: "bytes | memoryview", wall_offset_ns: int) -> list[Exit]:
     """Return the exits of a block of whole records, in their order.
@@ -109,4 +265,6 @@ def decode(block: "bytes | memoryview", wall_offset_ns: int) -> list[Exit]:
     Raises struct.error if the block's size is not that of whole records.
     """
     make = Exit._make
-    return [make((*event, event[0] + wall_offset_ns, None)) for event in EVENT.iter_unpack(block)]
+    return [
+        make((*event, event[0] + wall_offset_ns, None, None)) for event in EVENT.iter_unpack(block)
+    ]

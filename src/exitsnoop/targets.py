@@ -3,7 +3,7 @@
 import contextlib
 import os
 import select
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from exitsnoop.errors import NoSuchProcess
 
@@ -28,6 +28,12 @@ class Targets:
         except BaseException:
             self.close()
             raise
+
+    def __enter__(self) -> "Targets":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def all_ended(self) -> bool:
@@ -59,6 +65,32 @@ class Targets:
             os.close(pidfd)
 
 
+def descendants(pids: Iterable[int]) -> Iterator[int]:
+    """Iterate over the processes below these, over each as soon as it is found.
+
+    Whoever is told of each new process by one that it was given misses none that is alive, if it
+    takes note of each before it asks for the next.
+    """
+    known = set(pids)
+    found = True
+    while found:
+        found = False
+        for pid, ppid in _parents():
+            if ppid in known and pid not in known:
+                known.add(pid)
+                found = True
+                yield pid
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether a process is gone, or a zombie."""
+    try:
+        os.close(_open(pid))
+    except NoSuchProcess:
+        return True
+    return False
+
+
 def already_ended(pid: int) -> NoSuchProcess:
     """Return the error for a process that ended before tracing was on."""
     return NoSuchProcess(f"process {pid} had ended before tracing began", pid)
@@ -80,6 +112,13 @@ def _open(pid: int) -> int:
         os.close(pidfd)
         raise NoSuchProcess(f"process {pid} has ended: it is a zombie, not waited for", pid)
     return pidfd
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                yield int(name), int(file.read().rpartition(b")")[2].split()[1])
 
 
 def _process_of_thread(tid: int) -> int | None:

@@ -5,20 +5,22 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exitsnoop._native import Session, SessionError
 from exitsnoop.clock import wall_offset_ns
 from exitsnoop.clues import Clues
-from exitsnoop.filters import Filters
-from exitsnoop.kernel import tracepoints_are_preemptible
+from exitsnoop.filters import Filters, Options
+from exitsnoop.plan import pid_key, plan, tree_entry
 from exitsnoop.records import EVENT, Exit, decode
-from exitsnoop.targets import Targets, already_ended
+from exitsnoop.targets import Targets, already_ended, descendants, has_ended
 
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
+
+    from typing_extensions import Unpack  # typing has it since 3.11
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 BATCH_BYTES = 2048 * EVENT.size  # bounds what a burst makes Python hold at a time
@@ -45,12 +47,26 @@ class Tracer:
     stop(). Needs CAP_BPF and CAP_PERFMON, or root, and a kernel with BTF, 5.8 or later.
 
     Args:
-        pids: trace only these processes.
-        failed: leave out processes that ended with exit(0).
-        per_thread: report every thread that ends; its process ended with it if last_thread.
-        why: find out the cause of each end. Costs a second program, at every signal that is sent.
-        signals, codes: only what ended by one of these signals, or with one of these exit codes.
-        causes: only what had one of these kinds of cause (causes.KINDS); implies why.
+        options: what to trace, and what to collect of it. Those that are given must all hold; of a
+            list, one.
+
+            pids: these processes.
+            tree: these processes and their descendants, also those of parents that have ended.
+            ppids: processes whose parent, as they exit, is one of these.
+            users: processes of these users, by name or uid.
+            names: processes with a name like one of these shell patterns.
+            cgroups: processes in these cgroups or below: paths as in `Exit.cgroup`, or directories.
+            containers: processes in containers whose id or name starts with one of these.
+            excluding: names of the five before this: all processes but those.
+            min_age, max_age: processes that lived so many seconds.
+            failed: what did not end with exit(0).
+            signals, codes: what ended by one of these signals, or with one of these exit codes.
+            causes: what had one of these kinds of cause (causes.KINDS); implies why.
+            per_thread: report every thread that ends; its process ended with it if last_thread.
+            why: find out the cause of each end. Costs a program at every signal that is sent.
+            fields: collect these attributes of Exit, from `uid` on. Costs what is collected; `args`
+                and `exe` a program at every exec and fork.
+        unwanted: give also exits of `pids` and `tree` that the rest leaves out, with wanted False.
         ring_bytes: size of the buffer the kernel writes to, a power of two and at least a page. An
             exit takes 56 bytes; those that find no room are counted in `lost`.
 
@@ -64,29 +80,18 @@ class Tracer:
     def __init__(
         self,
         *,
-        pids: Iterable[int] = (),
-        failed: bool = False,
-        per_thread: bool = False,
-        why: bool = False,
-        signals: Iterable[int] = (),
-        codes: Iterable[int] = (),
-        causes: Iterable[str] = (),
+        unwanted: bool = False,
         ring_bytes: int = RING_BYTES,
+        **options: "Unpack[Options]",
     ) -> None:
         self._closed = True
-        filters = Filters.checked(
-            pids=pids,
-            failed=failed,
-            per_thread=per_thread,
-            why=why,
-            signals=signals,
-            codes=codes,
-            causes=causes,
-        )
+        filters = Filters.checked(**options)
         if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):
             raise ValueError("ring_bytes must be a power of two and at least a page")
         self._filters = filters
-        self._clues = Clues()
+        self._unwanted = unwanted
+        self._groups = filters.groups()
+        self._clues = Clues(self._groups)
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
         # Apart from the other: stop() must not wait for who waits to be stopped.
         self._wake_lock = threading.RLock()
@@ -102,29 +107,61 @@ class Tracer:
         self._reader: int | None = None
         self._waiter: asyncio.Future[None] | None = None
         with contextlib.ExitStack() as undo:
-            self._targets = Targets(filters.pids)
-            undo.callback(self._targets.close)
-            self._session = _open_session(filters, ring_bytes)
+            self._pids, self._roots, self._parents = (
+                undo.enter_context(Targets(pids))
+                for pids in (
+                    filters.pids,
+                    filters.tree,
+                    () if "ppids" in filters.excluding else filters.ppids,
+                )
+            )
+            self._session = _open_session(filters, unwanted=unwanted, ring_bytes=ring_bytes)
             undo.callback(self._session.close)
             self._epoll = undo.enter_context(select.epoll())
             self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             undo.callback(os.close, self._wake)
-            for fd in (self._session.fileno(), self._wake, *self._targets.pidfds()):
+            watched = [fd for targets in self._all_targets() for fd in targets.pidfds()]
+            for fd in (self._session.fileno(), self._wake, *watched):
                 self._epoll.register(fd, select.EPOLLIN)
+            self._grow_tree()
+            self._clues.look_around()
             self._require_no_gap(filters)
             self._cleanup = undo.pop_all()
         self._closed = False
 
+    def _all_targets(self) -> tuple[Targets, Targets, Targets]:
+        return self._pids, self._roots, self._parents
+
+    def _grow_tree(self) -> None:
+        """Add the descendants that are there already; new ones are added as they are forked."""
+        grown = []
+        for pid in descendants(self._filters.tree):
+            self._session.add("tree", *tree_entry(pid))
+            grown.append(pid)
+        for pid in grown:
+            if has_ended(pid):  # perhaps before it was added
+                self._session.remove("tree", pid_key(pid))
+
     def _require_no_gap(self, filters: Filters) -> None:
         """Refuse a process that ended while the program was being attached: it left no record."""
-        gone = self._targets.reap(self._epoll)
+        gone = [pid for targets in self._all_targets() for pid in targets.reap(self._epoll)]
         self._drain()
-        if filters.failed or filters.status_words():  # then an exit need not leave a record
+        if not gone or self._is_filtered(filters):
             return
         recorded = {record.pid for record in decode(self._block, self._wall_offset_ns)}
         for pid in gone:
             if pid not in recorded:
                 raise already_ended(pid)
+
+    def _is_filtered(self, filters: Filters) -> bool:
+        """Whether an exit of a target need not leave a record."""
+        return filters != Filters(
+            pids=filters.pids,
+            tree=filters.tree,
+            per_thread=filters.per_thread,
+            why=filters.why,
+            fields=filters.fields,
+        )
 
     def __enter__(self) -> "Tracer":
         return self
@@ -175,6 +212,12 @@ class Tracer:
         with self._wake_lock:
             if not self._closed:
                 os.eventfd_write(self._wake, 1)
+
+    def leave_out(self, pid: int) -> None:
+        """Take a process out of the tree; its descendants stay. Harmless if it is not in."""
+        with self._lock:
+            if not self._closed:
+                self._session.remove("tree", pid_key(pid))
 
     def close(self) -> None:
         """Detach and free everything; iteration ends at once. Harmless when closed."""
@@ -265,77 +308,64 @@ class Tracer:
                 self._drain()
             batch, self._block = self._block[:BATCH_BYTES], self._block[BATCH_BYTES:]
             records = decode(batch, self._wall_offset_ns)
-            return self._explained(records) if self._filters.why else records
+            return self._completed(records) if self._groups else records
 
-    def _explained(self, records: list[Exit]) -> list[Exit]:
-        explained = [
-            record._replace(cause=self._clues.judge(record)) if record.last_thread else record
-            for record in records
-        ]
-        return [record for record in explained if self._filters.passes(record.cause)]
+    def _completed(self, records: list[Exit]) -> list[Exit]:
+        completed = []
+        for incomplete in records:
+            record = self._clues.complete(incomplete)
+            if self._filters.passes(record):
+                completed.append(record)
+            elif self._unwanted:
+                completed.append(record._replace(wanted=False))
+        return completed
 
     def _wait(self, timeout: float | None) -> None:
         for fd, _ in self._epoll.poll(timeout):
             if fd == self._reader:
                 self._ended = True
-        self._targets.reap(self._epoll)
+        self._pids.reap(self._epoll)
+        self._roots.reap(self._epoll)
+        for pid in self._parents.reap(self._epoll):
+            self._session.remove("ppids", pid_key(pid))  # whoever gets the PID next is another
+
+    def _has_finished(self) -> bool:
+        """Whether no more exits are wanted."""
+        if self._stopping or self._pids.all_ended or self._parents.all_ended:
+            return True
+        return bool(self._filters.tree) and self._session.is_empty("tree")
 
     def _drain(self) -> None:
         # Asked before draining: what ended before the answer is in the ring by then.
-        finishing = self._stopping or self._targets.all_ended
+        finishing = self._has_finished()
         self._wall_offset_ns = wall_offset_ns()
-        block, evidence, complete = self._session.drain()
+        block, notes, complete = self._session.drain()
         self._block = memoryview(block)
-        if evidence:
-            self._clues.add(evidence)
+        if notes:
+            self._clues.add(notes)
         now = time.monotonic()
         self._busy = not complete or len(block) > EVENT.size or now - self._drained_at < ALONE_S
-        if block:
+        if block or notes:
             self._drained_at = now
         if finishing and complete:
             self._ended = True
 
 
-def trace(
-    *,
-    pids: Iterable[int] = (),
-    failed: bool = False,
-    per_thread: bool = False,
-    why: bool = False,
-    signals: Iterable[int] = (),
-    codes: Iterable[int] = (),
-    causes: Iterable[str] = (),
-) -> Tracer:
+def trace(**options: "Unpack[Options]") -> Tracer:
     """Return a Tracer, attached: for a loop that needs no more than the exits.
 
     >>> for exit in trace(pids=[4242]):
     ...     print(exit.status)
 
     It is closed when nothing refers to it any more, so at the latest when the loop is left. See
-    Tracer for the arguments and the errors.
+    Tracer for the options and the errors.
     """
-    return Tracer(
-        pids=pids,
-        failed=failed,
-        per_thread=per_thread,
-        why=why,
-        signals=signals,
-        codes=codes,
-        causes=causes,
-    )
+    return Tracer(**options)
 
 
-def _open_session(filters: Filters, ring_bytes: int) -> Session:
+def _open_session(filters: Filters, *, unwanted: bool, ring_bytes: int) -> Session:
     try:
-        return Session(
-            failed=filters.failed,
-            per_thread=filters.per_thread,
-            why=filters.why,
-            preemptible=tracepoints_are_preemptible(),
-            pids=filters.pids,
-            statuses=filters.status_words(),
-            ring_bytes=ring_bytes,
-        )
+        return Session(**plan(filters, unwanted=unwanted)._asdict(), ring_bytes=ring_bytes)
     except SessionError as error:
         from exitsnoop.refusals import explain
 

@@ -46,6 +46,19 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield from compiled("deaths", tmp_path_factory.mktemp("deaths"))
 
 
+@pytest.fixture(scope="session")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program lives.c."""
+    yield from compiled("lives", tmp_path_factory.mktemp("lives"))
+
+
+@pytest.fixture
+def life(lives: Path) -> Iterator[Stage]:
+    """Processes of lives.c, and cgroups for them."""
+    with Stage(lives) as stage:
+        yield stage
+
+
 @pytest.fixture
 def stage(deaths: Path) -> Iterator[Stage]:
     """Processes of deaths.c, and cgroups for them."""

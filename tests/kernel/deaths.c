@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A process that does what it is told: it prepares, sends signals, and dies in the way asked for.
+/* A puppet that prepares, sends signals, and dies in the way asked for.
  *
- * It says "ready PID" (in its own PID namespace), then takes a command a line of input, and answers
- * each with one line: a way of dying before, with the fact to be compared (an address, the number of
- * a system call); everything else afterwards. At the end of input it exits with 0. The commands are
- * in the table at the end.
+ * It answers a way of dying before, with the fact to be compared (an address, the number of a system
+ * call); everything else afterwards. The commands are in the table at the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,12 +12,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,54 +27,9 @@
 #include <unistd.h>
 
 #include "default_action.h"
+#include "puppet.h"
 
-#define WORDS 8192
 #define STACK_BYTES 65536
-
-static char *words[WORDS + 1]; /* the command and what it is about, NULL after the last */
-static FILE *answers;
-
-static void do_command(void);
-
-static void fail(const char *what)
-{
-	perror(what);
-	_exit(99);
-}
-
-static long check(long result)
-{
-	if (result < 0)
-		fail(words[0]);
-	return result;
-}
-
-static void answer(const char *format, ...)
-{
-	va_list values;
-
-	va_start(values, format);
-	vfprintf(answers, format, values);
-	va_end(values);
-	putc('\n', answers);
-	fflush(answers);
-}
-
-static unsigned long number(int position)
-{
-	return words[position] ? strtoul(words[position], NULL, 0) : 0;
-}
-
-static int is(int position, const char *word)
-{
-	return words[position] && !strcmp(words[position], word);
-}
-
-static void wait_forever(void)
-{
-	for (;;)
-		pause();
-}
 
 static void spin(void)
 {
@@ -468,22 +417,6 @@ static void overflow(void)
 	recurse(&start);
 }
 
-static void *do_in_thread(void *unused)
-{
-	do_command();
-	return unused;
-}
-
-static void in_thread(void) /* "in_thread COMMAND ...": the main thread waits */
-{
-	pthread_t thread;
-
-	memmove(words, words + 1, sizeof(words) - sizeof(*words));
-	if (pthread_create(&thread, NULL, do_in_thread, NULL))
-		fail("pthread_create");
-	wait_forever();
-}
-
 static void break_filter(void) /* "break_filter process|thread|trap" */
 {
 	unsigned int action = is(1, "process")	? SECCOMP_RET_KILL_PROCESS
@@ -513,6 +446,31 @@ static void break_pipe(void)
 	check(write(ends[1], "", 1));
 }
 
+/* Whoever is interrupted as the time is up must be known: another process, a child of ours, which has
+ * our CPU for itself once we sleep. Realtime tasks may have it for 950 ms of a second; the child leaves
+ * it to others for `pause_ms` before.
+ */
+static void leave_cpu_to_child(long pause_ms)
+{
+	struct timespec pause = { 0, pause_ms * 1000000 };
+	struct sched_param higher = { .sched_priority = 2 }, lower = { .sched_priority = 1 };
+	cpu_set_t here;
+	pid_t parent = getpid();
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	check(sched_setaffinity(0, sizeof(here), &here));
+	check(sched_setscheduler(0, SCHED_FIFO, &higher));
+	if (check(fork()))
+		return;
+	check(prctl(PR_SET_PDEATHSIG, SIGKILL));
+	if (getppid() != parent)
+		_exit(0);
+	nanosleep(&pause, NULL);
+	check(sched_setscheduler(0, SCHED_FIFO, &lower));
+	spin();
+}
+
 static void time_out(void) /* "time_out alarm|real|virtual|prof|posix SIGNAL" */
 {
 	struct itimerval soon = { { 0, 0 }, { 0, 1000 } };
@@ -521,17 +479,18 @@ static void time_out(void) /* "time_out alarm|real|virtual|prof|posix SIGNAL" */
 	timer_t timer;
 
 	answer("waiting");
+	if (is(1, "virtual") || is(1, "prof")) { /* the time of our own work */
+		check(setitimer(is(1, "prof") ? ITIMER_PROF : ITIMER_VIRTUAL, &soon, NULL));
+		spin();
+	}
+	leave_cpu_to_child(is(1, "alarm") ? 700 : 0);
 	if (is(1, "alarm")) {
 		alarm(1);
-	} else if (is(1, "posix")) {
+	} else if (is(1, "real")) {
+		check(setitimer(ITIMER_REAL, &soon, NULL));
+	} else {
 		check(timer_create(CLOCK_MONOTONIC, &event, &timer));
 		check(timer_settime(timer, 0, &once, NULL));
-	} else {
-		check(setitimer(is(1, "real")	   ? ITIMER_REAL
-				: is(1, "virtual") ? ITIMER_VIRTUAL
-						   : ITIMER_PROF,
-				&soon, NULL));
-		spin();
 	}
 	wait_forever();
 }
@@ -610,10 +569,7 @@ static void allocate_in_vfork(void) /* two processes with one memory */
 	wait_forever();
 }
 
-static const struct command {
-	const char *name;
-	void (*run)(void);
-} commands[] = {
+const struct command commands[] = {
 	{ "block", block },
 	{ "unblock", unblock },
 	{ "unblock_all", unblock_all },
@@ -657,18 +613,8 @@ static const struct command {
 	{ "be_told_of_input", be_told_of_input },
 	{ "allocate", allocate },
 	{ "allocate_in_vfork", allocate_in_vfork },
+	{ NULL, NULL },
 };
-
-static void do_command(void)
-{
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (is(0, commands[i].name)) {
-			commands[i].run();
-			return;
-		}
-	fprintf(stderr, "deaths: no command %s\n", words[0]);
-	_exit(97);
-}
 
 /* Who runs the tests may ignore or block some: a shell does for what it runs in the background. */
 static void forget_inherited_signals(void)
@@ -684,22 +630,10 @@ static void forget_inherited_signals(void)
 int main(void)
 {
 	struct rlimit none = { 0, 0 };
-	char *line = NULL;
-	size_t size = 0;
 
 	check(setrlimit(RLIMIT_CORE, &none));
 	forget_inherited_signals();
-	answers = stdout;
-	answer("ready %d", getpid());
-	while (getline(&line, &size, stdin) > 0) {
-		int count = 0;
-
-		for (char *word = strtok(line, " \n"); word && count < WORDS;
-		     word = strtok(NULL, " \n"))
-			words[count++] = word;
-		words[count] = NULL;
-		if (count)
-			do_command();
-	}
+	get_ready();
+	serve();
 	return 0;
 }

@@ -23,7 +23,7 @@ from signal import (
 )
 
 import pytest
-from needs import need
+from needs import kernel_has, need
 from stage import Stage, assert_only, cause_of
 from truth import recorded
 
@@ -169,6 +169,10 @@ def test_seccomp(stage: Stage, where: list[str], action: str) -> None:
         number = int(victim.die(*where, "break_filter", action))
         assert victim.wait() == -SIGSYS
     cause = cause_of(exits, victim)
+    if action == "process" and not kernel_has("force_sig_seccomp"):
+        # Up to 5.14 the filter makes the process exit as if by the signal, which nobody sends.
+        assert_only(cause, "seccomp")
+        return
     assert_only(cause, "seccomp", "syscall")
     assert cause.syscall == number
     assert str(number) in cause.text or "getppid" in cause.text
@@ -218,23 +222,15 @@ def test_a_sigpipe_of_its_own_is_no_pipe(stage: Stage, way: str) -> None:
     ],
 )
 def test_timers(stage: Stage, timer: str, number: int) -> None:
+    """It is no one's signal, though the interrupt comes while another process has the CPU.
+
+    deaths.c sees to it which one: this machine may have processes that no BPF program runs in.
+    """
     with recorded(why=True) as exits:
         victim = stage.puppet()
         victim.die("time_out", timer, int(number))
         assert victim.wait() == -number
     assert_only(cause_of(exits, victim), "timer")
-
-
-@pytest.mark.usefixtures("busy_cpus")
-def test_a_timer_is_no_one_s_whoever_runs(stage: Stage) -> None:
-    """The interrupt comes while any process has the CPU."""
-    with recorded(why=True) as exits:
-        victims = [stage.puppet() for _ in range(30)]
-        for victim in victims:
-            victim.ask("time_out", "posix", SIGTERM.value)
-        assert [victim.wait() for victim in victims] == [-SIGTERM] * 30
-    for victim in victims:
-        assert_only(cause_of(exits, victim), "timer")
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from pathlib import Path
 from signal import SIGCHLD, SIGINT, SIGKILL, SIGRTMIN, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
+from pace import some
 from stage import Stage, assert_killed, assert_only, cause_of
 from truth import recorded
 
 from exitsnoop import Tracer
+from exitsnoop.kernel import tracepoints_are_preemptible
 
 
 def test_pending_while_blocked_is_the_first_sender_s(stage: Stage) -> None:
@@ -160,7 +162,7 @@ def test_two_senders_race(stage: Stage) -> None:
     """The status tells which of the two signals it was, and so which sender."""
     with recorded(why=True) as exits:
         spawner, term, kill = (stage.puppet() for _ in range(3))
-        pids = [int(pid) for pid in spawner.ask("spawn", 1000).split()]
+        pids = [int(pid) for pid in spawner.ask("spawn", some(1000)).split()]
         term.tell("send_to_each", SIGTERM.value, *pids)
         kill.tell("send_to_each", SIGKILL.value, *reversed(pids))
         term.finish()
@@ -200,14 +202,14 @@ def test_stale_evidence_is_not_the_next_process_s(stage: Stage) -> None:
     assert_killed(by_second, second)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(some(3)))
 @pytest.mark.usefixtures("busy_cpus")
 def test_storm_of_kills_under_load(stage: Stage, seed: int) -> None:
     """Every victim's record names the one process that was told to kill it."""
     chance = random.Random(seed)
     with recorded(why=True) as exits:
         spawners = [stage.puppet() for _ in range(3)]
-        victims = [int(pid) for s in spawners for pid in s.ask("spawn", 1000).split()]
+        victims = [int(pid) for s in spawners for pid in s.ask("spawn", some(1000)).split()]
         chance.shuffle(victims)
         senders = [stage.puppet() for _ in range(5)]
         numbers = [SIGTERM, SIGKILL, SIGUSR1, SIGRTMIN, SIGINT]
@@ -217,7 +219,7 @@ def test_storm_of_kills_under_load(stage: Stage, seed: int) -> None:
             sender.finish()
         statuses: dict[int, int] = {}
         for spawner in spawners:
-            truth = [int(word) for word in spawner.ask("reap", 1000).split()]
+            truth = [int(word) for word in spawner.ask("reap", some(1000)).split()]
             statuses |= zip(truth[::2], truth[1::2], strict=True)
     records = {record.pid: record for record in exits if record.pid in statuses}
     assert set(records) == set(statuses) == set(victims)
@@ -252,8 +254,9 @@ def test_without_why_nothing_is_attached_for_it(stage: Stage) -> None:
         return sum("bpf_link" in str(link) or "bpf-link" in str(link) for link in links)
 
     before = programs()
+    alone = 4 if tracepoints_are_preemptible() else 1
     with Tracer() as tracer:
-        assert programs() - before == 1
+        assert programs() - before == alone
         victim, sender = stage.puppet(), stage.puppet()
         sender.kill(victim, SIGTERM)
         victim.wait()
@@ -261,5 +264,5 @@ def test_without_why_nothing_is_attached_for_it(stage: Stage) -> None:
         (record,) = [record for record in tracer if record.pid == victim.pid]
         assert record.cause is None
     with Tracer(why=True):
-        assert programs() - before >= 2
+        assert programs() - before > alone
     assert programs() == before

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import truth
 from command import COLUMNS, Row, parse_row, run, status_text, tracing
+from pace import some, steps, within
 
 from exitsnoop.kernel import tracepoints_are_preemptible
 from exitsnoop.status import signal_name
@@ -77,9 +78,11 @@ def test_a_signal_ends_it_with_all_rows_and_status_0(
 
 
 def test_interrupts_while_it_starts_never_show_a_traceback(exitsnoop: str) -> None:
-    for step in range(20):
+    for step in steps(20):
         tracer = subprocess.Popen([exitsnoop], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        select.select([], [], [], 0.030 + step * 0.004)  # Python itself is up after 30 ms at most
+        select.select(
+            [], [], [], within(0.030 + step * 0.004)
+        )  # Python itself is up after 30 ms at most
         tracer.send_signal(signal.SIGTERM)
         _, errors = tracer.communicate(timeout=60)
         assert errors == b""
@@ -127,38 +130,39 @@ def test_an_output_that_does_not_block_gets_every_row(exitsnoop: str, endings: P
     os.close(writing)
     with open(reading, encoding="utf-8") as rows:
         rows.readline()
-        subprocess.run([endings, "vforks", "5000"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([endings, "vforks", str(some(5000))], stdout=subprocess.DEVNULL, check=True)
         tracer.send_signal(signal.SIGINT)
         lines = rows.readlines()
     assert tracer.wait() == 0
     assert tracer.stderr
     assert tracer.stderr.read() == b""
     tracer.stderr.close()
-    assert len([line for line in lines if line.startswith("endings")]) == 5001
+    assert len([line for line in lines if line.startswith("endings")]) == some(5000) + 1
 
 
 def test_rows_reach_a_pipe_within_100_ms(exitsnoop: str) -> None:
     """Each within the time, but for the odd one that the machine itself delays."""
     delays = []
     with tracing(exitsnoop) as tracer:
-        for _ in range(50):
+        for _ in range(some(50)):
             shell = end("exit 6")
             ended = time.monotonic()
             while parse_row(tracer.stdout.readline()).pid != shell.pid:
                 pass
             delays.append(time.monotonic() - ended)
-    assert sorted(delays)[-3] < 0.1
+    assert sorted(delays)[-3] < within(0.1)
 
 
 def test_rows_are_in_order_of_exit_time(exitsnoop: str, endings: Path) -> None:
     with tracing(exitsnoop, "--utc") as tracer:
         storms = [
-            subprocess.Popen([endings, "vforks", "3000"], stdout=subprocess.DEVNULL) for _ in "ab"
+            subprocess.Popen([endings, "vforks", str(some(3000))], stdout=subprocess.DEVNULL)
+            for _ in "ab"
         ]
         for storm in storms:
             assert storm.wait() == 0
         times = [line.split()[0] for line in tracer.stop()]
-    assert len(times) >= 6000
+    assert len(times) >= 2 * some(3000)
     if times[0] < times[-1]:  # not over midnight
         assert times == sorted(times)
 
@@ -293,7 +297,7 @@ def test_pid_of_a_thread(exitsnoop: str, endings: Path) -> None:
 
 def test_pid_that_ends_while_it_starts_is_never_waited_for(exitsnoop: str) -> None:
     """At any moment of the start: a row and 0, or an error and 2."""
-    for step in range(25):
+    for step in steps(25):
         child = subprocess.Popen(["sh", "-c", "read line; exit 7"], stdin=subprocess.PIPE)
         tracer = subprocess.Popen(
             [exitsnoop, "-p", str(child.pid)],
@@ -301,7 +305,7 @@ def test_pid_that_ends_while_it_starts_is_never_waited_for(exitsnoop: str) -> No
             stderr=subprocess.PIPE,
             text=True,
         )
-        select.select([], [], [], step * 0.005)
+        select.select([], [], [], within(step * 0.005))
         child.communicate(b"\n")
         out, errors = tracer.communicate(timeout=60)
         if tracer.returncode == 0:
@@ -412,7 +416,7 @@ def test_starts_within_150_ms_and_holds_under_30_mb(exitsnoop: str) -> None:
         with tracing(exitsnoop) as tracer:
             durations.append(time.monotonic() - started)
             status = Path(f"/proc/{tracer.process.pid}/status").read_text()
-    assert min(durations) < 0.150
+    assert min(durations) < within(0.150)
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
     assert int(resident[1]) < 30_000

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import datetime
 import os
+import re
 import select
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pace import some
 
 import exitsnoop
 from exitsnoop import NoSuchProcess, Tracer
@@ -201,11 +204,11 @@ def test_fileno_and_read_in_an_event_loop_of_ones_own() -> None:
 
 def test_batches_hold_all_in_order(endings: Path) -> None:
     with Tracer() as tracer:
-        subprocess.run([endings, "vforks", "20000"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([endings, "vforks", str(some(20000))], stdout=subprocess.DEVNULL, check=True)
         tracer.stop()
         batches = list(tracer.batches())
     records = [record for batch in batches for record in batch]
-    assert sum(record.comm == "endings" for record in records) == 20_001
+    assert sum(record.comm == "endings" for record in records) == some(20_000) + 1
     assert records == sorted(records)
     assert max(map(len, batches)) <= 2048
 
@@ -297,3 +300,25 @@ def test_nothing_stays_behind_and_nothing_is_printed(capfd: pytest.CaptureFixtur
         use()
     assert len(os.listdir("/proc/self/fd")) == before
     assert capfd.readouterr() == ("", "")
+
+
+def guide() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", guide())
+def test_the_examples_of_the_guide_run(
+    example: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each as it stands; loops that would never end are stopped after what ended before them."""
+
+    def traced(**options: Any) -> Tracer:
+        tracer = Tracer(**options)
+        end("exit 3")
+        tracer.stop()
+        return tracer
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(exitsnoop, "trace", traced)
+    exec(compile(example, "library.md", "exec"), {"exitsnoop": exitsnoop})

@@ -88,3 +88,11 @@ def test_the_library_raises_and_never_prints(refuse: Path) -> None:
     )
     result = run(sys.executable, "-c", script, prefix=[str(refuse), "22"])
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize("options", [["-p", "1"], ["--tree", "1"], ["-P", "1"], ["--", "true"]])
+def test_pids_of_another_namespace_are_refused(exitsnoop: str, options: list[str]) -> None:
+    """They are not what the kernel side calls them: the trace would be empty."""
+    result = run(exitsnoop, *options, prefix=["unshare", "--pid", "--fork", "--mount-proc"])
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "in a PID namespace of its own" in result.stderr

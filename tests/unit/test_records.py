@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from exitsnoop import _native, evidence
+from exitsnoop import _native, context, evidence, images
 from exitsnoop.records import EVENT, EVENT_FIELDS, Exit, decode
 
 
@@ -15,6 +15,10 @@ from exitsnoop.records import EVENT, EVENT_FIELDS, Exit, decode
         (_native.EXIT_EVENT, EVENT),
         (_native.SIGNAL_EVIDENCE, evidence.SIGNAL),
         (_native.OOM_EVIDENCE, evidence.OOM),
+        (_native.EXIT_CONTEXT, context.HEAD),
+        (_native.EXEC_IMAGE, images.HEAD),
+        (_native.FORKED, images.FORKED),
+        (_native.GONE, images.GONE),
     ],
 )
 def test_layout_is_that_of_the_c_compiler(
@@ -25,7 +29,7 @@ def test_layout_is_that_of_the_c_compiler(
     ends = [at + size for _, at, size in layout]
     assert [at for _, at, _ in layout] == [0, *ends[:-1]], "there is a hole"
     pattern = bytes(n % 251 for n in range(decoder.size))
-    fields = [(at, size) for name, at, size in layout if name != "unused"]
+    fields = [(at, size) for _, at, size in layout]
     for value, (at, size) in zip(decoder.unpack(pattern), fields, strict=True):
         part = pattern[at : at + size]
         signed, unsigned = (int.from_bytes(part, "little", signed=sign) for sign in (True, False))
@@ -37,8 +41,8 @@ def test_fields_are_the_records() -> None:
 
 
 def test_decode() -> None:
-    block = EVENT.pack(5_000_000_000, 3_499_999_500, 10, 11, 9, 0x8B, True, b"name\0rest")
-    block += EVENT.pack(6_000_000_000, 1, 12, 12, 9, 0x0300, False, b"fifteen letters")
+    block = EVENT.pack(5_000_000_000, 3_499_999_500, 10, 11, 9, 0x8B, True, True, b"name\0rest")
+    block += EVENT.pack(6_000_000_000, 1, 12, 12, 9, 0x0300, False, True, b"fifteen letters")
     first, second = decode(block, 1_600_000_000_000_000_000)
     assert (first.pid, first.tid, first.ppid, first.comm) == (10, 11, 9, "name")
     assert (first.exit_code, first.signal, first.signal_name) == (None, 11, "SIGSEGV")
@@ -49,7 +53,7 @@ def test_decode() -> None:
 
 
 def test_a_name_that_is_not_utf8() -> None:
-    (record,) = decode(EVENT.pack(1, 1, 1, 1, 1, 0, True, b"a\xffb"), 0)
+    (record,) = decode(EVENT.pack(1, 1, 1, 1, 1, 0, True, True, b"a\xffb"), 0)
     assert record.comm == "a\ufffdb"
 
 

@@ -7,6 +7,8 @@
 #ifndef EXITSNOOP_EVENT_H
 #define EXITSNOOP_EVENT_H
 
+#include <stddef.h>
+
 #define COMM_BYTES 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
 
 struct exit_event {
@@ -17,15 +19,26 @@ struct exit_event {
 	__u32 ppid;	     /* kernel: real_parent->tgid */
 	__u16 status;	     /* as waitpid stores it */
 	__u8 last_thread;    /* the process ended with it; always 1 unless per_thread */
-	__u8 unused;
+	__u8 wanted;	     /* the filters let it pass; always 1 unless send_unwanted */
 	char comm[COMM_BYTES];
 };
 
 _Static_assert(sizeof(struct exit_event) == 48, "records.py decodes 48 bytes");
 
-/* With `why`, the exit of a process that a signal ended is preceded by what is known of that signal.
- * The kinds of record are told apart by their size.
+/* All other records begin with their kind, and no record of theirs has 48 bytes: that tells exits
+ * apart. What belongs to an exit is sent before it.
  */
+enum record_kind {
+	SIGNAL_EVIDENCE = 1,
+	OOM_EVIDENCE = 2,
+	EXIT_CONTEXT = 3,
+	EXEC_IMAGE = 4,
+	FORKED = 5,
+	GONE = 6,
+	LEFT = 7,
+};
+
+/* With `why`: what is known of the signal that ended a process. */
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 
@@ -46,6 +59,7 @@ enum signal_evidence_flags {
 };
 
 struct signal_evidence {
+	__u64 kind;
 	__u64 start_boot_ns; /* with pid: the process it was sent to */
 	__u64 address;	     /* si_addr */
 	__u64 stack_start;   /* of the first thread, its highest address */
@@ -65,12 +79,16 @@ struct signal_evidence {
 	char sender_args[ARGS_BYTES]; /* each ended by a NUL */
 };
 
-_Static_assert(sizeof(struct signal_evidence) == 232, "evidence.py decodes 232 bytes");
+_Static_assert(sizeof(struct signal_evidence) == 240, "evidence.py decodes 240 bytes");
 
-#define CGROUP_NAME_BYTES 256 /* NAME_MAX and a NUL */
+/* A path is sent as the names on it, the nearest first, each ended by a NUL; at last an empty one, if
+ * the whole path is there.
+ */
+#define NAME_BYTES 256 /* NAME_MAX and a NUL */
 #define CGROUP_PATH_BYTES 2048
 
 struct oom_evidence {
+	__u64 kind;
 	__u64 start_boot_ns;
 	__u32 pid;
 	__u32 cgroup_bytes; /* 0: no cgroup's limit was hit, the whole system was out of memory */
@@ -78,12 +96,120 @@ struct oom_evidence {
 	__u64 file_pages;
 	__u64 shmem_pages;
 	__u64 limit_pages;
-	/* Whose limit it was: the names on its path, the nearest first, each ended by a NUL; at last an
-	 * empty one, if the whole path is there.
-	 */
-	char cgroup[CGROUP_PATH_BYTES];
+	char cgroup[CGROUP_PATH_BYTES]; /* whose limit it was */
 };
 
-_Static_assert(sizeof(struct oom_evidence) == 2096, "evidence.py decodes 2096 bytes");
+_Static_assert(sizeof(struct oom_evidence) == 2104, "evidence.py decodes 2104 bytes");
+
+/* Who it was, where, and what it used. Only what was asked for is there, the rest is 0. */
+#define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
+#define MAX_ANCESTORS 32
+
+enum exit_context_flags {
+	CONTEXT_PARTIAL = 1 << 0,  /* there were more threads than could be added up */
+	CONTEXT_OWN_PEAK = 1 << 1, /* peak_pages is that of the image */
+};
+
+struct ancestor {
+	__u32 pid;
+	char comm[COMM_BYTES];
+};
+
+/* All of a process; per thread, of the thread. CPU times as sampled and as measured: what wait4 tells
+ * is the second, divided as the first.
+ */
+struct exit_context {
+	__u64 kind;
+	__u64 start_boot_ns; /* with tid: whose it is */
+	__u64 user_ns;
+	__u64 system_ns;
+	__u64 run_ns;
+	__u64 told_user_ns; /* what was last told of it, which never falls */
+	__u64 told_system_ns;
+	__u64 peak_pages;
+	__u64 read_bytes;
+	__u64 write_bytes;
+	__u64 minor_faults;
+	__u64 major_faults;
+	__u64 voluntary_switches;
+	__u64 involuntary_switches;
+	__u64 exec_id; /* of the image it ran */
+	__u32 tid;
+	__u32 flags;
+	__u32 uid;
+	__u32 nspid;
+	__u16 cgroup_bytes; /* lengths of the parts of `parts`, in this order */
+	__u16 hostname_bytes;
+	__u16 ancestors; /* how many */
+	__u16 more_ancestors;
+	char parent_comm[COMM_BYTES];
+	char parts[CGROUP_PATH_BYTES + HOSTNAME_BYTES + MAX_ANCESTORS * sizeof(struct ancestor)];
+};
+
+#define EXIT_CONTEXT_HEAD offsetof(struct exit_context, parts)
+_Static_assert(EXIT_CONTEXT_HEAD == 160, "context.py decodes a head of 160 bytes");
+
+/* What a process runs since an exec: the path of the executable and the arguments. */
+#define EXE_PATH_BYTES 4096
+#define MAX_ARGS_BYTES 16384
+
+enum exec_image_flags {
+	IMAGE_ARGS_UNREAD = 1 << 0, /* they are not in memory */
+	IMAGE_EXE_DELETED = 1 << 1, /* the file has no name any more */
+};
+
+struct exec_image {
+	__u64 kind;
+	__u64 start_boot_ns;  /* with pid: whose it is */
+	__u64 peak_pages;     /* of all images before */
+	__u64 all_args_bytes; /* may be more than are sent */
+	__u32 pid;
+	__u32 flags;
+	__u32 exe_bytes; /* lengths of the parts of `parts`, in this order */
+	__u32 args_bytes;
+	__u64 exec_id; /* counts the execs, of the parents' before the fork, too */
+	char parts[EXE_PATH_BYTES + MAX_ARGS_BYTES];
+};
+
+#define EXEC_IMAGE_HEAD offsetof(struct exec_image, parts)
+_Static_assert(EXEC_IMAGE_HEAD == 56, "context.py decodes a head of 56 bytes");
+
+/* A process that starts with the image of another. */
+struct forked {
+	__u64 kind;
+	__u64 start_boot_ns;
+	__u64 parent_start_boot_ns;
+	__u64 exec_id;
+	__u32 pid;
+	__u32 parent_pid;
+};
+
+/* GONE: a process that ended without a record of its exit, as nobody asked for it. LEFT: one that is
+ * no more in `tree`; its record, if it has one, comes before.
+ */
+struct gone {
+	__u64 kind;
+	__u64 start_boot_ns;
+	__u64 pid;
+};
+
+/* A set of shell patterns as one automaton, see globs.py: bit N of the words is element N. */
+#define GLOB_WORDS 4
+
+struct glob_set {
+	__u64 accepts[256][GLOB_WORDS]; /* the elements that take this byte */
+	__u64 stars[GLOB_WORDS];	/* the elements that take any bytes */
+	__u64 starts[GLOB_WORDS];	/* the first element of each pattern */
+	__u64 ends[GLOB_WORDS];		/* the bit after the last element of each */
+};
+
+/* A cgroup's path to look for, in the order that paths are sent in. */
+#define MAX_CGROUP_FILTERS 8
+#define CGROUP_FILTER_BYTES 512
+
+struct cgroup_filter {
+	__u32 bytes;
+	char path[CGROUP_FILTER_BYTES];
+};
 
 #endif

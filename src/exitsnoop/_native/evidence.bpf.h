@@ -44,7 +44,6 @@ enum {
 /* include/linux/signal.h: SIG_KERNEL_IGNORE_MASK and SIG_KERNEL_STOP_MASK: CHLD CONT URG WINCH, STOP
  * TSTP TTIN TTOU. (The numbers of x86, arm, riscv, ppc and s390.)
  */
-#define BIT(number) (1ULL << ((number) - 1))
 #define ENDS_NO_PROCESS                                                                            \
 	(BIT(17) | BIT(18) | BIT(23) | BIT(28) | BIT(19) | BIT(20) | BIT(21) | BIT(22))
 
@@ -221,6 +220,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	unsigned int sender_flags = BPF_CORE_READ(sender, flags);
 	__u64 stack = (__u64)BPF_CORE_READ(sender, stack);
 	struct signal_evidence evidence = {
+		.kind = SIGNAL_EVIDENCE,
 		.start_boot_ns = start_boot_ns(task->group_leader),
 		.pid = key.pid,
 		.flags = EVIDENCE_SEEN,
@@ -262,8 +262,11 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		read_siginfo(&evidence, info, signal);
 	else if ((__u64)info == SEND_SIG_PRIV)
 		evidence.flags |= EVIDENCE_KERNEL;
-	else
+	else if (!to_process || sender_flags & PF_EXITING)
 		evidence.flags |= EVIDENCE_NO_INFO;
+	/* Else it is kill(), which passes none (seen in v7.3); what the kernel sends for a process goes to
+	 * a thread, or is for the children of one that ends. The si_code stays 0, SI_USER.
+	 */
 	if (evidence.flags & EVIDENCE_KERNEL) {
 		if (signal == SIGKILL)
 			record_memory(task, sender);
@@ -295,7 +298,8 @@ int on_signal(__u64 *ctx)
 }
 
 /* Sends what is known of a signal that ends a process; its exit is sent next. */
-static void send_evidence(struct task_struct *task, struct task_struct *leader, int signal)
+static void send_evidence(struct task_struct *task, struct task_struct *leader,
+			  struct task_struct *subject, int signal)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = signal };
 	struct signal_evidence *kept = bpf_map_lookup_elem(&signals, &key), *evidence;
@@ -314,10 +318,11 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader, 
 		*evidence = *kept;
 		bpf_map_delete_elem(&signals, &key);
 	} else {
-		evidence->start_boot_ns = started;
+		evidence->kind = SIGNAL_EVIDENCE;
 		evidence->pid = key.pid;
 		evidence->flags = 0;
 	}
+	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
 	if (task->signal->oom_mm)
 		evidence->flags |= EVIDENCE_OOM;
 	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)

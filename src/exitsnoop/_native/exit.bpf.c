@@ -22,11 +22,11 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Tunables: set before loading, so the verifier removes what this run does not ask for. */
 const volatile bool failed = false;	   /* only a status other than 0 */
 const volatile bool per_thread = false;	   /* a record for every thread */
-const volatile bool only_pids = false;	   /* only the processes in `pids` */
 const volatile bool only_statuses = false; /* only those in the next two */
 const volatile __u64 signal_set = 0;	   /* bit N-1: ended by signal N */
 const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
 const volatile bool preemptible = false;   /* the kernel may preempt a program of a tracepoint */
+const volatile bool send_unwanted = false; /* also what the filters leave out, marked */
 
 __u64 lost; /* records that found no room in `exits` */
 
@@ -34,15 +34,6 @@ __u64 lost; /* records that found no room in `exits` */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 } exits SEC(".maps");
-
-/* PID -> start of the process that has it (0 until its first event, so that whoever gets the PID
- * next is not taken for it). Written by session.c and here; created only with only_pids.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u32);
-	__type(value, __u64);
-} pids SEC(".maps");
 
 struct task_id {
 	__u64 start_boot_ns;
@@ -60,7 +51,13 @@ struct {
 	__uint(max_entries, 4096);
 } reported SEC(".maps");
 
-#include "evidence.bpf.h" /* it sends through `exits` */
+#ifdef FULL
+/* They send through `exits`. */
+#include "context.bpf.h"
+#include "evidence.bpf.h"
+#include "image.bpf.h"
+#endif
+#include "who.bpf.h"
 
 /* True for the first who asks. */
 static bool is_first_to_report(struct task_struct *task)
@@ -107,52 +104,23 @@ static bool has_wanted_status(int status)
 {
 	unsigned int code = status >> 8 & 0xff;
 
+	if (failed && !(status & 0xffff))
+		return false;
+	if (!only_statuses)
+		return true;
 	if (status & 0x7f)
 		return signal_set & BIT(status & 0x7f);
 	return code_set[code / 64] & 1ULL << code % 64;
 }
 
-static bool is_traced(struct task_struct *leader)
+static void send_exit(struct task_struct *leader, struct task_struct *subject, int status,
+		      bool last_thread, bool wanted)
 {
-	__u32 pid = leader->tgid;
-	__u64 started = start_boot_ns(leader);
-	__u64 *expected = bpf_map_lookup_elem(&pids, &pid);
+	struct exit_event *event = bpf_ringbuf_reserve(&exits, sizeof(*event), 0);
 
-	if (!expected)
-		return false;
-	if (!*expected)
-		*expected = started;
-	return *expected == started;
-}
-
-static __noinline int report_exit(__u64 *ctx)
-{
-	struct task_struct *task = (void *)ctx[0];
-	struct task_struct *leader = task->group_leader;
-	struct task_struct *subject = per_thread ? task : leader;
-	struct exit_event *event;
-	bool last_thread;
-	int status;
-
-	last_thread = is_last_thread(ctx, task, leader);
-	if (!last_thread && !per_thread)
-		return 0;
-	if (only_pids && !is_traced(leader))
-		return 0;
-	status = last_thread ? process_status(leader) : task->exit_code;
-	if (failed && !(status & 0xffff))
-		return 0;
-	if (only_statuses && !has_wanted_status(status))
-		return 0;
-	if (preemptible && !is_first_to_report(subject))
-		return 0;
-
-	if (why && last_thread && status & 0x7f)
-		send_evidence(task, leader, status & 0x7f);
-	event = bpf_ringbuf_reserve(&exits, sizeof(*event), 0);
 	if (!event) {
 		__sync_fetch_and_add(&lost, 1);
-		return 0;
+		return;
 	}
 	/* After the reservation: session.c's ordering relies on it. */
 	event->boot_ns = bpf_ktime_get_boot_ns();
@@ -162,39 +130,100 @@ static __noinline int report_exit(__u64 *ctx)
 	event->ppid = leader->real_parent->tgid;
 	event->status = status;
 	event->last_thread = last_thread;
-	event->unused = 0;
+	event->wanted = wanted;
 	read_comm(event->comm, subject);
 	bpf_ringbuf_submit(event, 0);
-	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int on_exit(__u64 *ctx)
+#ifdef FULL
+/* Where context is wanted, or to filter by. */
+static struct exit_context *scratch(__u32 program)
 {
-	return report_exit(ctx);
+	struct exit_context *context;
+
+	if (!(with_identity || with_cgroup || with_resources || with_ancestors || with_images))
+		return NULL;
+	context = bpf_map_lookup_elem(&contexts, &program);
+	if (context)
+		context->cgroup_bytes = context->hostname_bytes = context->ancestors = 0;
+	return context;
 }
+
+static __noinline int report_exit(__u64 *ctx, __u32 program)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *leader = task->group_leader;
+	struct task_struct *subject = per_thread ? task : leader;
+	struct exit_context *context;
+	bool last_thread, traced, wanted;
+	int status;
+
+	last_thread = is_last_thread(ctx, task, leader);
+	if (!last_thread && !per_thread)
+		return 0;
+	if (only_tree && !has_member(&tree, leader))
+		return 0;
+	status = last_thread ? process_status(leader) : task->exit_code;
+	context = scratch(program);
+	if (context && with_cgroup)
+		context->cgroup_bytes = read_cgroup_path(context->parts, cgroup_node(task));
+	traced = is_traced(leader);
+	wanted = traced && has_wanted_status(status) && is_wanted_process(leader, subject, context);
+	if (wanted || (traced && send_unwanted)) {
+		if (preemptible && !is_first_to_report(subject))
+			return 0;
+		if (why && last_thread && status & 0x7f)
+			send_evidence(task, leader, subject, status & 0x7f);
+		if (context)
+			send_context(context, task, leader, subject, per_thread);
+		send_exit(leader, subject, status, last_thread, wanted);
+	} else if (last_thread) {
+		drop_image(leader);
+	}
+	if (only_tree && last_thread)
+		leave_tree(leader);
+	return 0;
+}
+#else
+/* The plain trace: a program that is small, and loaded fast. */
+static __noinline int report_exit(__u64 *ctx, __u32 program)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *leader = task->group_leader;
+	struct task_struct *subject = per_thread ? task : leader;
+	bool last_thread;
+	int status;
+
+	(void)program;
+	last_thread = is_last_thread(ctx, task, leader);
+	if (!last_thread && !per_thread)
+		return 0;
+	status = last_thread ? process_status(leader) : task->exit_code;
+	if (!has_wanted_status(status) || !is_traced(leader))
+		return 0;
+	if (!preemptible || is_first_to_report(subject))
+		send_exit(leader, subject, status, last_thread, true);
+	return 0;
+}
+#endif
+
+/* program: which of those that are offered the exit. */
+#define EXIT_PROGRAM(name, program)                                                                \
+	SEC("tp_btf/sched_process_exit")                                                           \
+	int name(__u64 *ctx)                                                                       \
+	{                                                                                          \
+		return report_exit(ctx, program);                                                  \
+	}
+
+EXIT_PROGRAM(on_exit, 0)
 
 /* A program does not run while another task is inside it on the same CPU: the kernel counts a miss
  * (recursion_misses) and goes on. That cannot happen where tracepoints disable preemption. Since they
  * are guarded by SRCU-fast instead (seen in v7.3), a task can be preempted inside the program, and all
  * exits on that CPU would go unreported until it runs again. So there the exit is offered to three
- * more programs in turn; the first one that runs reports it. session.c loads them only with
+ * more programs in turn; the first one that runs reports it. plan.py asks for them only with
  * `preemptible`.
  */
-SEC("tp_btf/sched_process_exit")
-int on_exit_if_missed_1(__u64 *ctx)
-{
-	return report_exit(ctx);
-}
-
-SEC("tp_btf/sched_process_exit")
-int on_exit_if_missed_2(__u64 *ctx)
-{
-	return report_exit(ctx);
-}
-
-SEC("tp_btf/sched_process_exit")
-int on_exit_if_missed_3(__u64 *ctx)
-{
-	return report_exit(ctx);
-}
+EXIT_PROGRAM(on_exit_if_missed_1, 1)
+EXIT_PROGRAM(on_exit_if_missed_2, 2)
+EXIT_PROGRAM(on_exit_if_missed_3, 3)

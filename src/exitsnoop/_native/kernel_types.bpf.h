@@ -21,7 +21,42 @@ struct percpu_counter {
 	__s64 count;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev; /* NULL: the entry was removed from its directory */
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
 struct mm_struct {
+	struct file *exe_file;
+	unsigned long hiwater_rss;
 	unsigned long start_stack;
 	unsigned long arg_start;
 	unsigned long arg_end;
@@ -98,6 +133,28 @@ struct thread_group_cputimer {
 	struct task_cputime_atomic cputime_atomic;
 };
 
+struct task_io_accounting {
+	__u64 read_bytes;
+	__u64 write_bytes;
+};
+
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
+typedef struct {
+	struct seqcount_spinlock seqcount;
+} seqlock_t;
+
+struct prev_cputime {
+	__u64 utime;
+	__u64 stime;
+};
+
 struct signal_struct {
 	atomic_t live;	     /* threads that have not passed the middle of do_exit() */
 	int group_exit_code; /* what waitpid reports, once SIGNAL_GROUP_EXIT is set */
@@ -107,7 +164,19 @@ struct signal_struct {
 	struct thread_group_cputimer cputimer; /* runs while RLIMIT_CPU is set */
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
-	struct mm_struct *oom_mm; /* set when the OOM killer chooses the process, and kept */
+	struct mm_struct *oom_mm;     /* set when the OOM killer chooses the process, and kept */
+	struct list_head thread_head; /* of the threads that are not released yet; */
+	seqlock_t stats_lock;	      /* what the others used is in the rest */
+	__u64 utime;
+	__u64 stime;
+	struct prev_cputime prev_cputime;
+	unsigned long long sum_sched_runtime;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	struct task_io_accounting ioac;
+	unsigned long maxrss; /* pages: the most of all images, in time of the last thread's exit */
 };
 
 struct sigqueue {
@@ -170,10 +239,28 @@ struct mem_cgroup {
 
 struct css_set {
 	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp; /* that of version 2 */
 };
 
 enum cgroup_subsys_id {
 	memory_cgrp_id,
+	pids_cgrp_id,
+};
+
+struct new_utsname {
+	char nodename[HOSTNAME_BYTES];
+};
+
+struct uts_namespace {
+	struct new_utsname name;
+};
+
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+};
+
+struct sched_entity {
+	__u64 sum_exec_runtime; /* behind by what ran since the last tick */
 };
 
 struct task_struct {
@@ -199,6 +286,18 @@ struct task_struct {
 	sigset_t real_blocked; /* blocked, while in sigtimedwait() */
 	struct seccomp seccomp;
 	struct css_set *cgroups;
+	struct nsproxy *nsproxy;
+	struct list_head thread_node;
+	__u64 self_exec_id;
+	__u64 utime;
+	__u64 stime;
+	struct prev_cputime prev_cputime;
+	struct sched_entity se;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	struct task_io_accounting ioac;
 };
 
 /* Before Linux kernel commit cf25e24db61c ("time: Rename tsk->real_start_time to ->start_boottime")

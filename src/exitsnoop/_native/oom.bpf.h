@@ -5,6 +5,7 @@
 #ifndef EXITSNOOP_OOM_BPF_H
 #define EXITSNOOP_OOM_BPF_H
 
+#include "path.bpf.h"
 #include "task.bpf.h"
 
 /* PID -> memory of a process that the kernel itself kills. */
@@ -23,50 +24,8 @@ struct {
 	__uint(max_entries, 1);
 } oom_scratch SEC(".maps");
 
-enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
-
-static void read_oom_path(struct oom_evidence *oom, struct cgroup_subsys_state *css)
-{
-	struct kernfs_node *node = BPF_CORE_READ(css, cgroup, kn);
-	__u32 at = 0;
-
-	for (int level = 0; level < 32; level++) {
-		struct kernfs_node *parent;
-		long read;
-
-		if (at > CGROUP_PATH_BYTES - CGROUP_NAME_BYTES)
-			break;
-		if (bpf_core_field_exists(node->__parent))
-			parent = BPF_CORE_READ(node, __parent);
-		else
-			parent = BPF_CORE_READ((struct kernfs_node___before_6_15 *)node, parent);
-		if (!parent) { /* the root, which has no name */
-			oom->cgroup[at] = 0;
-			at += 1;
-			break;
-		}
-		read = bpf_probe_read_kernel_str(oom->cgroup + at, CGROUP_NAME_BYTES,
-						 BPF_CORE_READ(node, name));
-		if (read <= 0)
-			break;
-		at += read;
-		node = parent;
-	}
-	oom->cgroup_bytes = at;
-}
-
 #define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */
 #define CGROUP_DEPTH 16
-
-static struct cgroup_subsys_state *memory_css(struct task_struct *task)
-{
-	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	struct cgroup_subsys_state *css = NULL;
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-
-	bpf_probe_read_kernel(&css, sizeof(css), (char *)&set->subsys + memory * sizeof(css));
-	return css;
-}
 
 static bool is_above(struct cgroup_subsys_state *above, struct cgroup_subsys_state *css)
 {
@@ -86,8 +45,9 @@ static bool is_above(struct cgroup_subsys_state *above, struct cgroup_subsys_sta
 static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
 			   struct task_struct *trigger)
 {
-	struct cgroup_subsys_state *css = memory_css(victim), *fullest = NULL;
-	struct cgroup_subsys_state *asking = memory_css(trigger);
+	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	struct cgroup_subsys_state *css = controller_css(victim, memory), *fullest = NULL;
+	struct cgroup_subsys_state *asking = controller_css(trigger, memory);
 	__s64 least = CLOSE_PAGES;
 
 	for (int level = 0; css && level < CGROUP_DEPTH; level++) {
@@ -103,27 +63,8 @@ static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
 		css = BPF_CORE_READ(css, parent);
 	}
 	if (fullest)
-		read_oom_path(oom, fullest);
-}
-
-static __u64 rss_pages(struct mm_struct *mm, int kind)
-{
-	__s64 pages;
-
-	if (bpf_core_field_exists(mm->rss_stat[0].count)) {
-		char *counters = (char *)&mm->rss_stat[0].count;
-
-		if (bpf_probe_read_kernel(&pages, sizeof(pages),
-					  counters +
-						  kind * bpf_core_type_size(struct percpu_counter)))
-			return 0;
-	} else {
-		char *counters = (char *)&((struct mm_struct___before_6_2 *)mm)->rss_stat.count;
-
-		if (bpf_probe_read_kernel(&pages, sizeof(pages), counters + kind * sizeof(pages)))
-			return 0;
-	}
-	return pages < 0 ? 0 : pages;
+		oom->cgroup_bytes = read_cgroup_path(oom->cgroup,
+						     BPF_CORE_READ(fullest, cgroup, kn));
 }
 
 /* Now, not at the exit: by then the OOM reaper may have taken the memory. */
@@ -135,6 +76,7 @@ static void record_memory(struct task_struct *task, struct task_struct *trigger)
 
 	if (!oom || !mm)
 		return;
+	oom->kind = OOM_EVIDENCE;
 	oom->start_boot_ns = start_boot_ns(task->group_leader);
 	oom->pid = pid;
 	oom->anon_pages = rss_pages(mm, MM_ANONPAGES);

@@ -59,7 +59,7 @@ void ring_close(struct ring *ring)
 		munmap((void *)ring->producer_position, page + 2 * ring->bytes);
 	}
 	free(ring->staged);
-	free(ring->evidence);
+	free(ring->notes);
 	*ring = (struct ring){ 0 };
 }
 
@@ -87,21 +87,21 @@ static bool reserve_staging(struct ring *ring, size_t bytes)
 	return true;
 }
 
-static bool keep_evidence(struct ring *ring, const char *record, __u64 bytes)
+static bool keep_note(struct ring *ring, const char *record, __u64 bytes)
 {
-	size_t needed = ring->evidence_bytes + sizeof(bytes) + bytes;
+	size_t needed = ring->note_bytes + sizeof(bytes) + bytes;
 
-	if (needed > ring->evidence_capacity) {
-		char *evidence = realloc(ring->evidence, 2 * needed);
+	if (needed > ring->note_capacity) {
+		char *notes = realloc(ring->notes, 2 * needed);
 
-		if (!evidence)
+		if (!notes)
 			return false;
-		ring->evidence = evidence;
-		ring->evidence_capacity = 2 * needed;
+		ring->notes = notes;
+		ring->note_capacity = 2 * needed;
 	}
-	memcpy(ring->evidence + ring->evidence_bytes, &bytes, sizeof(bytes));
-	memcpy(ring->evidence + ring->evidence_bytes + sizeof(bytes), record, bytes);
-	ring->evidence_bytes = needed;
+	memcpy(ring->notes + ring->note_bytes, &bytes, sizeof(bytes));
+	memcpy(ring->notes + ring->note_bytes + sizeof(bytes), record, bytes);
+	ring->note_bytes = needed;
 	return true;
 }
 
@@ -140,7 +140,7 @@ static int read_round(struct ring *ring)
 		record += BPF_RINGBUF_HDR_SZ;
 		if (length == sizeof(struct exit_event)) {
 			stage(ring, (const struct exit_event *)record);
-		} else if (!keep_evidence(ring, record, length)) {
+		} else if (!keep_note(ring, record, length)) {
 			outcome = ENOMEM;
 			break;
 		}
@@ -176,7 +176,7 @@ size_t ring_read(struct ring *ring)
 
 void ring_release(struct ring *ring, size_t count)
 {
-	ring->evidence_bytes = 0;
+	ring->note_bytes = 0;
 	ring->staged_count -= count;
 	memmove(ring->staged, ring->staged + count, ring->staged_count * sizeof(*ring->staged));
 }

@@ -20,10 +20,10 @@ struct ring {
 	const char *data; /* the ring, mapped twice in a row: no record wraps */
 	size_t bytes;	  /* a power of two */
 
-	/* Evidence: what is known of exits that follow in the ring. Each record after its size, a __u64. */
-	char *evidence;
-	size_t evidence_bytes;
-	size_t evidence_capacity;
+	/* Notes: all other records, in the ring's order. Each after its size, a __u64. */
+	char *notes;
+	size_t note_bytes;
+	size_t note_capacity;
 
 	struct exit_event *staged; /* read, ordered by boot_ns */
 	size_t staged_count;
@@ -42,7 +42,7 @@ int ring_open(struct ring *ring, int fd, size_t bytes);
  */
 size_t ring_read(struct ring *ring);
 
-/* Drops the first `count` records of `staged`, and the evidence. */
+/* Drops the first `count` records of `staged`, and the notes. */
 void ring_release(struct ring *ring, size_t count);
 
 /* Unmaps and frees; harmless on a ring that is zeroed or closed. */

@@ -16,13 +16,13 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "exit.skel.h"
 #include "layout.h"
+#include "object.h"
 #include "ring.h"
 
 typedef struct {
 	PyObject_HEAD
-	struct exit_bpf *skeleton;
+	struct object object;
 	struct ring ring;
 } Session;
 
@@ -77,151 +77,62 @@ static int raise_refusal(PyTypeObject *type, const char *step, int error)
 	return -1;
 }
 
-struct tunables {
-	int failed;
-	int per_thread;
-	int preemptible;
-	int why;
-	const char *statuses; /* signal_set and code_set of exit.bpf.c, or nothing */
-	Py_ssize_t statuses_bytes;
-	unsigned int ring_bytes;
-	__u32 *pids;
-	unsigned int pid_count;
-};
-
-static void apply_tunables(struct exit_bpf *skeleton, const struct tunables *tunables)
-{
-	skeleton->rodata->failed = tunables->failed;
-	skeleton->rodata->per_thread = tunables->per_thread;
-	skeleton->rodata->only_pids = tunables->pid_count > 0;
-	skeleton->rodata->preemptible = tunables->preemptible;
-	skeleton->rodata->why = tunables->why;
-	if (tunables->statuses_bytes) {
-		skeleton->rodata->only_statuses = true;
-		memcpy(&skeleton->rodata->signal_set, tunables->statuses, 8);
-		memcpy(&skeleton->rodata->code_set, tunables->statuses + 8, 32);
-	}
-	bpf_program__set_autoload(skeleton->progs.on_signal, tunables->why);
-	bpf_map__set_autocreate(skeleton->maps.signals, tunables->why);
-	bpf_map__set_autocreate(skeleton->maps.oom_kills, tunables->why);
-	bpf_map__set_autocreate(skeleton->maps.oom_scratch, tunables->why);
-	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_1, tunables->preemptible);
-	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_2, tunables->preemptible);
-	bpf_program__set_autoload(skeleton->progs.on_exit_if_missed_3, tunables->preemptible);
-	bpf_map__set_max_entries(skeleton->maps.exits, tunables->ring_bytes);
-	if (tunables->pid_count)
-		bpf_map__set_max_entries(skeleton->maps.pids, tunables->pid_count);
-	else
-		bpf_map__set_autocreate(skeleton->maps.pids, false);
-}
-
-static int fill_pids(struct exit_bpf *skeleton, const struct tunables *tunables)
-{
-	const __u64 unknown_start = 0;
-
-	for (unsigned int i = 0; i < tunables->pid_count; i++) {
-		int error = bpf_map__update_elem(skeleton->maps.pids, &tunables->pids[i],
-						 sizeof(__u32), &unknown_start,
-						 sizeof(unknown_start), BPF_ANY);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-/* Opens, loads and attaches. On failure returns the errno and says at which step. */
-static int start(Session *self, const struct tunables *tunables, const char **step)
+/* Opens, loads and attaches. Returns 0, -1 with an exception set, or an errno, of which *step says
+ * where.
+ */
+static int start(Session *self, const struct plan *plan, const char **step)
 {
 	int error;
 
 	*step = "open";
-	self->skeleton = exit_bpf__open();
-	if (!self->skeleton)
-		return errno;
-	apply_tunables(self->skeleton, tunables);
+	error = object_open(&self->object, plan);
+	if (error)
+		return error;
 	*step = "load";
-	error = exit_bpf__load(self->skeleton);
+	Py_BEGIN_ALLOW_THREADS
+	error = object_load(&self->object);
+	Py_END_ALLOW_THREADS
 	if (error)
-		return -error;
+		return error;
 	*step = "filter";
-	error = fill_pids(self->skeleton, tunables);
+	error = object_fill(&self->object, plan);
 	if (error)
-		return -error;
+		return error;
 	*step = "map";
-	error = ring_open(&self->ring, bpf_map__fd(self->skeleton->maps.exits),
-			  tunables->ring_bytes);
+	error = ring_open(&self->ring, object_ring(&self->object), plan->ring_bytes);
 	if (error)
 		return error;
 	*step = "attach";
-	return -exit_bpf__attach(self->skeleton);
+	return object_attach(&self->object);
 }
 
 static void stop(Session *self)
 {
 	ring_close(&self->ring);
-	exit_bpf__destroy(self->skeleton);
-	self->skeleton = NULL;
-}
-
-/* Reads a sequence of ints into memory of PyMem_Malloc. Returns -1 with an exception set. */
-static int read_pids(PyObject *sequence, struct tunables *tunables)
-{
-	Py_ssize_t count = PySequence_Size(sequence);
-
-	if (count < 0)
-		return -1;
-	tunables->pids = PyMem_Malloc((size_t)count * sizeof(*tunables->pids) + 1);
-	if (!tunables->pids) {
-		PyErr_NoMemory();
-		return -1;
-	}
-	for (Py_ssize_t i = 0; i < count; i++) {
-		PyObject *item = PySequence_GetItem(sequence, i);
-		unsigned long pid = item ? PyLong_AsUnsignedLong(item) : 0;
-
-		Py_XDECREF(item);
-		if (PyErr_Occurred())
-			return -1;
-		tunables->pids[i] = (__u32)pid;
-	}
-	tunables->pid_count = (unsigned int)count;
-	return 0;
+	object_close(&self->object);
 }
 
 static int Session_init(Session *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = { "failed", "per_thread", "why",	       "preemptible",
-				 "pids",   "statuses",	 "ring_bytes", NULL };
-	struct tunables tunables = { 0 };
+	static char *names[] = { "variant", "tunables", "programs", "maps", "ring_bytes", NULL };
 	const char *step = NULL;
-	PyObject *pids;
+	struct plan plan;
 	int error;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ppppOy#I", names, &tunables.failed,
-					 &tunables.per_thread, &tunables.why, &tunables.preemptible,
-					 &pids, &tunables.statuses, &tunables.statuses_bytes,
-					 &tunables.ring_bytes))
+	if (!PyArg_ParseTupleAndKeywords(
+		    args, kwargs, "sO!O!O!I", names, &plan.variant, &PyDict_Type, &plan.tunables,
+		    &PyTuple_Type, &plan.programs, &PyDict_Type, &plan.maps, &plan.ring_bytes))
 		return -1;
-	if (tunables.statuses_bytes && tunables.statuses_bytes != 40) {
-		PyErr_SetString(PyExc_ValueError, "statuses are 40 bytes, or none");
-		return -1;
-	}
-	if (self->skeleton) {
+	if (self->object.bpf) {
 		PyErr_SetString(PyExc_RuntimeError, "a session opens once");
 		return -1;
 	}
-	if (read_pids(pids, &tunables)) {
-		PyMem_Free(tunables.pids);
-		return -1;
-	}
 	libbpf_log.length = 0;
-	Py_BEGIN_ALLOW_THREADS
-	error = start(self, &tunables, &step);
-	if (error)
-		stop(self);
-	Py_END_ALLOW_THREADS
-	PyMem_Free(tunables.pids);
-	return error ? raise_refusal(Py_TYPE(self), step, error) : 0;
+	error = start(self, &plan, &step);
+	if (!error)
+		return 0;
+	stop(self);
+	return error < 0 ? -1 : raise_refusal(Py_TYPE(self), step, error);
 }
 
 static void Session_dealloc(Session *self)
@@ -236,7 +147,7 @@ static void Session_dealloc(Session *self)
 
 static int require_open(Session *self)
 {
-	if (self->skeleton)
+	if (self->object.bpf)
 		return 0;
 	PyErr_SetString(PyExc_ValueError, "the session is closed");
 	return -1;
@@ -246,12 +157,12 @@ static PyObject *Session_fileno(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromLong(bpf_map__fd(self->skeleton->maps.exits));
+	return PyLong_FromLong(object_ring(&self->object));
 }
 
 static PyObject *Session_drain(Session *self, PyObject *Py_UNUSED(none))
 {
-	PyObject *exits, *evidence;
+	PyObject *exits, *notes;
 	size_t count;
 
 	if (require_open(self))
@@ -261,56 +172,91 @@ static PyObject *Session_drain(Session *self, PyObject *Py_UNUSED(none))
 		return PyErr_NoMemory();
 	exits = PyBytes_FromStringAndSize((const char *)self->ring.staged,
 					  (Py_ssize_t)(count * sizeof(*self->ring.staged)));
-	evidence = PyBytes_FromStringAndSize(self->ring.evidence,
-					     (Py_ssize_t)self->ring.evidence_bytes);
-	if (!exits || !evidence) {
+	notes = PyBytes_FromStringAndSize(self->ring.notes, (Py_ssize_t)self->ring.note_bytes);
+	if (!exits || !notes) {
 		Py_XDECREF(exits);
-		Py_XDECREF(evidence);
+		Py_XDECREF(notes);
 		return NULL;
 	}
 	ring_release(&self->ring, count);
-	return Py_BuildValue("(NNN)", exits, evidence, PyBool_FromLong(self->ring.complete));
-}
-
-/* How many events no program saw, at most: one that all missed counts in each of them. Counted since
- * Linux kernel commit 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented") (in
- * v5.12); programs of raw tracepoints are guarded, so can miss, since v6.1.
- */
-static __u64 missed_by_all(const struct exit_bpf *skeleton)
-{
-	__u64 missed = ~0ULL;
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, skeleton->obj) {
-		struct bpf_prog_info info = { 0 };
-		__u32 size = sizeof(info);
-
-		if (!bpf_program__autoload(program) || program == skeleton->progs.on_signal)
-			continue;
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			return 0;
-		if (info.recursion_misses < missed)
-			missed = info.recursion_misses;
-	}
-	return missed;
+	return Py_BuildValue("(NNN)", exits, notes, PyBool_FromLong(self->ring.complete));
 }
 
 static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 {
-	__u64 lost;
+	if (require_open(self))
+		return NULL;
+	return PyLong_FromUnsignedLongLong(object_counter(&self->object, "lost") +
+					   object_counter(&self->object, "untracked") +
+					   object_missed(&self->object));
+}
+
+static struct bpf_map *find_map(Session *self, const char *name)
+{
+	struct bpf_map *map;
 
 	if (require_open(self))
 		return NULL;
-	lost = __atomic_load_n(&self->skeleton->bss->lost, __ATOMIC_RELAXED);
-	return PyLong_FromUnsignedLongLong(lost + missed_by_all(self->skeleton));
+	map = bpf_object__find_map_by_name(self->object.bpf, name);
+	if (!map)
+		PyErr_Format(PyExc_ValueError, "no map %s", name);
+	return map;
+}
+
+static PyObject *Session_add(Session *self, PyObject *args)
+{
+	Py_ssize_t key_size, value_size;
+	char *name, *key, *value;
+	struct bpf_map *map;
+	int error;
+
+	if (!PyArg_ParseTuple(args, "sy#y#", &name, &key, &key_size, &value, &value_size))
+		return NULL;
+	map = find_map(self, name);
+	if (!map)
+		return NULL;
+	error = bpf_map__update_elem(map, key, (size_t)key_size, value, (size_t)value_size,
+				     BPF_NOEXIST);
+	if (error && error != -EEXIST) {
+		raise_refusal(Py_TYPE(self), "filter", -error);
+		return NULL;
+	}
+	return PyBool_FromLong(!error);
+}
+
+static PyObject *Session_remove(Session *self, PyObject *args)
+{
+	struct bpf_map *map;
+	Py_ssize_t key_size;
+	char *name, *key;
+
+	if (!PyArg_ParseTuple(args, "sy#", &name, &key, &key_size))
+		return NULL;
+	map = find_map(self, name);
+	if (!map)
+		return NULL;
+	bpf_map__delete_elem(map, key, (size_t)key_size, 0); /* it may be gone */
+	Py_RETURN_NONE;
+}
+
+static PyObject *Session_is_empty(Session *self, PyObject *args)
+{
+	struct bpf_map *map;
+	char *name, first[64]; /* longer than any key */
+
+	if (!PyArg_ParseTuple(args, "s", &name))
+		return NULL;
+	map = find_map(self, name);
+	if (!map)
+		return NULL;
+	return PyBool_FromLong(bpf_map_get_next_key(bpf_map__fd(map), NULL, first) != 0);
 }
 
 static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(
-		__atomic_load_n(&self->skeleton->bss->signals_recorded, __ATOMIC_RELAXED));
+	return PyLong_FromUnsignedLongLong(object_counter(&self->object, "signals_recorded"));
 }
 
 static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
@@ -323,6 +269,9 @@ static PyMethodDef session_methods[] = {
 	{ "fileno", (PyCFunction)Session_fileno, METH_NOARGS, NULL },
 	{ "drain", (PyCFunction)Session_drain, METH_NOARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
+	{ "add", (PyCFunction)Session_add, METH_VARARGS, NULL },
+	{ "remove", (PyCFunction)Session_remove, METH_VARARGS, NULL },
+	{ "is_empty", (PyCFunction)Session_is_empty, METH_VARARGS, NULL },
 	{ "signals_recorded", (PyCFunction)Session_signals_recorded, METH_NOARGS, NULL },
 	{ "close", (PyCFunction)Session_close, METH_NOARGS, NULL },
 	{ NULL },

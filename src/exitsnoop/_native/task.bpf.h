@@ -10,6 +10,7 @@
 
 #include "kernel_types.bpf.h"
 
+#define BIT(number) (1ULL << ((number) - 1)) /* of a set of signals */
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */
 
 static inline __u64 start_boot_ns(struct task_struct *task)
@@ -25,6 +26,28 @@ static inline void read_comm(char *comm, struct task_struct *task)
 #pragma unroll
 	for (int i = 0; i < COMM_BYTES; i++)
 		comm[i] = task->comm[i];
+}
+
+enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
+
+static inline __u64 rss_pages(struct mm_struct *mm, int kind)
+{
+	__s64 pages;
+
+	if (bpf_core_field_exists(mm->rss_stat[0].count)) {
+		char *counters = (char *)&mm->rss_stat[0].count;
+
+		if (bpf_probe_read_kernel(&pages, sizeof(pages),
+					  counters +
+						  kind * bpf_core_type_size(struct percpu_counter)))
+			return 0;
+	} else {
+		char *counters = (char *)&((struct mm_struct___before_6_2 *)mm)->rss_stat.count;
+
+		if (bpf_probe_read_kernel(&pages, sizeof(pages), counters + kind * sizeof(pages)))
+			return 0;
+	}
+	return pages < 0 ? 0 : pages;
 }
 
 #endif

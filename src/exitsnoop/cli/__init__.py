@@ -1,10 +1,10 @@
 """The command line: arguments in, an exit status out. It uses the public API and no more."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
-from exitsnoop.cli import trace
 from exitsnoop.cli.options import parser
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted
@@ -17,12 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises SystemExit where argparse does: after --help and after a wrong option.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        output = Output()
-        options = parser().parse_args(argv)
-        return trace.run(options, output)
-    except KeyboardInterrupt:  # before tracing was on
-        return os.EX_OK
+        return _run(words)
+    except KeyboardInterrupt:  # before tracing was on, and so before COMMAND ran
+        return 128 + signal.SIGINT if "--" in words else os.EX_OK
     except BrokenPipeError:  # the reader has what it wanted
         return os.EX_OK
     except NoSuchProcess as error:
@@ -35,8 +34,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error), error.log)
         return os.EX_SOFTWARE
     except OSError as error:
-        complain(f"cannot write: {error.strerror}")
+        where = f" {error.filename}" if error.filename else ""
+        complain(f"cannot write{where}: {error.strerror}")
         return os.EX_IOERR
+
+
+def _run(words: list[str]) -> int:
+    if words == ["check"]:
+        from exitsnoop.cli import check  # each verb loads no more than it needs
+
+        return check.run(Output())
+    ours, separator, command = words, False, []
+    if "--" in words:
+        at = words.index("--")
+        ours, separator, command = words[:at], True, words[at + 1 :]
+    options = parser().parse_args(ours)
+    if separator and not command:
+        parser().error("there is no COMMAND after --")
+    if command:
+        from exitsnoop.cli import command as runner
+
+        return runner.run(options, command)
+    if options.linger:
+        parser().error("--linger is for COMMAND")
+    from exitsnoop.cli import trace
+
+    return trace.run(options)
 
 
 if __name__ == "__main__":

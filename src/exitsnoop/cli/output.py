@@ -1,4 +1,4 @@
-"""Standard output and standard error, without buffers that could hold back or lose a row."""
+"""Where rows and messages go, without buffers that could hold back or lose a row."""
 
 import contextlib
 import os
@@ -9,16 +9,27 @@ STDOUT, STDERR = 1, 2
 
 
 class Output:
-    """Standard output. Every write is whole and at once, or an OSError."""
+    """Standard output, or a file. Every write is whole and at once, or an OSError.
 
-    def __init__(self) -> None:
-        os.fstat(STDOUT)  # closed: an error now, before another file gets its number
+    Raises OSError if it cannot be written to.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self._fd = STDOUT
+        if path is not None:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        os.fstat(self._fd)  # closed: an error now, before another file gets its number
+        self.is_terminal = os.isatty(self._fd)
         encoding = sys.stdout.encoding if sys.stdout else ""
-        self.takes_utf8 = encoding.lower().replace("-", "") == "utf8"
+        self.takes_utf8 = path is not None or encoding.lower().replace("-", "") == "utf8"
 
     def fileno(self) -> int:
         """Return the descriptor."""
-        return STDOUT
+        return self._fd
+
+    def width(self) -> int:
+        """Return how many characters fit in a line of the terminal, as it is now."""
+        return os.get_terminal_size(self._fd).columns
 
     def write(self, text: str) -> None:
         """Write all of it, waiting for a reader that is behind.
@@ -28,9 +39,9 @@ class Output:
         rest = memoryview(text.encode())
         while rest:
             try:
-                rest = rest[os.write(STDOUT, rest) :]
+                rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody we share the pipe or terminal with made it so
-                select.select([], [STDOUT], [])
+                select.select([], [self._fd], [])
 
 
 def complain(message: str, details: str = "") -> None:

@@ -18,15 +18,17 @@ _LETTERS = {
 }
 
 
-def escape(text: bytes, *, ascii_only: bool = False, spaces: bool = True) -> str:
+def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) -> str:
     """Return the text of a field.
 
     Args:
-        text: in UTF-8, or not.
+        text: if bytes, in UTF-8, or not.
         ascii_only: for a reader that does not take UTF-8.
-        spaces: escape them, too; not needed in the last column.
+        spaces: escape them, too; not needed where nothing follows, or where fields are quoted.
     """
-    decoded = text.decode("utf-8", "surrogateescape")
+    decoded = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+    if decoded.isascii() and decoded.isprintable() and " " not in decoded and "\\" not in decoded:
+        return decoded
     escaped = "".join([_escape_character(character, ascii_only) for character in decoded])
     return escaped if spaces else escaped.replace("\\ ", " ")
 

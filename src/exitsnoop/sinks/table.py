@@ -1,77 +1,131 @@
-"""The table: the original tool's columns and widths."""
+"""The table: by default with the original tool's columns and widths."""
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 
 from exitsnoop import clock
+from exitsnoop.causes import Cause
+from exitsnoop.names import human_bytes
 from exitsnoop.records import Exit
+from exitsnoop.sinks.columns import COLUMNS, Column, Kind
 from exitsnoop.sinks.escape import escape
-from exitsnoop.status import describe
+from exitsnoop.sinks.terminal import BOLD, BOLD_RED, YELLOW, cut, painted
+from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts
+from exitsnoop.status import describe, signal
 
-EXIT_WIDTH = 29  # of EXIT_CODE, where a column follows: "signal 11 (SEGV), core dumped"
+# What may be long, and still tells something when it is cut.
+_FREE_TEXT = {"text", "cause", "args", "ancestors", "container"}
+_LEAST = 20  # with less room than this for the last column, rows are left to the terminal to wrap
+_ORDINARY = {"exited", "unknown"}
 
 
 class Table:
     """Rows for people, and for `sort`, `grep` and `awk`.
 
+    What is unknown is "-", an empty text '' and an empty list []. The last column is not padded.
+
     Args:
-        timestamp: start with the time of the exit; utc: in UTC, not local time.
+        columns: their names, at least one.
+        utc: show the time in UTC, not local time.
         label: a text that starts each row (after the time), None for none.
-        why: end with the cause.
-        ascii_only: escape what is not ASCII in names.
+        ascii_only: escape what is not ASCII.
+        color: show in color what did not end well.
+        terminal_width: gives the width to which rows that end in free text are cut; None: no cut.
     """
 
     def __init__(
         self,
+        columns: Sequence[str],
         *,
-        timestamp: bool = False,
         utc: bool = False,
         label: str | None = None,
-        why: bool = False,
         ascii_only: bool = False,
+        color: bool = False,
+        terminal_width: Callable[[], int] | None = None,
     ) -> None:
-        self._utc = utc
-        self._why = why
         self._ascii_only = ascii_only
-        self._time = f"TIME-{clock.zone_name(utc=utc)}" if timestamp or utc else None
-        self._time_width = max(len(self._time or ""), len("00:00:00.000"))
-        self._label = None if label is None else escape(label.encode(), ascii_only=ascii_only)
-        self._label_width = max(len(self._label or ""), len("LABEL"))
-
-        @lru_cache(maxsize=1024)  # names repeat, so most are escaped once
-        def name(raw_comm: bytes) -> str:
-            return escape(raw_comm.partition(b"\0")[0], ascii_only=ascii_only)
-
-        self._name = name
+        self._color = color
+        self._writers = _writers(utc=utc, ascii_only=ascii_only)
+        layout = [_titled(COLUMNS[name], utc=utc) for name in columns]
+        layout[-1] = layout[-1]._replace(width=0)  # not padded
+        self._cells = [texts(column, self._writer(column), "-") for column in layout]
+        if label is not None:
+            place = int(layout[0].kind == "time")
+            text = self._writers["text"](label)
+            layout.insert(place, Column("label", "LABEL", max(5, len(text)), "", "text"))
+            self._cells.insert(place, lambda exits: repeat(text, len(exits)))
+        self._titles = " ".join([column.title.ljust(column.width) for column in layout])
+        self._template = " ".join([_format(column) for column in layout])
+        self._terminal_width = terminal_width if layout[-1].kind in _FREE_TEXT else None
+        self._least_width = sum(column.width + 1 for column in layout[:-1]) + _LEAST
 
     def header(self) -> str:
         """Return the line that names the columns."""
-        columns = f"{'PCOMM':<16} {'PID':<6} {'PPID':<6} {'TID':<6} {'AGE(s)':<7} "
-        exit_code = f"{'EXIT_CODE':<{EXIT_WIDTH}} CAUSE\n" if self._why else "EXIT_CODE\n"
-        return self._lead(self._time, "LABEL") + columns + exit_code
+        return (painted(self._titles, BOLD) if self._color else self._titles) + "\n"
 
-    def rows(self, exits: Iterable[Exit]) -> str:
+    def rows(self, exits: Sequence[Exit]) -> str:
         """Return a line for each exit."""
-        if self._time is None and self._label is None:
-            return "".join(map(self._row, exits))
-        return "".join([self._lead(self._time_of(e), self._label) + self._row(e) for e in exits])
+        template = self._template
+        columns = [cells(exits) for cells in self._cells]
+        rows = [template % cells for cells in zip(*columns, strict=True)]
+        width = self._terminal_width() if self._terminal_width else 0
+        if width >= self._least_width:
+            rows = [cut(row, width, "+" if self._ascii_only else "…") for row in rows]
+        return "\n".join([*rows, ""])
 
-    def _row(self, e: Exit) -> str:
-        age = (e.boot_ns - e.start_boot_ns) / clock.SECOND_NS
-        return (
-            f"{self._name(e.raw_comm):<16} {e.pid:<6} {e.ppid:<6} {e.tid:<6} "
-            f"{age:<7.2f} {self._end(e) if self._why else describe(e.status)}\n"
-        )
+    def lost(self, count: int, wall_ns: int) -> str:  # noqa: ARG002
+        """Return nothing: a table has only rows."""
+        return ""
 
-    def _end(self, e: Exit) -> str:
-        if e.cause is None:
-            return describe(e.status)
-        cause = escape(e.cause.text.encode(), ascii_only=self._ascii_only, spaces=False)
-        return f"{describe(e.status):<{EXIT_WIDTH}} {cause}"
+    def _writer(self, column: Column) -> Writer | None:
+        if column.kind == "cause":
+            return partial(self._cause, column.width)
+        if column.kind == "exit" and self._color:
+            return partial(self._colored_exit, column.width)
+        return self._writers.get(column.kind)
 
-    def _time_of(self, e: Exit) -> str:
-        return clock.time_of_day(e.wall_ns, utc=self._utc)
+    def _colored_exit(self, width: int, status: int) -> str:
+        if status == 0:
+            return describe(status)
+        return painted(describe(status), BOLD_RED if signal(status) else YELLOW, width)
 
-    def _lead(self, time: str | None, label: str | None) -> str:
-        lead = "" if self._time is None else f"{time:<{self._time_width}} "
-        return lead if self._label is None else f"{lead}{label:<{self._label_width}} "
+    def _cause(self, width: int, cause: Cause) -> str:
+        text = escape(cause.text, ascii_only=self._ascii_only, spaces=False)
+        if cause.kind in _ORDINARY or not self._color:
+            return text
+        return painted(text, BOLD, width)
+
+
+def _titled(column: Column, *, utc: bool) -> Column:
+    if column.kind != "time":
+        return column
+    title = f"{column.title}-{clock.zone_name(utc=utc)}"
+    return column._replace(title=title, width=max(column.width, len(title)))
+
+
+def _format(column: Column) -> str:
+    return f"%-{column.width}.2f" if column.kind == "age" else f"%-{column.width}s"
+
+
+def _writers(*, utc: bool, ascii_only: bool) -> dict[Kind, Writer]:
+    @lru_cache(maxsize=1024)  # names repeat, so most are escaped once
+    def word(text: str | bytes) -> str:
+        return escape(text, ascii_only=ascii_only) or "''"
+
+    return {
+        "seconds": "{:.3f}".format,
+        "size": human_bytes,
+        "flag": {False: "no", True: "yes"}.__getitem__,
+        "text": word,
+        "exit": describe,
+        "time": partial(clock.time_of_day, utc=utc),
+        "args": lambda args: joined_args(args, word),
+        "ancestors": lambda ancestors: joined_ancestors(ancestors, word),
+        "container": lambda container: word(f"{container.runtime}:{_short(container.id)}"),
+    }
+
+
+def _short(container_id: str) -> str:
+    is_digest = len(container_id) == 64 and not container_id.strip("0123456789abcdef")
+    return container_id[:12] if is_digest else container_id

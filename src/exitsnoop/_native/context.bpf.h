@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The context of an exit: who it was, where, and what it used. Part of exit.bpf.c.
+ */
+#ifndef EXITSNOOP_CONTEXT_BPF_H
+#define EXITSNOOP_CONTEXT_BPF_H
+
+#include "path.bpf.h"
+#include "task.bpf.h"
+
+/* What to collect. */
+const volatile bool with_identity = false;
+const volatile bool with_cgroup = false;
+const volatile bool with_resources = false;
+const volatile __u32 with_ancestors = 0; /* how many at most */
+/* The next three need on_exec and on_fork. */
+const volatile bool with_args = false;
+const volatile bool with_exe = false;
+const volatile bool with_images = false; /* one of them, or the peaks of memory before each exec */
+
+#define MAX_THREADS 128 /* that are not released yet; before v5.17, which brought bpf_loop() */
+#define EXIT_PROGRAMS 4
+
+/* Too big for the stack. One for each of the programs that are offered an exit: a task that is in one
+ * of them may be preempted by a task that gets into the next.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EXIT_PROGRAMS);
+	__type(key, __u32);
+	__type(value, struct exit_context);
+} contexts SEC(".maps");
+
+static void add_thread(struct exit_context *context, struct task_struct *thread)
+{
+	context->user_ns += BPF_CORE_READ(thread, utime);
+	context->system_ns += BPF_CORE_READ(thread, stime);
+	context->run_ns += BPF_CORE_READ(thread, se.sum_exec_runtime);
+	context->minor_faults += BPF_CORE_READ(thread, min_flt);
+	context->major_faults += BPF_CORE_READ(thread, maj_flt);
+	context->voluntary_switches += BPF_CORE_READ(thread, nvcsw);
+	context->involuntary_switches += BPF_CORE_READ(thread, nivcsw);
+	if (bpf_core_field_exists(thread->ioac.read_bytes)) {
+		context->read_bytes += BPF_CORE_READ(thread, ioac.read_bytes);
+		context->write_bytes += BPF_CORE_READ(thread, ioac.write_bytes);
+	}
+}
+
+/* What the threads used that have been released. */
+static void start_with_released(struct exit_context *context, struct signal_struct *group)
+{
+	context->user_ns = group->utime;
+	context->system_ns = group->stime;
+	context->run_ns = group->sum_sched_runtime;
+	if (bpf_core_field_exists(group->prev_cputime)) {
+		context->told_user_ns = group->prev_cputime.utime;
+		context->told_system_ns = group->prev_cputime.stime;
+	}
+	context->minor_faults = group->min_flt;
+	context->major_faults = group->maj_flt;
+	context->voluntary_switches = group->nvcsw;
+	context->involuntary_switches = group->nivcsw;
+	if (bpf_core_field_exists(group->ioac.read_bytes)) {
+		context->read_bytes = group->ioac.read_bytes;
+		context->write_bytes = group->ioac.write_bytes;
+	}
+}
+
+struct thread_walk {
+	struct exit_context *context;
+	struct list_head *at;
+	struct list_head *end;
+};
+
+static long add_next_thread(__u32 number __attribute__((unused)), void *data)
+{
+	struct thread_walk *walk = data;
+	struct list_head *at = walk->at;
+
+	if (at == walk->end)
+		return 1;
+	add_thread(walk->context,
+		   (void *)((char *)at - bpf_core_field_offset(struct task_struct, thread_node)));
+	walk->at = BPF_CORE_READ(at, next);
+	return 0;
+}
+
+static void add_unreleased(struct exit_context *context, struct signal_struct *group)
+{
+	struct list_head *end = __builtin_preserve_access_index(&group->thread_head);
+	struct thread_walk walk = { .context = context,
+				    .at = BPF_CORE_READ(end, next),
+				    .end = end };
+
+#ifdef LOOPS
+	bpf_loop(1 << 20, add_next_thread, &walk, 0);
+#else
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (add_next_thread(i, &walk))
+			break;
+#endif
+	if (walk.at != walk.end)
+		context->flags |= CONTEXT_PARTIAL;
+}
+
+/* __exit_signal() moves what a thread used from its task to the group under stats_lock: if one did so
+ * meanwhile, it was counted twice or not at all.
+ */
+static void read_times(struct exit_context *context, struct signal_struct *group)
+{
+	for (int attempt = 0; attempt < 3; attempt++) {
+		__u32 sequence = group->stats_lock.seqcount.seqcount.sequence;
+
+		context->flags = 0;
+		start_with_released(context, group);
+		add_unreleased(context, group);
+		if (!(sequence & 1) && sequence == group->stats_lock.seqcount.seqcount.sequence)
+			return;
+	}
+	context->flags |= CONTEXT_PARTIAL;
+}
+
+/* An exec adds the peak of the image before to that of the process, for a child of vfork its parent's.
+ * Where the event comes before the mm is gone, the image's own can be told.
+ */
+static void read_peak(struct exit_context *context, struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	__u64 now;
+
+	if (!mm) {
+		context->peak_pages = task->signal->maxrss;
+		return;
+	}
+	now = rss_pages(mm, MM_FILEPAGES) + rss_pages(mm, MM_ANONPAGES) +
+	      rss_pages(mm, MM_SHMEMPAGES);
+	context->peak_pages = mm->hiwater_rss > now ? mm->hiwater_rss : now;
+	context->flags |= CONTEXT_OWN_PEAK;
+}
+
+static void read_identity(struct exit_context *context, struct task_struct *leader)
+{
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct upid *at = (void *)((char *)&pid->numbers + level * bpf_core_type_size(struct upid));
+
+	context->uid = leader->real_cred->uid.val;
+	bpf_core_read(&context->nspid, sizeof(context->nspid), &at->nr);
+	read_comm(context->parent_comm, leader->real_parent->group_leader);
+}
+
+/* For the verifier: what was checked by C may be a copy of what is used then. */
+#define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
+
+/* Both append to `parts` at `at`, and return where it ends then. */
+static __u64 append_hostname(struct exit_context *context, struct task_struct *task, __u64 at)
+{
+	char *to;
+	long read;
+
+	CLAMP(at, CGROUP_PATH_BYTES);
+	to = context->parts + at;
+	barrier_var(to);
+	read = bpf_probe_read_kernel_str(to, HOSTNAME_BYTES, &task->nsproxy->uts_ns->name.nodename);
+	if (read <= 0)
+		return at;
+	context->hostname_bytes = read;
+	return at + read;
+}
+
+static __u64 append_ancestors(struct exit_context *context, struct task_struct *leader, __u64 at)
+{
+	struct task_struct *next = leader->real_parent->group_leader;
+
+	for (__u32 i = 0; i < MAX_ANCESTORS; i++) {
+		char *to = context->parts + at;
+
+		if (i == with_ancestors || !next->tgid) /* swapper has no process */
+			break;
+		if (at > sizeof(context->parts) - sizeof(struct ancestor))
+			break;
+		bpf_core_read(to, sizeof(__u32), &next->tgid);
+		bpf_core_read(to + sizeof(__u32), COMM_BYTES, &next->comm);
+		at += sizeof(struct ancestor);
+		context->ancestors = i + 1;
+		next = next->real_parent->group_leader;
+	}
+	context->more_ancestors = next->tgid > 0;
+	return at;
+}
+
+static void send_context(struct exit_context *context, struct task_struct *task,
+			 struct task_struct *leader, struct task_struct *subject,
+			 const bool per_thread)
+{
+	__u64 at = context->cgroup_bytes;
+
+	context->kind = EXIT_CONTEXT;
+	context->start_boot_ns = start_boot_ns(subject);
+	context->tid = subject->pid;
+	context->flags = 0;
+	context->exec_id = leader->self_exec_id;
+	if (with_resources) {
+		if (per_thread) {
+			context->user_ns = context->system_ns = context->run_ns = 0;
+			context->told_user_ns = context->told_system_ns = 0;
+			context->minor_faults = context->major_faults = 0;
+			context->voluntary_switches = context->involuntary_switches = 0;
+			context->read_bytes = context->write_bytes = 0;
+			add_thread(context, task);
+		} else {
+			read_times(context, task->signal);
+		}
+		read_peak(context, task);
+	}
+	if (with_identity) {
+		read_identity(context, leader);
+		at = append_hostname(context, task, at);
+	}
+	if (with_ancestors)
+		at = append_ancestors(context, leader, at);
+	if (at > sizeof(context->parts))
+		return;
+	bpf_ringbuf_output(&exits, context, EXIT_CONTEXT_HEAD + at, 0);
+}
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What processes run: told at each exec, since at its exit a process may have no memory any more to
+ * read it from, or have changed it (setproctitle). Part of exit.bpf.c.
+ */
+#ifndef EXITSNOOP_IMAGE_BPF_H
+#define EXITSNOOP_IMAGE_BPF_H
+
+#include "path.bpf.h"
+#include "who.bpf.h"
+
+/* Too big for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_image);
+} images SEC(".maps");
+
+static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 at)
+{
+	__u64 start = mm->arg_start;
+	__u64 bytes = mm->arg_end - start;
+
+	image->all_args_bytes = bytes;
+	if (bytes > MAX_ARGS_BYTES)
+		bytes = MAX_ARGS_BYTES;
+	barrier_var(bytes); /* for the verifier: what is checked is what is used */
+	if (at > EXE_PATH_BYTES || bytes > MAX_ARGS_BYTES)
+		return at;
+	if (bpf_probe_read_user(image->parts + at, bytes, (void *)start)) {
+		image->flags |= IMAGE_ARGS_UNREAD;
+		return at;
+	}
+	image->args_bytes = bytes;
+	return at + bytes;
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct mm_struct *mm = task->mm;
+	__u32 zero = 0, at = 0;
+	struct exec_image *image = bpf_map_lookup_elem(&images, &zero);
+
+	if (!image || !mm)
+		return 0;
+	if (!is_traced(task->group_leader))
+		return 0;
+	image->kind = EXEC_IMAGE;
+	image->start_boot_ns = start_boot_ns(task->group_leader);
+	image->peak_pages = task->signal->maxrss;
+	image->pid = task->tgid;
+	image->flags = image->exe_bytes = image->args_bytes = 0;
+	image->all_args_bytes = 0;
+	image->exec_id = task->self_exec_id;
+	if (with_exe) {
+		struct file *exe = mm->exe_file;
+
+		at = image->exe_bytes = read_file_path(image->parts, exe);
+		if (!BPF_CORE_READ(exe, f_path.dentry, d_hash.pprev))
+			image->flags |= IMAGE_EXE_DELETED;
+	}
+	if (with_args)
+		at = append_args(image, mm, at);
+	if (at <= sizeof(image->parts))
+		bpf_ringbuf_output(&exits, image, EXEC_IMAGE_HEAD + at, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(__u64 *ctx)
+{
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	struct forked *forked;
+
+	if (child->pid != child->tgid)
+		return 0;
+	if (only_tree) {
+		if (!has_member(&tree, parent->group_leader))
+			return 0;
+		join_tree(child);
+	}
+	if (only_pids || !with_images)
+		return 0; /* a child is none of `pids` */
+	forked = bpf_ringbuf_reserve(&exits, sizeof(*forked), 0);
+	if (!forked)
+		return 0; /* what the child runs is not known then, if it does not exec */
+	forked->kind = FORKED;
+	forked->start_boot_ns = start_boot_ns(child);
+	forked->parent_start_boot_ns = start_boot_ns(parent->group_leader);
+	forked->exec_id = child->self_exec_id;
+	forked->pid = child->tgid;
+	forked->parent_pid = parent->tgid;
+	bpf_ringbuf_submit(forked, 0);
+	return 0;
+}
+
+static void send_gone(struct task_struct *leader, enum record_kind kind)
+{
+	struct gone *gone = bpf_ringbuf_reserve(&exits, sizeof(*gone), 0);
+
+	if (!gone)
+		return;
+	gone->kind = kind;
+	gone->start_boot_ns = start_boot_ns(leader);
+	gone->pid = leader->tgid;
+	bpf_ringbuf_submit(gone, 0);
+}
+
+/* For who keeps the image of a process whose exit is not reported. */
+static void drop_image(struct task_struct *leader)
+{
+	if (with_images)
+		send_gone(leader, GONE);
+}
+
+/* After the exit was sent: who finds the tree empty has all records. The note wakes who waits for it. */
+static void leave_tree(struct task_struct *leader)
+{
+	__u32 pid = leader->tgid;
+
+	bpf_map_delete_elem(&tree, &pid);
+	send_gone(leader, LEFT);
+}
+
+#endif

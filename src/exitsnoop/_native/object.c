@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "object.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+
+#include "full.skel.h"
+#include "full_without_loops.skel.h"
+#include "small.skel.h"
+
+static const struct {
+	const char *name;
+	const void *(*bytes)(size_t *size);
+} variants[] = {
+	{ "small", small_bpf__elf_bytes },
+	{ "full", full_bpf__elf_bytes },
+	{ "full_without_loops", full_without_loops_bpf__elf_bytes },
+};
+
+/* Finds a global variable. Returns its size, 0 if there is none of that name. */
+static __u32 find_variable(const struct object *object, const char *section_name, const char *name,
+			   __u32 *offset)
+{
+	struct btf *btf = bpf_object__btf(object->bpf);
+	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
+	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *variable = btf_var_secinfos(section) + i;
+		const struct btf_type *type = btf__type_by_id(btf, variable->type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name) == 0) {
+			*offset = variable->offset;
+			return variable->size;
+		}
+	}
+	return 0;
+}
+
+static int set_tunables(struct object *object, PyObject *tunables, char *values)
+{
+	PyObject *name, *value;
+	Py_ssize_t at = 0, size;
+	char *bytes;
+	__u32 offset = 0;
+
+	while (PyDict_Next(tunables, &at, &name, &value)) {
+		const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+
+		if (!text || PyBytes_AsStringAndSize(value, &bytes, &size))
+			return -1;
+		if (!size || find_variable(object, ".rodata", text, &offset) != (__u32)size) {
+			PyErr_Format(PyExc_ValueError, "no tunable %U of %zd bytes", name, size);
+			return -1;
+		}
+		memcpy(values + offset, bytes, (size_t)size);
+	}
+	return 0;
+}
+
+static int apply_tunables(struct object *object, PyObject *tunables)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, ".rodata");
+	size_t size;
+	const void *defaults = bpf_map__initial_value(map, &size);
+	char *values = malloc(size);
+	int result;
+
+	if (!values) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	memcpy(values, defaults, size);
+	result = set_tunables(object, tunables, values);
+	if (!result)
+		result = -bpf_map__set_initial_value(map, values, size);
+	free(values);
+	return result;
+}
+
+static int choose_programs(struct object *object, PyObject *names)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object->bpf) {
+		PyObject *name = PyUnicode_FromString(bpf_program__name(program));
+		int chosen = name ? PySequence_Contains(names, name) : -1;
+
+		Py_XDECREF(name);
+		if (chosen < 0)
+			return -1;
+		bpf_program__set_autoload(program, chosen);
+	}
+	return 0;
+}
+
+static int choose_maps(struct object *object, PyObject *maps)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object->bpf) {
+		PyObject *wanted = PyDict_GetItemString(maps, bpf_map__name(map));
+		unsigned long size;
+
+		if (bpf_map__is_internal(map) || strcmp(bpf_map__name(map), "exits") == 0)
+			continue;
+		bpf_map__set_autocreate(map, wanted != NULL);
+		if (!wanted)
+			continue;
+		size = PyLong_AsUnsignedLong(PyTuple_GetItem(wanted, 0));
+		if (PyErr_Occurred())
+			return -1;
+		if (size)
+			bpf_map__set_max_entries(map, (__u32)size);
+	}
+	return 0;
+}
+
+static struct bpf_map *ring_of(const struct object *object)
+{
+	return bpf_object__find_map_by_name(object->bpf, "exits");
+}
+
+int object_open(struct object *object, const struct plan *plan)
+{
+	int result;
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++)
+		if (strcmp(variants[i].name, plan->variant) == 0) {
+			LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "exitsnoop");
+			size_t size;
+			const void *bytes = variants[i].bytes(&size);
+
+			object->bpf = bpf_object__open_mem(bytes, size, &options);
+			if (!object->bpf)
+				return errno;
+		}
+	if (!object->bpf) {
+		PyErr_Format(PyExc_ValueError, "no variant %s", plan->variant);
+		return -1;
+	}
+	result = apply_tunables(object, plan->tunables);
+	if (result)
+		return result;
+	if (choose_programs(object, plan->programs) || choose_maps(object, plan->maps))
+		return -1;
+	return -bpf_map__set_max_entries(ring_of(object), plan->ring_bytes);
+}
+
+int object_load(struct object *object)
+{
+	struct bpf_map *variables = bpf_object__find_map_by_name(object->bpf, ".bss");
+	int error = -bpf_object__load(object->bpf);
+
+	if (error)
+		return error;
+	object->counters_bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
+	object->counters = mmap(NULL, object->counters_bytes, PROT_READ, MAP_SHARED,
+				bpf_map__fd(variables), 0);
+	if (object->counters != MAP_FAILED)
+		return 0;
+	object->counters = NULL;
+	return errno;
+}
+
+/* Returns 0, -1 with an exception set, or an errno. */
+static int fill_map(struct bpf_map *map, PyObject *entries)
+{
+	Py_ssize_t count = PyList_Size(entries), key_size, value_size;
+	char *key, *value;
+
+	for (Py_ssize_t i = 0; i < count; i++) {
+		PyObject *entry = PyList_GetItem(entries, i);
+		int error;
+
+		if (!PyArg_ParseTuple(entry, "y#y#", &key, &key_size, &value, &value_size))
+			return -1;
+		error = bpf_map__update_elem(map, key, (size_t)key_size, value, (size_t)value_size,
+					     BPF_ANY);
+		if (error)
+			return -error;
+	}
+	return count < 0 ? -1 : 0;
+}
+
+int object_fill(struct object *object, const struct plan *plan)
+{
+	PyObject *name, *wanted;
+	Py_ssize_t at = 0;
+
+	while (PyDict_Next(plan->maps, &at, &name, &wanted)) {
+		const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+		struct bpf_map *map = text ? bpf_object__find_map_by_name(object->bpf, text) : NULL;
+		int error;
+
+		if (!map) {
+			PyErr_Format(PyExc_ValueError, "no map %U", name);
+			return -1;
+		}
+		error = fill_map(map, PyTuple_GetItem(wanted, 1));
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+int object_attach(struct object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object->bpf) {
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(program))
+			continue;
+		if (object->link_count == MAX_PROGRAMS)
+			return E2BIG;
+		link = bpf_program__attach(program);
+		if (!link)
+			return errno;
+		object->links[object->link_count++] = link;
+	}
+	return 0;
+}
+
+int object_ring(const struct object *object)
+{
+	return bpf_map__fd(ring_of(object));
+}
+
+__u64 object_counter(const struct object *object, const char *name)
+{
+	__u32 offset = 0;
+
+	if (find_variable(object, ".bss", name, &offset) != sizeof(__u64))
+		return 0;
+	return __atomic_load_n((const __u64 *)(object->counters + offset), __ATOMIC_RELAXED);
+}
+
+static bool is_offered_exits(const struct bpf_program *program)
+{
+	return strncmp(bpf_program__name(program), "on_exit", strlen("on_exit")) == 0;
+}
+
+/* An event that all programs missed counts in each of them. Counted since Linux kernel commit
+ * 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented") (in v5.12); programs of raw
+ * tracepoints are guarded, so can miss, since v6.1.
+ */
+__u64 object_missed(const struct object *object)
+{
+	__u64 missed = ~0ULL;
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object->bpf) {
+		struct bpf_prog_info info = { 0 };
+		__u32 size = sizeof(info);
+
+		if (!bpf_program__autoload(program) || !is_offered_exits(program))
+			continue;
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			return 0;
+		if (info.recursion_misses < missed)
+			missed = info.recursion_misses;
+	}
+	return missed;
+}
+
+void object_close(struct object *object)
+{
+	while (object->link_count)
+		bpf_link__destroy(object->links[--object->link_count]);
+	if (object->counters)
+		munmap((void *)object->counters, object->counters_bytes);
+	bpf_object__close(object->bpf);
+	*object = (struct object){ 0 };
+}

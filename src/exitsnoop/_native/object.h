@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * exit.bpf.c as the kernel runs it: chosen among the objects it was compiled to, told what to do,
+ * loaded, attached. Knows names and bytes; what they mean is decided in plan.py.
+ */
+#ifndef EXITSNOOP_OBJECT_H
+#define EXITSNOOP_OBJECT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+
+#define MAX_PROGRAMS 16
+
+struct object {
+	struct bpf_object *bpf;
+	struct bpf_link *links[MAX_PROGRAMS];
+	int link_count;
+	const char *counters; /* the variables of exit.bpf.c, as they are now */
+	size_t counters_bytes;
+};
+
+struct plan {
+	const char *variant; /* which object */
+	PyObject *tunables;  /* {name: bytes} */
+	PyObject *programs;  /* a tuple of names */
+	PyObject *maps;	     /* {name: (max_entries, [(key, value), ...])} */
+	unsigned int ring_bytes;
+};
+
+/* These return 0; -1 with a Python exception set, where the plan is wrong; or an errno. */
+int object_open(struct object *object, const struct plan *plan);
+int object_load(struct object *object); /* may be called without the GIL */
+int object_fill(struct object *object, const struct plan *plan);
+int object_attach(struct object *object);
+
+/* The ring buffer's descriptor. */
+int object_ring(const struct object *object);
+
+/* A counter of exit.bpf.c; 0 if this variant has none of that name. */
+__u64 object_counter(const struct object *object, const char *name);
+
+/* How many events no program saw, at most. */
+__u64 object_missed(const struct object *object);
+
+/* Detaches and frees; harmless on one that is zeroed or closed. */
+void object_close(struct object *object);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Paths, as event.h says: the names, the nearest first. Part of exit.bpf.c.
+ */
+#ifndef EXITSNOOP_PATH_BPF_H
+#define EXITSNOOP_PATH_BPF_H
+
+#include "task.bpf.h"
+
+#define CGROUP_LEVELS 32
+#define FILE_LEVELS 64
+
+/* The verifier then takes all ways through a turn of a loop for the same, and follows one. */
+#define FORGET_BOUNDS(at, bytes)                                                                   \
+	do {                                                                                       \
+		barrier_var(at);                                                                   \
+		(at) &= (bytes) - 1;                                                               \
+	} while (0)
+
+static struct kernfs_node *node_above(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return BPF_CORE_READ(node, __parent);
+	return BPF_CORE_READ((struct kernfs_node___before_6_15 *)node, parent);
+}
+
+/* Writes the path of a cgroup to CGROUP_PATH_BYTES; returns its bytes. */
+static __u32 read_cgroup_path(char *path, struct kernfs_node *node)
+{
+	__u32 at = 0;
+
+	for (int level = 0; level < CGROUP_LEVELS; level++) {
+		struct kernfs_node *parent = node_above(node);
+		long read;
+
+		if (at > CGROUP_PATH_BYTES - NAME_BYTES)
+			break;
+		if (!parent) { /* the root, which has no name */
+			path[at] = 0;
+			at += 1;
+			break;
+		}
+		read = bpf_probe_read_kernel_str(path + at, NAME_BYTES, BPF_CORE_READ(node, name));
+		if (read <= 0)
+			break;
+		at += read;
+		node = parent;
+		FORGET_BOUNDS(at, CGROUP_PATH_BYTES);
+	}
+	return at;
+}
+
+static struct cgroup_subsys_state *controller_css(struct task_struct *task, int controller)
+{
+	struct cgroup_subsys_state *css = NULL;
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+
+	bpf_probe_read_kernel(&css, sizeof(css), (char *)&set->subsys + controller * sizeof(css));
+	return css;
+}
+
+/* Where a task is: in the hierarchy of version 2; if it is at the root there, as all are where only
+ * version 1 is used, in that of a controller that every runtime and service manager uses.
+ */
+static struct kernfs_node *cgroup_node(struct task_struct *task)
+{
+	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *other;
+
+	if (node_above(node))
+		return node;
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
+		int pids = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+
+		other = BPF_CORE_READ(controller_css(task, pids), cgroup, kn);
+		if (other && node_above(other))
+			return other;
+	}
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
+		int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+
+		other = BPF_CORE_READ(controller_css(task, memory), cgroup, kn);
+		if (other && node_above(other))
+			return other;
+	}
+	return node;
+}
+
+/* Where a walk along a file's path is. In a map, of whose contents the verifier knows nothing, so that
+ * it takes each turn of the loop for the same.
+ */
+struct file_walk {
+	struct mount *mount;
+	struct dentry *entry;
+	__u32 at;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct file_walk);
+} file_walks SEC(".maps");
+
+/* Writes the next name, or climbs over a mount. Returns whether that was the top. */
+static inline bool write_next_name(char *path, struct file_walk *walk)
+{
+	struct dentry *entry = walk->entry, *parent = BPF_CORE_READ(entry, d_parent);
+	struct mount *mount = walk->mount, *above = BPF_CORE_READ(mount, mnt_parent);
+	bool at_root = entry == parent || entry == BPF_CORE_READ(mount, mnt.mnt_root);
+	__u32 at = walk->at;
+	long read;
+
+	if (at > EXE_PATH_BYTES - NAME_BYTES)
+		return true;
+	if (at_root && above != mount) {
+		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = above;
+		return false;
+	}
+	if (at_root && at) {
+		path[at] = 0;
+		walk->at = at + 1;
+		return true;
+	}
+	read = bpf_probe_read_kernel_str(path + at, NAME_BYTES, BPF_CORE_READ(entry, d_name.name));
+	if (read <= 0)
+		return true;
+	walk->at = at + read;
+	walk->entry = parent;
+	return false;
+}
+
+/* Writes the path of a file to EXE_PATH_BYTES; returns its bytes. As /proc/PID/exe tells it to who is
+ * at the top of the file's mount namespace. A file of no file system that is mounted (memfd_create)
+ * has one name.
+ */
+static __u32 read_file_path(char *path, struct file *file)
+{
+	__u32 zero = 0;
+	struct file_walk *walk = bpf_map_lookup_elem(&file_walks, &zero);
+	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
+
+	if (!walk)
+		return 0;
+	walk->mount = (void *)((char *)vfsmount - bpf_core_field_offset(struct mount, mnt));
+	walk->entry = BPF_CORE_READ(file, f_path.dentry);
+	walk->at = 0;
+	for (int level = 0; level < FILE_LEVELS; level++)
+		if (write_next_name(path, walk))
+			break;
+	return walk->at;
+}
+
+#endif

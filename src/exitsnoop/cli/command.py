@@ -1,0 +1,169 @@
+"""`exitsnoop [options] -- COMMAND`: run it, trace all of it, end with its status."""
+
+import argparse
+import contextlib
+import os
+import signal
+import struct
+import threading
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from exitsnoop.cli.options import parser, wanted
+from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.show import columns, fields, follow, sink
+from exitsnoop.cli.summary import Summary
+from exitsnoop.tracer import Tracer
+
+PASSED_ON = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+SI_KERNEL = 0x80  # from the terminal: COMMAND is in the foreground with us, and gets it, too
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as env and the shells have it
+_ERRNO = struct.Struct("=i")
+
+
+def run(options: argparse.Namespace, command: list[str]) -> int:
+    """Run the command and print what the options ask for; return the exit status.
+
+    Raises TraceError if tracing cannot begin; then the command was not run.
+    """
+    if options.pids or options.tree:
+        parser().error("-p and --tree are for processes that run already: leave out COMMAND")
+    names = columns(options)
+    filters = wanted(
+        options,
+        tree=[os.getpid()],  # of which COMMAND will be a child
+        fields=fields(names) | {"max_rss"},
+        why=options.why or "cause" in names,
+    )
+    output = Output(options.output)  # after the options proved right: it may empty a file
+    form = sink(options, names, output)
+    summary = Summary()
+    on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
+    with Tracer(**filters._asdict(), unwanted=True) as tracer:
+        try:
+            child = Child(command, inherited, on_child)
+        except OSError as error:
+            complain(f"cannot run {command[0]!r}: {error.strerror}")
+            return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+        tracer.leave_out(os.getpid())
+        passer = Passer(child, tracer, linger=options.linger)
+        passer.start()
+        try:
+            follow(tracer, form, output, note=summary.add)
+        except BrokenPipeError:
+            pass  # the reader has what it wanted; COMMAND goes on
+        except OSError as error:
+            complain(f"cannot write: {error.strerror}")
+        for batch in tracer.batches():  # what could not be written counts, too
+            summary.add(batch)
+        status = child.wait()
+        complain(summary.text(tracer.lost))
+    return status
+
+
+class Child:
+    """COMMAND, started as whoever called sudo, if that is how we run.
+
+    Args:
+        command: its name and arguments.
+        mask: the signals that it shall have blocked.
+        on_child: what SIGCHLD shall do to it, as signal.signal() has it.
+
+    Raises OSError if it cannot be run.
+    """
+
+    def __init__(self, command: list[str], mask: Iterable[int], on_child: Any) -> None:
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become(command, mask, on_child, writer)
+        os.close(writer)
+        self.pidfd = os.pidfd_open(self.pid)
+        with open(reader, "rb") as pipe:
+            refusal = pipe.read()
+        if refusal:
+            self.wait()
+            (number,) = _ERRNO.unpack(refusal)
+            raise OSError(number, os.strerror(number))
+
+    def _become(
+        self, command: list[str], mask: Iterable[int], on_child: Any, writer: int
+    ) -> NoReturn:
+        """Exec. What goes wrong goes to the parent; nothing of Python's may run on in here."""
+        try:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores these two
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, on_child)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            _leave_sudo()
+            os.execvp(command[0], command)  # noqa: S606 - that is what we are asked for
+        except OSError as error:
+            os.write(writer, _ERRNO.pack(error.errno or 0))
+        finally:
+            os._exit(NOT_FOUND)
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended; it is still there to wait for, unless that was done."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def wait(self) -> int:
+        """Return its exit code; 128 and the signal's number if a signal ended it."""
+        _, status = os.waitpid(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+
+class Passer(threading.Thread):
+    """Passes signals on to COMMAND; ends the trace when COMMAND ends, unless it shall linger."""
+
+    def __init__(self, child: Child, tracer: Tracer, *, linger: bool) -> None:
+        super().__init__(daemon=True)
+        self._child = child
+        self._tracer = tracer
+        self._linger = linger
+
+    def run(self) -> None:
+        """Do so for ever."""
+        if self._child.has_ended() and not self._linger:
+            self._tracer.stop()
+        while True:
+            came = signal.sigwaitinfo([*PASSED_ON, signal.SIGCHLD])
+            if came.si_signo == signal.SIGCHLD:
+                if not self._linger and self._child.has_ended():
+                    self._tracer.stop()
+            elif self._child.has_ended():
+                self._tracer.stop()
+            elif came.si_code != SI_KERNEL:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._child.pidfd, came.si_signo)
+
+
+def _leave_sudo() -> None:
+    """Become the user who called sudo."""
+    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() != 0 or not (uid.isdecimal() and gid.isdecimal()):
+        return
+    import pwd  # only under sudo
+
+    try:
+        user = pwd.getpwuid(int(uid))
+    except KeyError:
+        os.setgroups([])
+    else:
+        os.initgroups(user.pw_name, int(gid))
+        os.environ.update(
+            HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=user.pw_shell
+        )
+    os.setgid(int(gid))
+    os.setuid(int(uid))

@@ -1,0 +1,161 @@
+"""Shell patterns for the name of a process, as a machine that the kernel side runs.
+
+A pattern is a row of elements: each takes one byte of the name, or any number of them (a star). Bit
+i of the machine's state says that the elements before i have taken what there was of the name.
+"""
+
+import os
+import re
+import string
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+NAME_BYTES = 15  # TASK_COMM_LEN, less the NUL
+
+_WORDS = 4  # GLOB_WORDS of event.h
+_WORD_BITS = 64
+_SET = struct.Struct(f"={256 * _WORDS + 3 * _WORDS}Q")  # accepts of each byte, stars, starts, ends
+_PART_BYTES = 24
+_NEVER_ESCAPED = string.ascii_letters + string.digits + "_."
+_ANY = bytes(range(1, 256))
+
+_ELEMENT = re.compile(
+    rb"(?P<star>\*+)|(?P<any>\?)"
+    rb"|\[(?:(?P<none_of>[!^])|(?![!^]))(?P<set>(?:\]|\\.|[^\\\]])(?:\\.|[^\\\]])*)\]"
+    rb"|\\(?P<escaped>.)|(?P<plain>[^\\[])",
+    re.DOTALL,
+)
+_MEMBER = re.compile(rb"\\?(?P<first>.)(?:-\\?(?P<last>.))?", re.DOTALL)
+
+
+class _Machine(NamedTuple):
+    """One pattern; bit i of each number is element i."""
+
+    accepts: list[int]  # of each byte
+    stars: int
+    elements: int
+
+
+def compile_globs(patterns: Iterable[str]) -> bytes:
+    r"""Return the machine for names that match one of these patterns: struct glob_set of event.h.
+
+    `*` stands for any text, `?` for any byte, `[a-z_]` for one of these bytes and `[!a-z_]` for one
+    of all others; a backslash takes the meaning from what follows.
+
+    Raises ValueError for what is no pattern, for one that no name can match, and for too many.
+    """
+    return _packed([_machine(pattern) for pattern in patterns])
+
+
+def compile_parts(parts: Iterable[str]) -> bytes:
+    """Return the machine for texts that have one of these somewhere.
+
+    It looks at the first bytes of each only, and takes what systemd may escape for anything.
+
+    Raises ValueError for an empty one, and for too many.
+    """
+    return _packed([_part(part) for part in parts])
+
+
+def matches(compiled: bytes, name: bytes) -> bool:
+    """Return whether a name matches, as the kernel side finds out.
+
+    No two stars follow each other, so one step reaches what is behind a star.
+    """
+    words = _SET.unpack(compiled)
+    bytes_of = 256 * _WORDS
+    accepts, rest = words[:bytes_of], words[bytes_of:]
+    stars, starts, ends = (rest[at : at + _WORDS] for at in range(0, 3 * _WORDS, _WORDS))
+    found = False
+    for word in range(_WORDS):
+        state = starts[word] | (starts[word] & stars[word]) << 1
+        for byte in name:
+            state = (state & accepts[byte * _WORDS + word]) << 1 | state & stars[word]
+            state |= (state & stars[word]) << 1
+        found = found or bool(state & ends[word])
+    return found
+
+
+def _packed(machines: list[_Machine]) -> bytes:
+    """Put the machines side by side into words, each with a bit behind its last element."""
+    accepts = [0] * (256 * _WORDS)
+    stars, starts, ends, used = ([0] * _WORDS for _ in range(4))
+    for machine in machines:
+        room = [word for word in range(_WORDS) if used[word] + machine.elements < _WORD_BITS]
+        if not room:
+            raise ValueError("these are too many, or too long, to be looked for at once")
+        word = room[0]
+        at = used[word]
+        for byte, elements in enumerate(machine.accepts):
+            accepts[byte * _WORDS + word] |= elements << at
+        stars[word] |= machine.stars << at
+        starts[word] |= 1 << at
+        ends[word] |= 1 << at + machine.elements
+        used[word] += machine.elements + 1
+    return _SET.pack(*accepts, *stars, *starts, *ends)
+
+
+def _part(text: str) -> _Machine:
+    accepts = [0] * 256
+    stars = elements = 1
+    if not text:
+        raise ValueError("an empty text is in everything")
+    for byte in os.fsencode(text)[:_PART_BYTES]:
+        if chr(byte) in _NEVER_ESCAPED:
+            accepts[byte] |= 1 << elements
+            elements += 1
+        elif not stars >> elements - 1:
+            stars |= 1 << elements
+            elements += 1
+    if not stars >> elements - 1:
+        stars |= 1 << elements
+        elements += 1
+    return _Machine(accepts, stars, elements)
+
+
+def _machine(pattern: str) -> _Machine:
+    text = pattern.encode("utf-8", "surrogateescape")
+    if not text or b"\0" in text:
+        raise ValueError(f"{pattern!r} is not a pattern: no name is empty or has a NUL in it")
+    accepts = [0] * 256
+    stars = shortest = elements = 0
+    at = 0
+    while at < len(text):
+        element = _ELEMENT.match(text, at)
+        if element is None:
+            what = "a [ without its ]" if text[at:].startswith(b"[") else "a backslash at the end"
+            raise ValueError(f"{pattern!r} is not a pattern: it has {what}")
+        at = element.end()
+        if element["star"]:
+            stars |= 1 << elements
+        else:
+            shortest += 1
+            if shortest > NAME_BYTES:
+                raise ValueError(f"{pattern!r} is too long: a name has at most {NAME_BYTES} bytes")
+            for byte in _accepted(element):
+                accepts[byte] |= 1 << elements
+        elements += 1  # 15 and the stars around them: never more than a word has
+    return _Machine(accepts, stars, elements)
+
+
+def _accepted(element: "re.Match[bytes]") -> bytes:
+    """Return the bytes that an element other than a star takes."""
+    if element["any"]:
+        return _ANY
+    members = element["set"]
+    if members is None:
+        plain: bytes = element["plain"] or element["escaped"]
+        return plain
+    if not members.isascii():
+        raise ValueError(f"[{members.decode('utf-8', 'replace')}]: only ASCII can be in a set")
+    if b"[:" in members:
+        raise ValueError(f"[{members.decode()}]: there are no classes, write [0-9] or [a-z]")
+    accepted = set()
+    for member in _MEMBER.finditer(members):
+        first = member["first"][0]
+        last = member["last"][0] if member["last"] else first
+        if last < first:
+            raise ValueError(f"[{members.decode()}]: {chr(first)}-{chr(last)} has nothing in it")
+        accepted |= set(range(first, last + 1))
+    return bytes(set(_ANY) - accepted if element["none_of"] else accepted)

@@ -1,0 +1,158 @@
+"""What processes run: their executable and arguments, from exec to exit.
+
+The kernel side tells of every exec and fork; what ran before is looked up in /proc once.
+"""
+
+import contextlib
+import os
+import struct
+from functools import cached_property
+from typing import NamedTuple
+
+from exitsnoop.notes import Kind, Process, args, path
+
+HEAD = struct.Struct("=QQQQIIIIQ")
+FORKED = struct.Struct("=QQQQII")
+GONE = struct.Struct("=QQQ")
+MAX_ARGS_BYTES = 16384  # of event.h
+_ARGS_UNREAD, _EXE_DELETED = 1, 2
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_SWEEP_AT_LEAST = 4096
+
+
+class Image:
+    """What an exec started: shared by all processes forked from it since.
+
+    Attributes:
+        exe: path of the executable, as /proc/PID/exe has it; None if it is not known.
+        args_truncated: whether there were more than MAX_ARGS_BYTES of arguments; None if unknown.
+    """
+
+    def __init__(self, exe: str | None, raw_args: bytes | None, all_args_bytes: int) -> None:
+        self.exe = exe
+        self._raw_args = raw_args
+        self.args_truncated = None if raw_args is None else all_args_bytes > len(raw_args)
+
+    @cached_property
+    def args(self) -> tuple[str, ...] | None:
+        """The arguments at the exec; None if they are not known."""
+        return None if self._raw_args is None else args(self._raw_args)
+
+
+class Running(NamedTuple):
+    """A process and its image, None if that is not known.
+
+    earlier_peak_pages is the peak of the memory of images before it; exec_id counts its execs, as
+    the kernel does. Both are None if they are not known.
+    """
+
+    image: Image | None
+    earlier_peak_pages: int | None
+    exec_id: int | None
+
+
+class Images:
+    """The images of all processes that may end."""
+
+    def __init__(self) -> None:
+        self._running: dict[Process, Running] = {}
+        self._starts: dict[int, int] = {}  # by PID, of the latest
+        self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
+        self._sweep_at = _SWEEP_AT_LEAST
+
+    def add(self, kind: int, record: bytes) -> None:
+        """Take note of an exec, of a fork, or of an end that nobody reports."""
+        if kind == Kind.EXEC_IMAGE:
+            self._exec(record)
+        elif kind == Kind.FORKED:
+            _, started, parent_started, exec_id, pid, parent = FORKED.unpack(record)
+            above = self.get(parent, parent_started)
+            if above and above.exec_id not in (None, exec_id):
+                above = None  # of the parent's last exec we were not told
+            self._set(pid, started, Running(above.image if above else None, 0, exec_id))
+        elif kind == Kind.GONE:
+            _, started, pid = GONE.unpack(record)
+            self.forget(pid, started)
+
+    def get(self, pid: int, start_boot_ns: int | None = None) -> Running | None:
+        """Return what a process runs; without its start, the latest that has the PID."""
+        if start_boot_ns is None:
+            start_boot_ns = self._starts.get(pid, -1)
+            if start_boot_ns < 0:
+                return self._before.get(pid, (0, None))[1]
+        known = self._running.get((pid, start_boot_ns))
+        if known:
+            return known
+        ticks, running = self._before.get(pid, (-1, None))
+        return running if ticks == start_boot_ns // _TICK_NS else None
+
+    def forget(self, pid: int, start_boot_ns: int | None = None) -> None:
+        """Drop a process that has ended; without its start, the latest that has the PID."""
+        if start_boot_ns is None:
+            start_boot_ns = self._starts.get(pid)
+        if start_boot_ns is None:
+            self._before.pop(pid, None)
+            return
+        self._running.pop((pid, start_boot_ns), None)
+        if self._starts.get(pid) == start_boot_ns:
+            del self._starts[pid]
+        ticks, _ = self._before.get(pid, (None, None))
+        if ticks == start_boot_ns // _TICK_NS:
+            del self._before[pid]
+
+    def scan(self) -> None:
+        """Look up what runs now. Whose files may not be read is not known."""
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                with contextlib.suppress(OSError):  # it has ended
+                    self._before[int(name)] = _look_up(name)
+
+    def _exec(self, record: bytes) -> None:
+        _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
+            HEAD.unpack_from(record)
+        )
+        at = HEAD.size + exe_bytes
+        exe = path(record[HEAD.size : at])
+        if exe and flags & _EXE_DELETED:
+            exe += " (deleted)"
+        raw_args = None if flags & _ARGS_UNREAD else record[at : at + args_bytes]
+        self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
+
+    def _set(self, pid: int, start_boot_ns: int, running: Running) -> None:
+        self._running[pid, start_boot_ns] = running
+        self._starts[pid] = start_boot_ns
+        if len(self._running) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop those of whose end nobody told, as the buffer was full."""
+        alive = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        ended = [process for process in self._running if process[0] not in alive]
+        # They may still be on their way to us: of the youngest ones the exits are not read yet.
+        for pid, start_boot_ns in ended[: len(ended) // 2]:
+            self.forget(pid, start_boot_ns)
+        self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._running))
+
+
+def _look_up(pid: str) -> tuple[int, Running]:
+    """Return a process's start in clock ticks, and its image. Raises OSError."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    image = _image_of(pid)
+    if image is None:  # of a kernel thread; or the leader has ended, and other threads have not
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                image = image or _image_of(f"{pid}/task/{tid}")
+    return ticks, Running(image, None, None)
+
+
+def _image_of(process: str) -> Image | None:
+    """Return the image as /proc tells it of a process, or of a thread. Raises OSError."""
+    with open(f"/proc/{process}/cmdline", "rb") as file:
+        raw_args = file.read(MAX_ARGS_BYTES + 1)
+    exe = None
+    with contextlib.suppress(OSError):  # not ours to see, or of a kernel thread
+        exe = os.fsencode(os.readlink(f"/proc/{process}/exe")).decode("utf-8", "replace")
+    if not raw_args and exe is None:
+        return None
+    return Image(exe, raw_args[:MAX_ARGS_BYTES], len(raw_args))

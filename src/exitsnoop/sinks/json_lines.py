@@ -1,0 +1,102 @@
+"""JSON Lines: one object a line, in ASCII. docs/exit.schema.json defines it."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from json import dumps
+from typing import Any
+
+from exitsnoop.causes import Cause, Oom
+from exitsnoop.evidence import Sender
+from exitsnoop.records import Exit
+from exitsnoop.sinks.columns import COLUMNS, Kind
+from exitsnoop.sinks.values import Writer, texts, timestamp
+from exitsnoop.status import describe
+
+
+class JsonLines:
+    """A line for each exit, with the keys of the columns in their order.
+
+    `args` and `ancestors` bring a key more, with "_truncated" added to their name.
+
+    Args:
+        columns: their names, at least one.
+        label: a text for the key "label", which then comes first; None for none.
+    """
+
+    def __init__(self, columns: Sequence[str], *, label: str | None = None) -> None:
+        chosen = [COLUMNS[name] for name in columns]
+        self._label = ""
+        if label is not None:  # from a command line, and so perhaps not UTF-8
+            self._label = f'"label": {_text(label.encode("utf-8", "surrogateescape"))}, '
+        self._cells = [
+            texts(column, _WRITERS.get(column.kind), _UNKNOWN.get(column.kind, "null"))
+            for column in chosen
+        ]
+        members = ", ".join([f'"{column.name}": %s' for column in chosen])
+        self._template = f"{{{self._label.replace('%', '%%')}{members}}}\n"
+
+    def header(self) -> str:
+        """Return nothing: each line names its keys."""
+        return ""
+
+    def rows(self, exits: Sequence[Exit]) -> str:
+        """Return a line for each exit."""
+        template = self._template
+        columns = [cells(exits) for cells in self._cells]
+        return "".join([template % cells for cells in zip(*columns, strict=True)])
+
+    def lost(self, count: int, wall_ns: int) -> str:
+        """Return a line that tells how many exits were lost before this time."""
+        return f'{{{self._label}"lost": {count}, "time": "{timestamp(wall_ns)}"}}\n'
+
+
+@lru_cache(maxsize=1024)  # names repeat, so most are encoded once
+def _text(text: str | bytes) -> str:
+    return dumps(text if isinstance(text, str) else text.decode("utf-8", "replace"))
+
+
+def _args(args: tuple[Sequence[str], bool]) -> str:
+    words, truncated = args
+    return f'{dumps(words)}, "args_truncated": {dumps(truncated)}'
+
+
+def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
+    processes, truncated = ancestors
+    named = [{"pid": process.pid, "comm": process.comm} for process in processes]
+    return f'{dumps(named)}, "ancestors_truncated": {dumps(truncated)}'
+
+
+def _cause(cause: Cause) -> str:
+    known = {key: value for key, value in cause._asdict().items() if value is not None}
+    if cause.sender is not None:
+        known["sender"] = _sender(cause.sender)
+    if cause.oom is not None:
+        known["oom"] = _oom(cause.oom)
+    return dumps(known)
+
+
+def _oom(oom: Oom) -> dict[str, Any]:
+    return {**oom._asdict(), "trigger": _sender(oom.trigger)}
+
+
+def _sender(sender: Sender) -> dict[str, Any]:
+    known = sender._asdict()
+    if sender.args is None:
+        del known["args"], known["args_truncated"]
+    return known
+
+
+_WRITERS: dict[Kind, Writer] = {
+    "flag": {False: "false", True: "true"}.__getitem__,
+    "text": _text,
+    "exit": lambda status: _text(describe(status)),
+    "time": lambda wall_ns: f'"{timestamp(wall_ns)}"',
+    "cause": _cause,
+    "args": _args,
+    "ancestors": _ancestors,
+    "container": lambda container: dumps({"runtime": container.runtime, "id": container.id}),
+}
+_UNKNOWN: dict[Kind, str] = {
+    "args": 'null, "args_truncated": null',
+    "ancestors": 'null, "ancestors_truncated": null',
+}

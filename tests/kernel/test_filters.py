@@ -1,0 +1,356 @@
+"""Which processes are traced: what each filter lets pass, and what not."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from needs import need
+from stage import Stage, adopted, kill_off, mounts
+from truth import recorded
+
+from exitsnoop import Exit, Tracer
+
+NOBODY, SOMEBODY = 65534, 54321
+ID = "0123456789abcdef" * 4
+
+
+def pids(exits: list[Exit]) -> set[int]:
+    return {record.pid for record in exits}
+
+
+def forked(stage: Stage) -> tuple[int, int]:
+    """Return who forked a child that has ended, and the child."""
+    parent = stage.puppet()
+    return parent.pid, int(parent.ask("fork", 0).split()[0])
+
+
+# --- ppids ---
+
+
+def test_children_and_no_others(life: Stage) -> None:
+    parent, other = life.puppet(), life.puppet()
+    with recorded(ppids=[parent.pid]) as exits:
+        child = int(parent.ask("fork", 0).split()[0])
+        other.ask("fork", 0)
+        younger, grandchild = map(int, parent.ask("descend", 2).split())
+        kill_off(grandchild)
+        kill_off(younger)
+        other.die("exit", 0)
+    assert pids(exits) == {child, younger}
+
+
+def test_orphans_are_children_of_who_adopts_them(life: Stage) -> None:
+    """The parent that counts is that at the exit."""
+    parent = life.puppet()
+    orphan = int(parent.ask("descend", 1))
+    with recorded(ppids=[os.getpid()]) as exits:
+        parent.die("exit", 0)
+        os.kill(orphan, 9)
+        adopted(orphan)
+    assert pids(exits) >= {parent.pid, orphan}
+
+
+def test_children_end_with_their_parent(life: Stage) -> None:
+    parent = life.puppet()
+    with Tracer(ppids=[parent.pid]) as tracer:
+        child = int(parent.ask("fork", 0).split()[0])
+        parent.die("exit", 0)
+        assert pids(list(tracer)) == {child}
+
+
+# --- tree ---
+
+
+def test_a_family_from_before_and_after(life: Stage) -> None:
+    root, other = life.puppet(), life.puppet()
+    descendants = [int(pid) for pid in root.ask("descend", 3).split()]
+    with Tracer(tree=[root.pid]) as tracer:
+        other.ask("fork", 0)
+        late = [int(root.ask(how, "quit").split()[0]) for how in ("fork", "vfork", "spawn")]
+        later = [int(pid) for pid in root.ask("descend", 2).split()]
+        kill_off(descendants[0])  # its child is an orphan now
+        for pid in [*reversed(later), *descendants[1:]]:
+            kill_off(pid)
+        root.die("exit", 0)
+        other.die("exit", 0)
+        exits = list(tracer)  # ends by itself
+    assert pids(exits) == {root.pid, *descendants, *late, *later}
+    assert len(exits) == 9
+
+
+def test_a_family_outlives_its_head(life: Stage) -> None:
+    root = life.puppet()
+    orphan = int(root.ask("descend", 1))
+    with Tracer(tree=[root.pid]) as tracer:
+        root.die("exit", 0)
+        assert [record.pid for record in (next(tracer),)] == [root.pid]
+        assert not tracer.ended
+        kill_off(orphan)
+        assert pids(list(tracer)) == {orphan}
+
+
+def test_the_child_of_a_thread_is_of_the_family(life: Stage) -> None:
+    root = life.puppet()
+    with Tracer(tree=[root.pid]) as tracer:
+        child = int(root.ask("in_thread", "fork", 0).split()[0])
+        kill_off(root.pid)
+        assert pids(list(tracer)) == {root.pid, child}
+
+
+def test_who_is_left_out_of_a_family(life: Stage) -> None:
+    root = life.puppet()
+    child, grandchild = map(int, root.ask("descend", 2).split())
+    with Tracer(tree=[root.pid]) as tracer:
+        tracer.leave_out(child)
+        kill_off(grandchild)
+        kill_off(child)
+        root.die("exit", 0)
+        assert pids(list(tracer)) == {root.pid, grandchild}
+
+
+# --- users ---
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+@pytest.mark.parametrize("user", [SOMEBODY, str(SOMEBODY), "nobody"])
+def test_users(life: Stage, user: int | str, excluding: bool) -> None:
+    uid = NOBODY if user == "nobody" else SOMEBODY
+    one, other, effective = life.puppet(), life.puppet(), life.puppet()
+    with recorded(users=[user], excluding=["users"] if excluding else []) as exits:
+        one.ask("set_uids", uid, uid)
+        effective.ask("set_uids", 0, uid)
+        for puppet in (one, other, effective):
+            puppet.die("exit", 0)
+    ours = {one.pid, other.pid, effective.pid}
+    assert pids(exits) & ours == (ours - {one.pid} if excluding else {one.pid})
+
+
+# --- cgroups and containers ---
+
+
+def tops() -> Iterator[tuple[str, Path]]:
+    """Where processes can be put: what a cgroup is taken from."""
+    for path, kind, options in mounts():
+        if kind == "cgroup2":
+            yield "unified", path
+        elif kind == "cgroup" and "pids" in options:
+            yield "pids", path
+
+
+@pytest.fixture(params=["unified", "pids"])
+def top(request: pytest.FixtureRequest) -> Path:
+    found = dict(tops())
+    need(bool(found), "a cgroup file system")
+    if request.param not in found:
+        pytest.skip("the machine has only the other version of cgroups")
+    return found[request.param]
+
+
+def ended_in(stage: Stage, group: Path) -> int:
+    """Return the PID of a process that ended in a cgroup."""
+    puppet = stage.puppet()
+    (group / "cgroup.procs").write_text(str(puppet.pid))
+    puppet.die("exit", 0)
+    return puppet.pid
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+@pytest.mark.parametrize("by_directory", [False, True])
+def test_cgroups(life: Stage, top: Path, by_directory: bool, excluding: bool) -> None:
+    group = life.cgroup(top)
+    below = life.cgroup(group, "inner a:b%c")
+    deep = life.cgroup(below, "x" * 200)
+    longer, namesake = life.cgroup(top, f"{group.name}b"), life.cgroup(top)
+    inner_namesake = life.cgroup(namesake, group.name)
+    name = str(group) if by_directory else f"/{group.name}"
+    with recorded(cgroups=[name], excluding=["cgroups"] if excluding else []) as exits:
+        inside = {ended_in(life, place) for place in (group, below, deep)}
+        outside = {ended_in(life, place) for place in (longer, namesake, inner_namesake, top)}
+    ours = inside | outside
+    assert pids(exits) & ours == (outside if excluding else inside)
+
+
+def test_several_cgroups_and_one_made_again(life: Stage, top: Path) -> None:
+    one, other = life.cgroup(top), life.cgroup(top)
+    inner = life.cgroup(other, "inner")
+    with recorded(cgroups=[str(one), str(inner)]) as exits:
+        first = ended_in(life, one)
+        one.rmdir()
+        one.mkdir()
+        again, in_inner = ended_in(life, one), ended_in(life, inner)
+        ended_in(life, other)
+    assert pids(exits) == {first, again, in_inner}
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+def test_containers(life: Stage, top: Path, excluding: bool) -> None:
+    service = life.cgroup(top)
+    named = [f"docker-{ID}.scope", f"docker-f{ID[1:]}.scope", f"mine-{ID}.scope", ID[:12]]
+    groups = [life.cgroup(service, name) for name in named]
+    inner = life.cgroup(groups[0], "init.scope")
+    with recorded(containers=[ID[:12]], excluding=["containers"] if excluding else []) as exits:
+        inside = {ended_in(life, place) for place in (groups[0], inner)}
+        outside = {ended_in(life, place) for place in (*groups[1:], service)}
+    assert pids(exits) & (inside | outside) == (outside if excluding else inside)
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+@pytest.mark.parametrize(
+    ("patterns", "matching"),
+    [
+        (["worker-1"], {"worker-1"}),
+        (["worker"], {"worker"}),
+        (["worker*"], {"worker", "worker-1", "worker-22", "worker-fifteen!"}),
+        (["worker-?"], {"worker-1"}),
+        (["*-[0-9]*"], {"worker-1", "worker-22"}),
+        (["[!w]*"], {"Worker", "*"}),
+        (["\\*", "worker-fifteen!"], {"*", "worker-fifteen!"}),
+    ],
+)
+def test_names(life: Stage, patterns: list[str], matching: set[str], excluding: bool) -> None:
+    names = ("worker", "worker-1", "worker-22", "worker-fifteen!", "Worker", "*")
+    puppets = {name: life.puppet() for name in names}
+    with recorded(names=patterns, excluding=["names"] if excluding else []) as exits:
+        for name, puppet in puppets.items():
+            puppet.ask("set_name", name)
+            puppet.die("exit", 0)
+    passed = {name for name, puppet in puppets.items() if puppet.pid in pids(exits)}
+    assert passed == (set(names) - matching if excluding else matching)
+
+
+# --- age ---
+
+
+@pytest.mark.parametrize(
+    ("limit", "passes"),
+    [
+        ({"min_age": 0.05}, lambda age: age >= 0.05),
+        ({"max_age": 0.05}, lambda age: age <= 0.05),
+        ({"min_age": 0.05, "max_age": 1}, lambda age: 0.05 <= age <= 1),
+    ],
+)
+def test_age(life: Stage, limit: dict[str, float], passes: Callable[[float], bool]) -> None:
+    ours = set()
+    with recorded(unwanted=True, **limit) as all_exits, recorded(**limit) as exits:  # type: ignore[arg-type]
+        for ms in (0, 100, 1100):
+            puppet = life.puppet()
+            puppet.ask("spin", ms)
+            for _ in range(5):
+                ours.add(int(puppet.ask("fork", 0).split()[0]))
+            puppet.die("exit", 0)
+            ours.add(puppet.pid)
+    all_exits = [record for record in all_exits if record.pid in ours]
+    assert pids(all_exits) == ours
+    assert {passes(record.age) for record in all_exits} == {False, True}
+    for record in all_exits:
+        if all(abs(record.age - edge) > 0.002 for edge in limit.values()):  # asked a moment apart
+            assert record.wanted == passes(record.age)
+            assert (record.pid in pids(exits)) == record.wanted
+
+
+# --- together ---
+
+
+def test_all_must_hold(life: Stage) -> None:
+    puppets = [life.puppet() for _ in range(4)]
+    with recorded(users=[SOMEBODY], names=["wanted"], codes=[3]) as exits:
+        for puppet, uid, name in zip(
+            puppets, (SOMEBODY, SOMEBODY, 0, 0), ("wanted", "other") * 2, strict=True
+        ):
+            puppet.ask("set_name", name)
+            puppet.ask("set_uids", uid, uid)
+        puppets.append(life.puppet())
+        puppets[4].ask("set_name", "wanted")
+        puppets[4].ask("set_uids", SOMEBODY, SOMEBODY)
+        for puppet, code in zip(puppets, (3, 3, 3, 3, 4), strict=True):
+            puppet.die("exit", code)
+    assert pids(exits) == {puppets[0].pid}
+
+
+def test_what_the_filters_leave_out_is_marked_if_asked_for(life: Stage) -> None:
+    root, other = life.puppet(), life.puppet()
+    with Tracer(tree=[root.pid], codes=[3], unwanted=True) as tracer:
+        child = int(root.ask("descend", 1))
+        kill_off(child)
+        other.die("exit", 3)
+        root.die("exit", 3)
+        wanted = {record.pid: record.wanted for record in tracer}
+    assert wanted == {child: False, root.pid: True}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"names": ["nothing"]},
+        {"failed": True},
+        {"max_age": 0.0},
+        {"pids": [os.getpid()]},
+        {"pids": [os.getpid()], "tree": [os.getpid()]},
+    ],
+)
+def test_what_is_left_out_is_not_remembered(life: Stage, options: dict[str, Any]) -> None:
+    early = life.puppet()
+    with Tracer(fields=["args", "exe"], **options) as tracer:
+        puppet = life.puppet()
+        ended = [
+            int(p.ask(how, "quit").split()[0])
+            for how in ("fork", "vfork", "spawn")
+            for p in (puppet, early)
+        ]
+        for one in (puppet, early):
+            one.die("exit", 0)
+        tracer.stop()
+        assert not pids(list(tracer)) & {*ended, puppet.pid, early.pid}
+        images = tracer._clues._images
+        remembered = {pid for pid, _ in images._running} | set(images._starts)
+        assert not remembered & {*ended, puppet.pid, early.pid}
+
+
+def test_what_has_ended_is_not_remembered(life: Stage) -> None:
+    """Also where the last thread, of which the process is not told by its start, is another."""
+    early = [life.puppet(), life.puppet()]
+    with Tracer(fields=["args"], per_thread=True) as tracer:
+        puppets = [*early, life.puppet(), life.puppet()]
+        for puppet in puppets[::2]:
+            puppet.ask("hand_over")
+        for puppet in puppets:
+            puppet.die("exit", 0)
+        tracer.stop()
+        ended = {puppet.pid for puppet in puppets}
+        assert ended <= pids(list(tracer))
+        images = tracer._clues._images
+        assert not {pid for pid, _ in images._running} & ended
+        assert not images._starts.keys() & ended
+        assert not images._before.keys() & ended
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"users": ["no-such-user"]}, "no user"),
+        ({"users": [-1]}, "no user"),
+        ({"users": [2**32 - 1]}, "no user"),
+        ({"cgroups": ["/no/such/cgroup"]}, "there is no cgroup"),
+        ({"cgroups": ["/tmp"]}, "there is no cgroup"),
+        ({"cgroups": ["/"] * 9}, "at most 8"),
+        ({"names": ["sixteen-bytes-is"]}, "too long"),
+        ({"names": ["[a"]}, "not a pattern"),
+        ({"names": [""]}, "not a pattern"),
+        ({"containers": [""]}, "empty"),
+        ({"min_age": 2, "max_age": 1}, "age"),
+        ({"min_age": -1}, "age"),
+        ({"fields": ["argv"]}, "not a field"),
+        ({"excluding": ["users"]}, "no users to exclude"),
+        ({"excluding": ["pids"], "pids": [1]}, "is none of"),
+        ({"ppids": [0]}, "not a PID"),
+        ({"tree": [-1]}, "not a PID"),
+    ],
+)
+def test_nonsense_is_refused(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Tracer(**options)

@@ -1,0 +1,88 @@
+"""What a Tracer attaches, as bpftool tells; and all that it can collect, together."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+from needs import need
+from stage import Stage, kill_off
+from truth import recorded
+
+from exitsnoop import Tracer
+from exitsnoop.kernel import tracepoints_are_preemptible
+
+ON_EXIT = {"on_exit"}
+if tracepoints_are_preemptible():
+    ON_EXIT |= {f"on_exit_if_missed_{n}" for n in (1, 2, 3)}
+
+
+def attached() -> list[str]:
+    """Return the names of the programs that this process has attached, with a link each."""
+    bpftool = shutil.which("bpftool", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    need(bool(bpftool), "the names of programs need bpftool")
+    names = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of the directory itself
+            lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+            fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            if "link_type" in fields:
+                command = [str(bpftool), "--json", "prog", "show", "id", fields["prog_id"]]
+                names.append(json.loads(subprocess.check_output(command))["name"])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({}, set()),
+        ({"failed": True, "signals": [9], "names": ["a*"], "min_age": 1}, set()),
+        ({"per_thread": True}, set()),
+        ({"fields": ["uid", "ancestors", "cgroup"], "users": ["root"]}, set()),
+        ({"why": True}, {"on_signal"}),
+        ({"tree": [os.getpid()]}, {"on_fork"}),
+        ({"fields": ["args"]}, {"on_exec", "on_fork"}),
+        ({"fields": ["exe"], "pids": [os.getpid()]}, {"on_exec"}),
+        ({"fields": ["exe"], "why": True}, {"on_exec", "on_fork", "on_signal"}),
+    ],
+)
+def test_no_more_is_attached_than_needed(options: dict[str, Any], more: set[str]) -> None:
+    assert attached() == []
+    with Tracer(**options):
+        assert sorted(attached()) == sorted(ON_EXIT | more)
+    assert attached() == []
+
+
+@pytest.mark.parametrize("leader_first", [False, True])
+def test_a_killed_process_by_its_threads(life: Stage, leader_first: bool) -> None:
+    fields = ("args", "exe", "uid", "nspid", "cpu_user", "ancestors")
+    with recorded(per_thread=True, why=True, fields=fields) as exits:
+        puppet = life.puppet(arguments=[b"argument"])
+        if leader_first:
+            puppet.ask("hand_over")
+        puppet.ask("keep_threads", 5, 10, 4096)
+        tids = {int(task.name) for task in Path(f"/proc/{puppet.pid}/task").iterdir()}
+        kill_off(puppet.pid)
+    records = [record for record in exits if record.pid == puppet.pid]
+    assert {record.tid for record in records} == tids
+    assert len(records) == len(tids) == 6 + leader_first
+    for record in records:
+        assert record.args == (str(life.program), "argument")
+        assert (record.exe, record.uid, record.nspid) == (str(life.program), 0, puppet.pid)
+        assert record.cpu_user is not None
+        assert record.ancestors
+        assert record.ancestors[0].pid == os.getpid()
+        assert (record.cause is not None) == record.last_thread
+    (last,) = [record for record in records if record.last_thread]
+    assert last is records[-1]
+    assert not (leader_first and last.tid == puppet.pid)
+    assert last.signal == SIGKILL
+    assert last.cause
+    assert last.cause.kind == "killed"
+    assert last.cause.sender
+    assert last.cause.sender.pid == os.getpid()

@@ -1,0 +1,194 @@
+"""What processes used, against wait4 and /proc/PID/io.
+
+wait4 tells also of what comes after the event of the exit: the memory is given back, the CPU is
+given up for the last time. What ran since the last tick or switch is not in the event's numbers.
+"""
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import pytest
+from needs import need
+from stage import Puppet, Stage
+from truth import record_of, recorded
+
+from exitsnoop import Exit
+
+FIELDS = (
+    "cpu_user",
+    "cpu_system",
+    "max_rss",
+    "read_bytes",
+    "write_bytes",
+    "minor_faults",
+    "major_faults",
+    "voluntary_switches",
+    "involuntary_switches",
+)
+CLOCK_REALTIME_COARSE = 5
+TICK_S = time.clock_getres(CLOCK_REALTIME_COARSE)
+KIB, MIB = 1024, 1024 * 1024
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+def finish(puppet: Puppet) -> resource.struct_rusage:
+    puppet.tell("exit", 0)
+    return puppet.usage()
+
+
+def assert_cpu(record: Exit, usage: resource.struct_rusage) -> None:
+    """The same up to two ticks, and divided as the samples are: one more or less counts."""
+    assert record.cpu_user is not None
+    assert record.cpu_system is not None
+    missing = usage.ru_utime + usage.ru_stime - record.cpu_user - record.cpu_system
+    assert -0.000_01 <= missing <= 2 * TICK_S  # wait4's are whole microseconds
+    assert abs(usage.ru_utime - record.cpu_user) <= 4 * TICK_S
+
+
+def assert_switches(record: Exit, usage: resource.struct_rusage) -> None:
+    """Who waits may come before, or after, the last time that the CPU was given up."""
+    assert record.voluntary_switches is not None
+    assert record.involuntary_switches is not None
+    assert usage.ru_nvcsw - record.voluntary_switches in (0, 1)
+    assert 0 <= usage.ru_nivcsw - record.involuntary_switches <= 10
+
+
+def assert_faults(record: Exit, usage: resource.struct_rusage) -> None:
+    assert (record.minor_faults, record.major_faults) == (usage.ru_minflt, usage.ru_majflt)
+
+
+def test_time_in_user_mode(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("spin", 300)
+        usage = finish(puppet)
+    assert usage.ru_utime > 0.2
+    record = record_of(exits, puppet.pid)
+    assert_cpu(record, usage)
+    assert_switches(record, usage)
+
+
+def test_time_in_the_kernel(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("spin_in_kernel", 300)
+        usage = finish(puppet)
+    assert usage.ru_stime > 0.2
+    assert_cpu(record_of(exits, puppet.pid), usage)
+
+
+@pytest.mark.parametrize("leader_first", [False, True])
+def test_threads_that_are_gone_count(life: Stage, leader_first: bool) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        if leader_first:
+            puppet.ask("hand_over")
+        puppet.ask("spin_in_threads", 8, 50)
+        usage = finish(puppet)
+    assert usage.ru_utime + usage.ru_stime > 0.39
+    record = record_of(exits, puppet.pid)
+    assert_cpu(record, usage)
+    assert_faults(record, usage)
+
+
+def test_threads_that_are_there_count(life: Stage) -> None:
+    """More than a program without bpf_loop() can add up."""
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("keep_threads", 200, 1, 16 * PAGE)
+        usage = finish(puppet)
+    assert usage.ru_utime + usage.ru_stime > 0.19
+    assert usage.ru_minflt > 200 * 16
+    record = record_of(exits, puppet.pid)
+    assert_cpu(record, usage)
+    assert_faults(record, usage)
+    assert record.max_rss
+    assert record.max_rss > 200 * 16 * PAGE
+
+
+@pytest.mark.parametrize("leader_first", [False, True])
+def test_each_thread_has_its_own(life: Stage, leader_first: bool) -> None:
+    with recorded(fields=FIELDS, per_thread=True) as exits:
+        puppet = life.puppet()
+        if leader_first:
+            puppet.ask("hand_over")
+        puppet.ask("spin_in_threads", 3, 100)
+        puppet.die("exit", 0)
+    used = []
+    for record in exits:
+        if record.pid == puppet.pid:
+            assert record.cpu_user is not None
+            assert record.cpu_system is not None
+            used.append(record.cpu_user + record.cpu_system)
+    *others, first, second, third = sorted(used)
+    assert len(others) == 1 + leader_first
+    assert max(others) < 0.05
+    assert 0.1 - TICK_S <= first <= second <= third <= 0.15
+
+
+def test_memory_and_faults(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("fill", 256 * MIB)
+        usage = finish(puppet)
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert usage.ru_maxrss * KIB >= 256 * MIB > ours * KIB, "before the exec it had as much as we"
+    record = record_of(exits, puppet.pid)
+    assert_faults(record, usage)
+    assert record.minor_faults
+    assert record.minor_faults > 256 * MIB // PAGE
+    assert record.max_rss == usage.ru_maxrss * KIB
+
+
+@pytest.mark.parametrize("how", ["vfork", "spawn"])
+def test_the_peak_is_not_that_of_the_parent(life: Stage, how: str) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("fill", 96 * MIB)
+        pid, told = map(int, puppet.ask(how, "quit").split())
+        puppet.die("exit", 0)
+    assert told * KIB > 96 * MIB, "wait4 tells the parent's"
+    peak = record_of(exits, pid).max_rss
+    if b"\0group_dead\0" in Path("/sys/kernel/btf/vmlinux").read_bytes():
+        assert peak
+        assert 64 * KIB < peak < 8 * MIB
+    else:
+        assert peak is None
+
+
+def test_the_peak_of_who_is_forked_and_does_not_exec(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("fill", 96 * MIB)
+        pid, told = map(int, puppet.ask("fork", 0).split())
+    assert told * KIB > 96 * MIB, "it shares its parent's pages"
+    assert record_of(exits, pid).max_rss == told * KIB
+
+
+def test_switches_that_it_asked_for(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("nap", 500)
+        usage = finish(puppet)
+    assert usage.ru_nvcsw > 500
+    assert_switches(record_of(exits, puppet.pid), usage)
+
+
+def test_input_and_output(life: Stage, tmp_path: Path) -> None:
+    size = 8 * MIB
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("write", tmp_path / "file", size)
+        puppet.ask("read", tmp_path / "file")
+        words = puppet.ask("exit_telling_io").split()
+        usage = puppet.usage()
+    told = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    record = record_of(exits, puppet.pid)
+    assert record.read_bytes == told["read_bytes:"]
+    assert record.write_bytes == told["write_bytes:"]
+    assert_faults(record, usage)
+    need(told["write_bytes:"] >= size, "a temporary directory on a disk")
+    assert told["read_bytes:"] >= size
+    assert record.major_faults

@@ -1,0 +1,21 @@
+"""How often tests repeat what is left to chance, and how long things may take: by the machine."""
+
+import os
+
+# Set where the machine is so slow that its time means nothing, such as an emulated one.
+SLOW = os.environ.get("SLOW_MACHINE") == "true"
+
+
+def some(count: int) -> int:
+    """Return how often, or how many at a time, to do what shows the same each time."""
+    return max(1, count // 10) if SLOW else count
+
+
+def steps(count: int) -> range:
+    """Return so many steps, or some of them that are as far apart from first to last."""
+    return range(0, count, 5 if SLOW else 1)
+
+
+def within(seconds: float) -> float:
+    """Return how long something takes that takes these seconds, at most, on a usual machine."""
+    return seconds * 40 if SLOW else seconds

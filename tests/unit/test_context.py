@@ -1,0 +1,252 @@
+"""Records of context, execs and forks -> Context."""
+
+import os
+import struct
+
+import pytest
+
+from exitsnoop import context, images
+from exitsnoop.context import Ancestor, Context
+from exitsnoop.images import Images
+from exitsnoop.notes import Kind, args, path, split, text
+
+PAGE = os.sysconf("SC_PAGESIZE")
+ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe"})
+MS = 1_000_000
+
+
+def record(
+    *,
+    times: tuple[int, int, int] = (0, 0, 0),
+    told: tuple[int, int] = (0, 0),
+    peak: int = 0,
+    flags: int = 0,
+    names: bytes = b"",
+    hostname: bytes = b"",
+    ancestors: bytes = b"",
+    more: bool = False,
+    exec_id: int = 0,
+) -> bytes:
+    counts = (11, 12, 13, 14, 15, 16)
+    head = context.HEAD.pack(
+        *(Kind.EXIT_CONTEXT, 7_000, *times, *told, peak, *counts, exec_id, 70, flags, 1000, 3),
+        *(len(names), len(hostname), len(ancestors) // context.ANCESTOR.size, more),
+        b"parent",
+    )
+    return head + names + hostname + ancestors
+
+
+def completed(raw: bytes, groups: frozenset[str] = ALL, known: Images | None = None) -> Context:
+    whose, collected = context.decode(raw, groups)
+    assert whose == (70, 7_000)
+    running = (known or Images()).get(70, 7_000)
+    return context.complete(collected, running, groups)
+
+
+def execed(pid: int, start: int, raw_args: bytes, *, exe: bytes = b"", **more: int) -> bytes:
+    head = images.HEAD.pack(
+        *(Kind.EXEC_IMAGE, start, more.get("peak", 0), more.get("all_args", len(raw_args)), pid),
+        *(more.get("flags", 0), len(exe), len(raw_args), more.get("exec_id", 0)),
+    )
+    return head + exe + raw_args
+
+
+def forked(pid: int, start: int, parent: int, parent_start: int, exec_id: int = 0) -> bytes:
+    return images.FORKED.pack(Kind.FORKED, start, parent_start, exec_id, pid, parent)
+
+
+def test_all_parts_of_a_record() -> None:
+    ancestors = b"".join(context.ANCESTOR.pack(pid, b"a%d" % pid) for pid in (9, 8))
+    found = completed(
+        record(
+            times=(30 * MS, 10 * MS, 80 * MS),
+            peak=5,
+            flags=context.Flags.OWN_PEAK,
+            names=b"leaf\0top.slice\0\0",
+            hostname=b"host\0",
+            ancestors=ancestors,
+            more=True,
+        )
+    )
+    assert found == Context(
+        image=None,
+        uid=1000,
+        nspid=3,
+        hostname="host",
+        parent_comm="parent",
+        ancestors=(Ancestor(9, "a9"), Ancestor(8, "a8")),
+        ancestors_truncated=True,
+        cgroup="/top.slice/leaf",
+        cpu_user=0.06,
+        cpu_system=0.02,
+        max_rss=5 * PAGE,
+        read_bytes=11,
+        write_bytes=12,
+        minor_faults=13,
+        major_faults=14,
+        voluntary_switches=15,
+        involuntary_switches=16,
+    )
+
+
+@pytest.mark.parametrize("group", ["identity", "ancestors", "cgroup", "resources"])
+def test_only_what_was_collected_is_known(group: str) -> None:
+    found = completed(record(names=b"\0", flags=context.Flags.OWN_PEAK), frozenset({group}))
+    known = {name for name, value in found._asdict().items() if value is not None}
+    assert (
+        known
+        == {
+            "identity": {"uid", "nspid", "parent_comm"},
+            "ancestors": {"ancestors", "ancestors_truncated"},
+            "cgroup": {"cgroup"},
+            "resources": {
+                *("cpu_user", "cpu_system", "max_rss", "read_bytes", "write_bytes"),
+                *("minor_faults", "major_faults", "voluntary_switches", "involuntary_switches"),
+            },
+        }[group]
+    )
+
+
+def test_a_part_of_the_threads_is_not_the_process() -> None:
+    found = completed(
+        record(times=(1, 1, 1), flags=context.Flags.PARTIAL), frozenset({"resources"})
+    )
+    assert (found.cpu_user, found.minor_faults, found.read_bytes) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("user", "system", "run", "told", "expected"),
+    [
+        (0, 0, 3, (0, 0), (0.003, 0.0)),
+        (0, 4, 3, (0, 0), (0.0, 0.003)),
+        (4, 0, 3, (0, 0), (0.003, 0.0)),
+        (4, 4, 6, (0, 0), (0.003, 0.003)),
+        (12, 4, 16, (0, 0), (0.012, 0.004)),
+        (0, 0, 0, (0, 0), (0.0, 0.0)),
+        (0, 12, 16, (5, 0), (0.005, 0.011)),  # before the first tick all is user's
+        (12, 0, 16, (0, 5), (0.011, 0.005)),
+        (4, 4, 6, (1, 4), (0.002, 0.004)),
+        (4, 4, 6, (4, 3), (0.004, 0.003)),
+    ],
+)
+def test_times_are_divided_as_they_were_sampled(
+    user: int, system: int, run: int, told: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    raw = record(times=(user * MS, system * MS, run * MS), told=(told[0] * MS, told[1] * MS))
+    found = completed(raw, frozenset({"resources"}))
+    assert (found.cpu_user, found.cpu_system) == expected
+
+
+def test_the_peak_of_an_earlier_image_is_not_ours() -> None:
+    """Where the mm is gone by the exit, the peak is that of all images."""
+    known = Images()
+    resources = frozenset({"resources"})
+    assert completed(record(peak=50), resources, known).max_rss is None  # not known what ran
+    known.add(Kind.FORKED, forked(70, 7_000, 1, 1))
+    assert completed(record(peak=50), resources, known).max_rss == 50 * PAGE
+    known.add(Kind.EXEC_IMAGE, execed(70, 7_000, b"", peak=50))
+    assert completed(record(peak=50), resources, known).max_rss is None
+    assert completed(record(peak=51), resources, known).max_rss == 51 * PAGE
+
+
+def test_images_pass_from_parent_to_child() -> None:
+    known = Images()
+    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
+    known.add(Kind.FORKED, forked(6, 2, 5, 1))
+    known.forget(5, 1)
+    known.add(Kind.FORKED, forked(7, 3, 6, 2))
+    running = known.get(7, 3)
+    assert running
+    assert running.image
+    assert (running.image.args, running.image.exe) == (("sh", "-c"), "/bin/dash")
+    assert known.get(5, 1) is None
+    assert known.get(7, 4) is None, "another that has the PID"
+    assert known.get(7) == running, "per thread"
+
+
+def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
+    """The buffer was full; the exit that came later says how many execs there were."""
+    known = Images()
+    known.add(Kind.EXEC_IMAGE, execed(70, 7_000, b"a\0", exec_id=5))
+    ours = completed(record(exec_id=5), known=known)
+    assert ours.image
+    assert ours.image.args == ("a",)
+    assert completed(record(exec_id=6), known=known).image is None
+    known.add(Kind.FORKED, forked(71, 8_000, 70, 7_000, exec_id=6))
+    child = known.get(71, 8_000)
+    assert child
+    assert child.image is None
+    known.add(Kind.FORKED, forked(71, 8_000, 70, 7_000, exec_id=5))
+    child = known.get(71, 8_000)
+    assert child
+    assert child.image is ours.image
+
+
+def test_who_is_gone_is_forgotten() -> None:
+    known = Images()
+    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"a\0"))
+    known.add(Kind.GONE, images.GONE.pack(Kind.GONE, 1, 5))
+    assert known.get(5, 1) is None
+    assert known.get(5) is None
+
+
+def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "listdir", lambda _: ["1", "self"])
+    known = Images()
+    for pid in range(1, 100_000):
+        known.add(Kind.EXEC_IMAGE, execed(pid, 1, b""))
+    assert len(known._running) < 20_000
+    assert known.get(1, 1), "it is alive"
+    assert known.get(99_999, 1), "its exit may be yet to be read"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"", ()),
+        (b"a\0", ("a",)),
+        (b"a\0\0b\0", ("a", "", "b")),
+        (b"\0", ("",)),
+        (b"a\0cut", ("a", "cut")),
+        (b"\xff\n\0", ("\ufffd\n",)),
+    ],
+)
+def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
+    assert args(raw) == expected
+
+
+def test_args_that_are_not_known_or_not_all() -> None:
+    known = Images()
+    known.add(Kind.EXEC_IMAGE, execed(1, 1, b"", flags=1, exe=b"x\0\0"))
+    known.add(Kind.EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"x\0\0", flags=2))
+    unread, cut = (known.get(pid, 1) for pid in (1, 2))
+    assert unread
+    assert unread.image
+    assert (unread.image.args, unread.image.args_truncated) == (None, None)
+    assert unread.image.exe == "/x"
+    assert cut
+    assert cut.image
+    assert (cut.image.args, cut.image.args_truncated) == (("abc",), True)
+    assert cut.image.exe == "/x (deleted)"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (b"", None),
+        (b"\0", "/"),
+        (b"a\0\0", "/a"),
+        (b"b\0a\0\0", "/a/b"),
+        (b"b\0a\0", "/.../a/b"),
+        (b"\xff\0\0", "/\ufffd"),
+    ],
+)
+def test_paths(names: bytes, expected: str | None) -> None:
+    assert path(names) == expected
+
+
+def test_a_block_is_split_by_size() -> None:
+    first, second = struct.pack("=QQ", 6, 1), struct.pack("=Q5s", 4, b"12345")
+    block = b"".join(struct.pack("=Q", len(part)) + part for part in (first, second))
+    assert list(split(block)) == [(6, first), (4, second)]
+    assert text(b"a\xffb\0c") == "a\ufffdb"

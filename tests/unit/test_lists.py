@@ -1,0 +1,124 @@
+"""The values of options."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exitsnoop.causes import KINDS
+from exitsnoop.cli.lists import (
+    parse_causes,
+    parse_codes,
+    parse_duration,
+    parse_pids,
+    parse_signals,
+    parse_words,
+)
+from exitsnoop.status import SIGNALS
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("2", 2),
+        ("1.5", 1.5),
+        ("1.5s", 1.5),
+        ("200ms", 0.2),
+        ("250us", 0.00025),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("2d", 172_800),
+        ("1d2h3m4s5ms", 93_784.005),
+        ("0.5h", 1800),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s",
+        "-1s",
+        "+1s",
+        "1 s",
+        " 1s",
+        "1s ",
+        "1S",
+        "1.s",
+        ".5s",
+        "1.5.5",
+        "1,5s",
+        "1e3",
+        "1w",
+        "1ns",
+        "inf",
+        "nan",
+        "0x10",
+        "1h-30m",
+        "1_000s",
+        "٣s",
+    ],
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration: write 1"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["36501d", "99999999999999999999", "9" * 400])
+def test_no_process_lives_that_long(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than any process lives"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "values"),
+    [
+        (parse_words, "a", ["a"]),
+        (parse_words, "a, b,!c", ["a", " b", "!c"]),
+        (parse_pids, "181,190", [181, 190]),
+        (parse_signals, "KILL,SIGTERM,kill,11", [9, 15, 9, 11]),
+        (parse_signals, "rtmin+2,SIGRTMIN,64", [SIGNALS["RTMIN"] + 2, SIGNALS["RTMIN"], 64]),
+        (parse_codes, "0", [0]),
+        (parse_codes, "1,64-66,255", [1, 64, 65, 66, 255]),
+        (parse_codes, "7-7", [7]),
+        (parse_codes, "0-255", list(range(256))),
+        (parse_causes, "oom,fault", ["oom", "fault"]),
+        (parse_causes, ",".join(KINDS), list(KINDS)),
+    ],
+)
+def test_lists(parse: Callable[[str], list[Any]], text: str, values: list[Any]) -> None:
+    assert parse(text) == values
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "complaint"),
+    [
+        (parse_words, "", "has nothing where"),
+        (parse_words, "a,,b", "has nothing where"),
+        (parse_words, "a,", "has nothing where"),
+        (parse_signals, "", "'' is not a signal"),
+        (parse_signals, "KILL,", "'' is not a signal"),
+        (parse_signals, "SIGSIGKILL", "'SIGSIGKILL' is not a signal"),
+        (parse_signals, "0", "0 is not a signal: a signal is 1 to 64"),
+        (parse_signals, "65", "65 is not a signal"),
+        (parse_signals, "-9", "'-9' is not a signal"),
+        (parse_signals, "KLL", "'KLL' is not a signal"),
+        (parse_codes, "", "'' is not a code"),
+        (parse_codes, "256", "256 is not an exit code: a code is 0 to 255"),
+        (parse_codes, "1-", "'' is not a code"),
+        (parse_codes, "-1", "'' is not a code"),
+        (parse_codes, "5-3", "'5-3' has its end before its start"),
+        (parse_codes, "1-300", "300 is not an exit code"),
+        (parse_codes, "1-2-3", "'2-3' is not a code"),
+        (parse_codes, "²", "'²' is not a code"),
+        (parse_causes, "", "'' is not a kind of cause: they are exited, "),
+        (parse_causes, "OOM", "'OOM' is not a kind of cause"),
+    ],
+)
+def test_what_is_no_list(parse: Callable[[str], list[Any]], text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse(text)

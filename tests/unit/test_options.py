@@ -1,0 +1,178 @@
+"""The command line: every filter has its option, nonsense is told in one line."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from exitsnoop import cli
+from exitsnoop.causes import KINDS
+from exitsnoop.cli.options import parser, wanted
+from exitsnoop.cli.show import columns
+from exitsnoop.filters import EXCLUDABLE, Filters
+
+# By which words each field of Filters is asked for, and what it is then.
+GIVEN: dict[str, tuple[list[str], Any]] = {
+    "pids": (["-p", "3,4", "--pid", "5"], (3, 4, 5)),
+    "tree": (["--tree", "3", "--tree=4"], (3, 4)),
+    "ppids": (["-P", "3", "--ppid=4,5"], (3, 4, 5)),
+    "users": (["-u", "root,54321", "--user", "54322"], {0, 54321, 54322}),
+    "names": (["-n", "make,cc*", "--name", "[l]d"], ("make", "cc*", "[l]d")),
+    "containers": (["--container", "web,db"], ("web", "db")),
+    "min_age": (["--min-age", "1.5"], 1.5),
+    "max_age": (["--max-age", "1h30m"], 5400.0),
+    "failed": (["-x"], True),
+    "signals": (["--signal", "KILL,15", "--signal", "INT"], {9, 15, 2}),
+    "codes": (["--code", "1-3", "--code=255"], {1, 2, 3, 255}),
+    "causes": (["--cause", "oom", "--cause", "fault,abort"], {"oom", "fault", "abort"}),
+    "per_thread": (["--per-thread"], True),
+    "why": (["-w"], True),
+}
+
+
+def asked(*words: str) -> Filters:
+    return wanted(parser().parse_args(words))
+
+
+def test_nothing_asked_for_is_everything() -> None:
+    assert asked() == Filters()
+
+
+def test_every_filter_is_asked_for_here_or_elsewhere() -> None:
+    """Cgroups need a machine, exclusion a list, and the fields come from the columns."""
+    assert set(GIVEN) == set(Filters._fields) - {"cgroups", "excluding", "fields"}
+    dests = {action.dest for action in parser()._actions}
+    assert set(Filters._fields) - {"excluding", "fields"} <= dests
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_filter(name: str) -> None:
+    words, value = GIVEN[name]
+    expected = {name: value} | ({"why": True} if name == "causes" else {})
+    assert asked(*words) == Filters()._replace(**expected)
+
+
+def test_all_filters_at_once() -> None:
+    words = [word for words, _ in GIVEN.values() for word in words]
+    assert asked(*words, "--code", "0") == Filters(
+        **{name: value for name, (_, value) in GIVEN.items()} | {"codes": {0, 1, 2, 3, 255}}
+    )
+
+
+@pytest.mark.parametrize("name", set(EXCLUDABLE) - {"cgroups"})
+def test_a_list_turned_round(name: str) -> None:
+    (option, values, *_), _ = GIVEN[name]
+    filters, plain = asked(option, f"!{values}"), asked(option, values)
+    assert filters == plain._replace(excluding=frozenset({name}))
+    assert asked(option, f"!{values}", option, f"!{values}").excluding == {name}
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "values"),
+    [
+        (["--signal", "!KILL,TERM"], "signals", set(range(1, 65)) - {9, 15}),
+        (["--signal", "!KILL", "--signal", "!TERM"], "signals", set(range(1, 65)) - {9, 15}),
+        (["--code", "!0"], "codes", set(range(1, 256))),
+        (["--code", "!0", "--code", "!2-255"], "codes", {1}),
+        (["--cause", "!exited,killed"], "causes", set(KINDS) - {"exited", "killed"}),
+    ],
+)
+def test_a_list_of_all_others(words: list[str], name: str, values: set[Any]) -> None:
+    assert getattr(asked(*words), name) == values
+    assert asked(*words).excluding == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-u", "nosuchuser"], "no user nosuchuser"),
+        (["-u", ""], "argument -u/--user: '' has nothing where a comma says"),
+        (["-u", "!"], "argument -u/--user: '' has nothing"),
+        (["-u", "root,,nobody"], "'root,,nobody' has nothing where a comma"),
+        (["-c", "/nosuch"], "there is no cgroup '/nosuch'"),
+        (["-n", "sixteen-letters."], "'sixteen-letters.' is too long: a name has at most 15 bytes"),
+        (["-n", "[a"], "'[a' is not a pattern"),
+        (["-p", "!5"], "argument -p/--pid: '!5' is not a PID"),
+        (["--tree", "!5"], "argument --tree: '!5' is not a PID"),
+        (["-P", "x"], "argument -P/--ppid: 'x' is not a PID"),
+        (["--min-age", "2s", "--max-age", "1s"], "no process can have the age asked for"),
+        (["--min-age", "soon"], "argument --min-age: 'soon' is not a duration"),
+        (["--max-age", "-1s"], "argument --max-age: expected one argument"),
+        (["--signal", "KLL"], "argument --signal: 'KLL' is not a signal"),
+        (["--code", "!0-255"], "of the codes none is left to trace"),
+        (["--cause", "!" + ",".join(KINDS)], "of the causes none is left to trace"),
+        (["--cause", "bad luck"], "argument --cause: 'bad luck' is not a kind of cause"),
+        (["-x", "--code", "0"], "no process can end in all of the ways asked for at once"),
+        (["--cause", "oom", "--code", "1"], "no process can end in all of the ways"),
+        (["-u", "root", "-u", "!nobody"], "argument -u/--user: give either what to trace, or"),
+        (["-n", "!a", "-n", "b"], "argument -n/--name: give either what to trace, or"),
+        (["--code", "!0", "--code", "1"], "argument --code: give either what to trace, or"),
+        (["-o", "pid,contaner"], "'contaner' is not a column; the nearest is 'container'"),
+        (["-o", ""], "argument -o/--columns: '' lacks the name of a column"),
+        (["--color", "blue"], "argument --color: invalid choice: 'blue'"),
+        (["--json", "--csv"], "argument --csv: not allowed with argument --json"),
+        (["--linger"], "--linger is for COMMAND"),
+        (["--"], "there is no COMMAND after --"),
+        (["-p", "1", "--", "true"], "leave out COMMAND"),
+        (["sleep", "1"], "unrecognized arguments: sleep 1"),
+    ],
+)
+def test_nonsense_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    """Status 2, and below the usage one line that says what is wrong."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    shown = capsys.readouterr()
+    assert (ended.value.code, shown.out) == (2, "")
+    *usage, line = shown.err.splitlines()
+    assert line.startswith("exitsnoop: error: ")
+    assert message in line
+    assert usage[0].startswith("usage: exitsnoop [options] ")
+    assert not [line for line in usage if "error" in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ([], "comm pid ppid tid age exit"),
+        (["-t"], "time comm pid ppid tid age exit"),
+        (["--utc", "-o", "pid"], "time pid"),
+        (["-t", "-o", "pid,time"], "pid time"),
+        (["-w", "-a", "-o", "pid"], "pid cause args"),
+        (["-a", "-w", "-o", "pid"], "pid cause args"),
+        (["-a", "-o", "args,pid"], "args pid"),
+        (["--cause", "oom", "-o", "pid"], "pid"),
+        (["--cause", "oom", "-o", "pid", "-w"], "pid cause"),
+        (["-o", "pid", "-o", "+user"], "pid user"),
+    ],
+)
+def test_columns(words: list[str], chosen: str) -> None:
+    assert columns(parser().parse_args(words)) == tuple(chosen.split())
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-o", "help"], ["--help"]])
+def test_what_was_asked_for_goes_to_standard_output(
+    capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    shown = capfd.readouterr()
+    assert not ended.value.code
+    assert shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [([], 0), (["-x", "--", "make"], 128 + signal.SIGINT)]
+)
+def test_interrupted_before_tracing_is_on(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], status: int
+) -> None:
+    """Whoever goes on if COMMAND succeeded must not take it for that."""
+
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert cli.main(words) == status
