@@ -210,7 +210,11 @@ class Stage:
 def cause_of(exits: list[Exit], who: Puppet | int) -> Cause:
     """Return the cause in the one record of a process, which has waitpid's status."""
     pid = who if isinstance(who, int) else who.pid
-    (record,) = [record for record in exits if record.pid == pid]
+    (record,) = [
+        record
+        for record in exits
+        if record.pid == pid and (isinstance(who, int) or record.ppid == who.ppid)  # not another's
+    ]
     if isinstance(who, Puppet) and who.process.pid == pid:
         assert os.waitstatus_to_exitcode(record.status) == who.process.returncode
     cause = record.cause

@@ -349,6 +349,8 @@ class Tracer:
             self._drained_at = now
         if finishing and complete:
             self._ended = True
+        elif (block or notes) and self._has_finished():
+            os.eventfd_write(self._wake, 1)  # what would have woken us for that is drained
 
 
 def trace(**options: "Unpack[Options]") -> Tracer:

@@ -408,15 +408,15 @@ def test_losses_are_counted_and_told(exitsnoop: str, endings: Path, tmp_path: Pa
     assert count <= shown + lost <= count + 50
 
 
-def test_starts_within_150_ms_and_holds_under_30_mb(exitsnoop: str) -> None:
+def test_starts_with_150_ms_of_cpu_time_and_holds_under_30_mb(exitsnoop: str) -> None:
     """The best of some starts: what the program needs, not what the machine does meanwhile."""
-    durations = []
+    used = []
     for _ in range(7):
-        started = time.monotonic()
         with tracing(exitsnoop) as tracer:
-            durations.append(time.monotonic() - started)
-            status = Path(f"/proc/{tracer.process.pid}/status").read_text()
-    assert min(durations) < within(0.150)
+            process = Path(f"/proc/{tracer.process.pid}")
+            used.append(int((process / "schedstat").read_text().split()[0]) / 1e9)
+            status = (process / "status").read_text()
+    assert 0 < min(used) < within(0.150)
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
     assert int(resident[1]) < 30_000

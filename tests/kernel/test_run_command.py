@@ -71,7 +71,9 @@ def test_all_of_command_and_nothing_else_is_traced(
     """From its first child on, of whatever kind, while others end all the time."""
     others = subprocess.Popen(["/bin/sh", "-c", "while :; do (exit 1); done"])
     try:
-        told = report(exitsnoop, tmp_path / "rows", "--", str(endings), "storm", "420", "1")
+        told = report(
+            exitsnoop, tmp_path / "rows", *sh(f"cd {endings.parent}; exec {endings} storm 420 1")
+        )
     finally:
         others.kill()
         others.wait()
