@@ -404,8 +404,7 @@ def test_losses_are_counted_and_told(exitsnoop: str, endings: Path, tmp_path: Pa
     lost = int(total[1])
     assert re.fullmatch(r"exitsnoop: \d+ exits were lost: .*", messages[0])
     assert lost > 0
-    # Others may have ended meanwhile, and be among the lost.
-    assert count <= shown + lost <= count + 50
+    assert shown + lost >= count  # others may be among the lost; test_formats.py has it exactly
 
 
 def test_starts_with_150_ms_of_cpu_time_and_holds_under_30_mb(exitsnoop: str) -> None:

@@ -6,11 +6,11 @@ given up for the last time. What ran since the last tick or switch is not in the
 
 import os
 import resource
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from needs import need
 from stage import Puppet, Stage
 from truth import record_of, recorded
 
@@ -53,6 +53,11 @@ def assert_switches(record: Exit, usage: resource.struct_rusage) -> None:
     assert record.involuntary_switches is not None
     assert usage.ru_nvcsw - record.voluntary_switches in (0, 1)
     assert 0 <= usage.ru_nivcsw - record.involuntary_switches <= 10
+
+
+def is_in_memory(directory: Path) -> bool:
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", directory], text=True)
+    return kind.strip() in ("tmpfs", "ramfs")
 
 
 def assert_faults(record: Exit, usage: resource.struct_rusage) -> None:
@@ -189,6 +194,8 @@ def test_input_and_output(life: Stage, tmp_path: Path) -> None:
     assert record.read_bytes == told["read_bytes:"]
     assert record.write_bytes == told["write_bytes:"]
     assert_faults(record, usage)
-    need(told["write_bytes:"] >= size, "a temporary directory on a disk")
+    if is_in_memory(tmp_path):  # as on a bare machine: no byte is read or written
+        return
+    assert told["write_bytes:"] >= size
     assert told["read_bytes:"] >= size
     assert record.major_faults
