@@ -17,7 +17,6 @@ from truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer
 from exitsnoop.context import Ancestor
-from exitsnoop.tracer import RING_BYTES
 
 IDENTITY = ("uid", "user", "nspid", "hostname", "parent_comm")
 CGROUP = ("cgroup", "container", "pod", "unit", "user_unit")
@@ -340,7 +339,7 @@ def test_a_container(life: Stage, bundle: Path) -> None:
 
 def test_each_of_a_crowd_has_its_context(endings: Path) -> None:
     """Read only when all have ended."""
-    with Tracer(fields=["nspid"], ring_bytes=4 * RING_BYTES) as tracer:
+    with Tracer(fields=["nspid"]) as tracer:
         with subprocess.Popen([endings, "vforks", "12000"], stdout=subprocess.DEVNULL) as parent:
             assert parent.wait(timeout=60) == 0
         tracer.stop()
