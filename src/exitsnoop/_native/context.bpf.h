@@ -190,8 +190,7 @@ static __u64 append_ancestors(struct exit_context *context, struct task_struct *
 }
 
 static void send_context(struct exit_context *context, struct task_struct *task,
-			 struct task_struct *leader, struct task_struct *subject,
-			 const bool per_thread)
+			 struct task_struct *leader, struct task_struct *subject)
 {
 	__u64 at = context->cgroup_bytes;
 

@@ -172,7 +172,7 @@ struct exec_image {
 };
 
 #define EXEC_IMAGE_HEAD offsetof(struct exec_image, parts)
-_Static_assert(EXEC_IMAGE_HEAD == 56, "context.py decodes a head of 56 bytes");
+_Static_assert(EXEC_IMAGE_HEAD == 56, "images.py decodes a head of 56 bytes");
 
 /* A process that starts with the image of another. */
 struct forked {
@@ -192,6 +192,15 @@ struct gone {
 	__u64 start_boot_ns;
 	__u64 pid;
 };
+
+/* Fixed sizes, and heads of what has more behind it. */
+_Static_assert(sizeof(struct signal_evidence) != sizeof(struct exit_event) &&
+		       sizeof(struct oom_evidence) != sizeof(struct exit_event) &&
+		       EXIT_CONTEXT_HEAD > sizeof(struct exit_event) &&
+		       EXEC_IMAGE_HEAD > sizeof(struct exit_event) &&
+		       sizeof(struct forked) != sizeof(struct exit_event) &&
+		       sizeof(struct gone) != sizeof(struct exit_event),
+	       "ring.c takes a record of an exit's size for one");
 
 /* A set of shell patterns as one automaton, see globs.py: bit N of the words is element N. */
 #define GLOB_WORDS 4

@@ -136,16 +136,19 @@ static void send_exit(struct task_struct *leader, struct task_struct *subject, i
 }
 
 #ifdef FULL
-/* Where context is wanted, or to filter by. */
-static struct exit_context *scratch(__u32 program)
+/* Where context is wanted, or to filter by: with the path of the cgroup. */
+static struct exit_context *begin_context(struct task_struct *task, __u32 program)
 {
 	struct exit_context *context;
 
 	if (!(with_identity || with_cgroup || with_resources || with_ancestors || with_images))
 		return NULL;
 	context = bpf_map_lookup_elem(&contexts, &program);
-	if (context)
-		context->cgroup_bytes = context->hostname_bytes = context->ancestors = 0;
+	if (!context)
+		return NULL;
+	context->cgroup_bytes = context->hostname_bytes = context->ancestors = 0;
+	if (with_cgroup)
+		context->cgroup_bytes = read_cgroup_path(context->parts, cgroup_node(task));
 	return context;
 }
 
@@ -154,7 +157,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	struct task_struct *task = (void *)ctx[0];
 	struct task_struct *leader = task->group_leader;
 	struct task_struct *subject = per_thread ? task : leader;
-	struct exit_context *context;
+	struct exit_context *context = NULL;
 	bool last_thread, traced, wanted;
 	int status;
 
@@ -164,18 +167,18 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	if (only_tree && !has_member(&tree, leader))
 		return 0;
 	status = last_thread ? process_status(leader) : task->exit_code;
-	context = scratch(program);
-	if (context && with_cgroup)
-		context->cgroup_bytes = read_cgroup_path(context->parts, cgroup_node(task));
-	traced = is_traced(leader);
-	wanted = traced && has_wanted_status(status) && is_wanted_process(leader, subject, context);
+	traced = !only_pids || has_member(&pids, leader);
+	wanted = traced && has_wanted_status(status);
+	if (wanted || (traced && send_unwanted))
+		context = begin_context(task, program);
+	wanted = wanted && is_wanted_process(leader, subject, context);
 	if (wanted || (traced && send_unwanted)) {
 		if (preemptible && !is_first_to_report(subject))
 			return 0;
 		if (why && last_thread && status & 0x7f)
 			send_evidence(task, leader, subject, status & 0x7f);
 		if (context)
-			send_context(context, task, leader, subject, per_thread);
+			send_context(context, task, leader, subject);
 		send_exit(leader, subject, status, last_thread, wanted);
 	} else if (last_thread) {
 		drop_image(leader);

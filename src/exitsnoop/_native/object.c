@@ -154,20 +154,37 @@ int object_open(struct object *object, const struct plan *plan)
 	return -bpf_map__set_max_entries(ring_of(object), plan->ring_bytes);
 }
 
+static const char *const counter_names[] = {
+	[LOST] = "lost",
+	[UNTRACKED] = "untracked",
+	[SIGNALS_RECORDED] = "signals_recorded",
+};
+
+/* Maps the variables. Returns 0 or an errno. */
+static int map_counters(struct object *object)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, ".bss");
+	void *variables;
+
+	object->variables_bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
+	variables = mmap(NULL, object->variables_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (variables == MAP_FAILED)
+		return errno;
+	object->variables = variables;
+	for (int i = 0; i < OBJECT_COUNTERS; i++) {
+		__u32 offset = 0;
+
+		if (find_variable(object, ".bss", counter_names[i], &offset) == sizeof(__u64))
+			object->counters[i] = (const __u64 *)((const char *)variables + offset);
+	}
+	return 0;
+}
+
 int object_load(struct object *object)
 {
-	struct bpf_map *variables = bpf_object__find_map_by_name(object->bpf, ".bss");
 	int error = -bpf_object__load(object->bpf);
 
-	if (error)
-		return error;
-	object->counters_bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
-	object->counters = mmap(NULL, object->counters_bytes, PROT_READ, MAP_SHARED,
-				bpf_map__fd(variables), 0);
-	if (object->counters != MAP_FAILED)
-		return 0;
-	object->counters = NULL;
-	return errno;
+	return error ? error : map_counters(object);
 }
 
 /* Returns 0, -1 with an exception set, or an errno. */
@@ -235,13 +252,11 @@ int object_ring(const struct object *object)
 	return bpf_map__fd(ring_of(object));
 }
 
-__u64 object_counter(const struct object *object, const char *name)
+__u64 object_count(const struct object *object, enum object_counter counter)
 {
-	__u32 offset = 0;
+	const __u64 *count = object->counters[counter];
 
-	if (find_variable(object, ".bss", name, &offset) != sizeof(__u64))
-		return 0;
-	return __atomic_load_n((const __u64 *)(object->counters + offset), __ATOMIC_RELAXED);
+	return count ? __atomic_load_n(count, __ATOMIC_RELAXED) : 0;
 }
 
 static bool is_offered_exits(const struct bpf_program *program)
@@ -276,8 +291,8 @@ void object_close(struct object *object)
 {
 	while (object->link_count)
 		bpf_link__destroy(object->links[--object->link_count]);
-	if (object->counters)
-		munmap((void *)object->counters, object->counters_bytes);
+	if (object->variables)
+		munmap(object->variables, object->variables_bytes);
 	bpf_object__close(object->bpf);
 	*object = (struct object){ 0 };
 }

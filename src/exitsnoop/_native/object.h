@@ -14,12 +14,15 @@
 
 #define MAX_PROGRAMS 16
 
+enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, OBJECT_COUNTERS };
+
 struct object {
 	struct bpf_object *bpf;
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
-	const char *counters; /* the variables of exit.bpf.c, as they are now */
-	size_t counters_bytes;
+	void *variables; /* of exit.bpf.c, as they are now */
+	size_t variables_bytes;
+	const __u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
 };
 
 struct plan {
@@ -39,8 +42,8 @@ int object_attach(struct object *object);
 /* The ring buffer's descriptor. */
 int object_ring(const struct object *object);
 
-/* A counter of exit.bpf.c; 0 if this variant has none of that name. */
-__u64 object_counter(const struct object *object, const char *name);
+/* A counter of exit.bpf.c; 0 if this variant has none of that kind. */
+__u64 object_count(const struct object *object, enum object_counter counter);
 
 /* How many events no program saw, at most. */
 __u64 object_missed(const struct object *object);

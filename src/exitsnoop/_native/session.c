@@ -186,8 +186,8 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(object_counter(&self->object, "lost") +
-					   object_counter(&self->object, "untracked") +
+	return PyLong_FromUnsignedLongLong(object_count(&self->object, LOST) +
+					   object_count(&self->object, UNTRACKED) +
 					   object_missed(&self->object));
 }
 
@@ -256,7 +256,7 @@ static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(non
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(object_counter(&self->object, "signals_recorded"));
+	return PyLong_FromUnsignedLongLong(object_count(&self->object, SIGNALS_RECORDED));
 }
 
 static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
