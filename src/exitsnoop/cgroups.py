@@ -8,9 +8,9 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from exitsnoop.processes import in_first_namespace
+
 _MOUNTS = "/proc/self/mountinfo"
-_NAMESPACE = "/proc/self/ns/cgroup"
-_FIRST_NAMESPACE = 0xEFFFFFFB  # PROC_CGROUP_INIT_INO of include/linux/proc_ns.h
 
 _POD = (
     r"[/-]kubepods(?:[/-](?:burstable|besteffort))?[/-]pod"
@@ -147,7 +147,7 @@ def resolve(path: str) -> str:
     Raises ValueError if there is no such cgroup, or if this process could not tell which one it is
     as it sees only a part of the hierarchy as the whole.
     """
-    if _in_namespace():
+    if not in_first_namespace("cgroup"):
         raise ValueError(
             "this process is in a cgroup namespace of its own, where paths are not the host's: "
             "use the host's namespace (docker run --cgroupns=host)"
@@ -187,13 +187,6 @@ def _below(path: str, top: str) -> str | None:
     """Return what a path adds to top, empty or with "/" in front; None if it is not below top."""
     top = top.rstrip("/")
     return path[len(top) :] if f"{path}/".startswith(f"{top}/") else None
-
-
-def _in_namespace() -> bool:
-    try:
-        return os.stat(_NAMESPACE).st_ino != _FIRST_NAMESPACE
-    except FileNotFoundError:  # a kernel without them
-        return False
 
 
 def _mounts() -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from exitsnoop.causes import (
     XFSZ,
 )
 from exitsnoop.fields import groups
-from exitsnoop.kernel import sees_host_pids
+from exitsnoop.processes import in_first_namespace
 from exitsnoop.records import Exit
 from exitsnoop.status import SIGNAL_NAMES
 
@@ -176,7 +176,7 @@ class Filters(NamedTuple):
         self.groups()
         if len(self.cgroups) > MAX_CGROUPS:
             raise ValueError(f"at most {MAX_CGROUPS} cgroups can be looked for at once")
-        if (self.pids or self.tree or self.ppids) and not sees_host_pids():
+        if (self.pids or self.tree or self.ppids) and not in_first_namespace("pid"):
             raise ValueError(
                 "this process is in a PID namespace of its own, where PIDs are not those of the "
                 "host: run exitsnoop on the host, or in a container with the host's (--pid=host)"

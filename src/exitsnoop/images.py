@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from exitsnoop.notes import Kind, Process, args, path
+from exitsnoop.processes import all_pids, stat
 
 HEAD = struct.Struct("=QQQQIIIIQ")
 FORKED = struct.Struct("=QQQQII")
@@ -102,10 +103,9 @@ class Images:
 
     def scan(self) -> None:
         """Look up what runs now. Whose files may not be read is not known."""
-        for name in os.listdir("/proc"):
-            if name.isdecimal():
-                with contextlib.suppress(OSError):  # it has ended
-                    self._before[int(name)] = _look_up(name)
+        for pid in all_pids():
+            with contextlib.suppress(OSError):  # it has ended
+                self._before[pid] = _look_up(pid)
 
     def _exec(self, record: bytes) -> None:
         _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
@@ -126,7 +126,7 @@ class Images:
 
     def _sweep(self) -> None:
         """Drop those of whose end nobody told, as the buffer was full."""
-        alive = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        alive = set(all_pids())
         ended = [process for process in self._running if process[0] not in alive]
         # They may still be on their way to us: of the youngest ones the exits are not read yet.
         for pid, start_boot_ns in ended[: len(ended) // 2]:
@@ -134,11 +134,10 @@ class Images:
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._running))
 
 
-def _look_up(pid: str) -> tuple[int, Running]:
+def _look_up(pid: int) -> tuple[int, Running]:
     """Return a process's start in clock ticks, and its image. Raises OSError."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        ticks = int(file.read().rpartition(b")")[2].split()[19])
-    image = _image_of(pid)
+    ticks = int(stat(pid)[19])
+    image = _image_of(str(pid))
     if image is None:  # of a kernel thread; or the leader has ended, and other threads have not
         for tid in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError):

@@ -1,10 +1,8 @@
 """What the running kernel is like, asked of its BTF, never of its version."""
 
-import os
 from functools import lru_cache
 
 BTF = "/sys/kernel/btf/vmlinux"
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
 _SOUGHT = (
     b"tracepoint_srcu_srcu_data",
     b"srcu_ctr",
@@ -30,14 +28,6 @@ def has_loops() -> bool:
     cannot be asked counts as one that has it not.
     """
     return b"BPF_FUNC_loop" in _names()
-
-
-def sees_host_pids() -> bool:
-    """Return whether PIDs are to this process what they are to the kernel side."""
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PID_NAMESPACE
-    except OSError:
-        return True  # there is no /proc to say so
 
 
 def exit_has_memory() -> bool:

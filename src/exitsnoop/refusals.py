@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
 from exitsnoop.kernel import BTF
+from exitsnoop.processes import capabilities
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _STEPS = {
@@ -51,12 +52,7 @@ def explain(step: str, number: int, log: str) -> TraceError:
 
 
 def _missing_capabilities() -> list[str]:
-    status = dict(
-        line.split(":\t", 1)
-        for line in _read(Path("/proc/self/status")).splitlines()
-        if ":\t" in line
-    )
-    effective = int(status.get("CapEff", "0"), 16)
+    effective = capabilities()
 
     def has(capability: int) -> bool:
         return bool(effective >> capability & 1 or effective >> _CAP_SYS_ADMIN & 1)

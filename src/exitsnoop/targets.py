@@ -6,6 +6,7 @@ import select
 from collections.abc import Iterable, Iterator
 
 from exitsnoop.errors import NoSuchProcess
+from exitsnoop.processes import all_pids, stat
 
 
 class Targets:
@@ -75,8 +76,8 @@ def descendants(pids: Iterable[int]) -> Iterator[int]:
     found = True
     while found:
         found = False
-        for pid, ppid in _parents():
-            if ppid in known and pid not in known:
+        for pid in all_pids():
+            if pid not in known and _parent(pid) in known:
                 known.add(pid)
                 found = True
                 yield pid
@@ -114,11 +115,10 @@ def _open(pid: int) -> int:
     return pidfd
 
 
-def _parents() -> Iterator[tuple[int, int]]:
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                yield int(name), int(file.read().rpartition(b")")[2].split()[1])
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(OSError):  # it has ended
+        return int(stat(pid)[1])
+    return None
 
 
 def _process_of_thread(tid: int) -> int | None:

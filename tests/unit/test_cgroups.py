@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exitsnoop import cgroups
+from exitsnoop import cgroups, processes
 from exitsnoop.cgroups import Container, container
 from exitsnoop.globs import compile_parts, matches
 
@@ -293,8 +293,12 @@ class Machine:
         self.mountinfo = root / "mountinfo"
         self.mountinfo.write_text("22 27 0:21 / /proc rw,relatime - proc proc rw\n")
         patch.setattr(cgroups, "_MOUNTS", str(self.mountinfo))
-        patch.setattr(cgroups, "_NAMESPACE", str(self.mountinfo))
-        patch.setattr(cgroups, "_FIRST_NAMESPACE", self.mountinfo.stat().st_ino)
+        namespaces = root / "ns"
+        namespaces.mkdir()
+        (namespaces / "cgroup").touch()
+        patch.setattr(processes, "_NAMESPACES", str(namespaces))
+        first = {"cgroup": (namespaces / "cgroup").stat().st_ino}
+        patch.setattr(processes, "_FIRST_NAMESPACE", first)
 
     def mount(self, name: str, *cgroups: str, root: str = "/", system: str = "cgroup2") -> str:
         point = self.root / name
@@ -413,9 +417,9 @@ def test_in_a_namespace_nothing_can_be_told(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = machine.mount("unified")
-    monkeypatch.setattr(cgroups, "_FIRST_NAMESPACE", 1)
+    monkeypatch.setattr(processes, "_FIRST_NAMESPACE", {"cgroup": 1})
     for path in (point, "/"):
         with pytest.raises(ValueError, match=r"namespace of its own.*--cgroupns=host"):
             cgroups.resolve(path)
-    monkeypatch.setattr(cgroups, "_NAMESPACE", f"{machine.root}/none")
+    monkeypatch.setattr(processes, "_NAMESPACES", f"{machine.root}/none")
     assert cgroups.resolve(point) == "/"

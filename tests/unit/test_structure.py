@@ -37,6 +37,7 @@ FOR_ALL = {
     "fields",
     "globs",
     "kernel",
+    "processes",
     "refusals",
     "syscalls",
     "targets",

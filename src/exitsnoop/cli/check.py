@@ -7,10 +7,10 @@ from typing import NamedTuple
 from exitsnoop.cli.output import Output
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
 from exitsnoop.filters import Options
-from exitsnoop.kernel import BTF, sees_host_pids, tracepoints_are_preemptible
+from exitsnoop.kernel import BTF, tracepoints_are_preemptible
+from exitsnoop.processes import capabilities, in_first_namespace
 from exitsnoop.tracer import Tracer
 
-_FIRST_CGROUP_NAMESPACE = 0xEFFFFFFB  # PROC_CGROUP_INIT_INO of include/linux/proc_ns.h
 _CAP_SYS_PTRACE = 19
 
 
@@ -60,20 +60,20 @@ def _findings() -> Iterator[Finding]:
     yield _tried("tree", "--tree, -- COMMAND: descendants", Options(tree=[os.getpid()]))
     yield Finding(
         "exe",
-        _has_capability(_CAP_SYS_PTRACE),
+        bool(capabilities() >> _CAP_SYS_PTRACE & 1),
         "the executable also of what runs already",
         "CAP_SYS_PTRACE is needed to see that of other users' processes; else it is unknown",
     )
     yield Finding(
         "host PIDs",
-        sees_host_pids(),
+        in_first_namespace("pid"),
         "PIDs are those that this process sees",
         "PIDs shown are the host's, not those of this container (-o +nspid has both); "
         "-p, -P, --tree and -- COMMAND are not to be had",
     )
     yield Finding(
         "cgroups",
-        _cgroup_namespace() == _FIRST_CGROUP_NAMESPACE,
+        in_first_namespace("cgroup"),
         "-c: cgroups can be looked for by path",
         "from inside a cgroup namespace the host's paths are not to be seen: run it on the host",
     )
@@ -92,16 +92,3 @@ def _tried(feature: str, meaning: str, options: Options) -> Finding:
     except (TraceError, ValueError) as error:
         return Finding(feature, there=False, meaning=meaning, mend=str(error))
     return Finding(feature, there=True, meaning=meaning)
-
-
-def _cgroup_namespace() -> int:
-    try:
-        return os.stat("/proc/self/ns/cgroup").st_ino
-    except OSError:
-        return 0
-
-
-def _has_capability(number: int) -> bool:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
-        effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff"))
-    return bool(effective >> number & 1)

@@ -1,0 +1,41 @@
+"""/proc: which processes there are, and what it tells of this one and of others."""
+
+import os
+
+_NAMESPACES = "/proc/self/ns"
+# include/linux/proc_ns.h: of the initial ones.
+_FIRST_NAMESPACE = {"pid": 0xEFFFFFFC, "cgroup": 0xEFFFFFFB}
+
+
+def all_pids() -> list[int]:
+    """Return the PIDs of all processes, as this one sees them."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def stat(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat that follow the name: state, ppid and so on.
+
+    Raises OSError if there is no such process.
+    """
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
+
+
+def in_first_namespace(kind: str) -> bool:
+    """Return whether this process is in the machine's own "pid" or "cgroup" namespace.
+
+    So it is where the kernel has none, and where there is no /proc to say so.
+    """
+    try:
+        return os.stat(f"{_NAMESPACES}/{kind}").st_ino == _FIRST_NAMESPACE[kind]
+    except OSError:
+        return True
+
+
+def capabilities() -> int:
+    """Return this process's effective capabilities, a bit each; none if they cannot be read."""
+    try:
+        with open("/proc/self/status", "rb") as lines:
+            return next(int(line.split()[1], 16) for line in lines if line.startswith(b"CapEff:"))
+    except (OSError, StopIteration):
+        return 0
