@@ -1,7 +1,7 @@
 """Exits made up for the sinks, with any text in them."""
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from exitsnoop.causes import Cause
 from exitsnoop.clock import SECOND_NS
@@ -76,9 +76,10 @@ def record(**known: Any) -> Exit:
 
 
 def fake(**known: Any) -> Exit:
-    """Return what has, as far as a sink looks, all parts of an exit: the unknown ones are None."""
-    parts = {**dict.fromkeys(COLLECTED), **record()._asdict(), **known}
-    return cast(Exit, SimpleNamespace(**parts))
+    """Return an exit of which, of what is collected, only this is known."""
+    context = {**dict.fromkeys(COLLECTED), **known}
+    plain = {name: known[name] for name in known if name not in COLLECTED or name == "cause"}
+    return record(**plain, context=SimpleNamespace(**context))
 
 
 NAMES = ("exe", "user", "parent_comm", "cgroup", "pod", "unit", "user_unit", "hostname")

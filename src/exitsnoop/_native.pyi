@@ -17,7 +17,7 @@ class SessionError(Exception):
     """
 
 class Session:
-    """Loaded and attached programs with their ring buffer. The names are those of exit.bpf.c."""
+    """Loaded and attached programs with their ring buffers. The names are those of exit.bpf.c."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Session:
         programs: tuple[str, ...],
         maps: dict[str, tuple[int, list[tuple[bytes, bytes]]]],
         ring_bytes: int,
+        ring_nodes: tuple[int, ...],
     ) -> None:
         """Load and attach.
 
@@ -35,20 +36,21 @@ class Session:
             tunables: values in native layout; those not named keep their defaults.
             programs: which to attach.
             maps: which to create, with how many entries at most (0: as declared), and which first.
-            ring_bytes: a power of two, whole pages.
+            ring_bytes: of each ring buffer: a power of two, whole pages.
+            ring_nodes: a ring for each, its memory on that NUMA node; -1: on any.
 
         Raises SessionError; ValueError for a name or a size that exit.bpf.c does not have.
         """
 
-    def fileno(self) -> int:
-        """The ring buffer's descriptor: readable while there are records to drain."""
+    def filenos(self) -> tuple[int, ...]:
+        """The ring buffers' descriptors: readable while there are records to drain."""
 
-    def drain(self) -> tuple[bytes, bytes, bool]:
+    def drain(self, most: int) -> tuple[bytes, list[bytes], bool]:
         """Return (exits, notes, complete): what is there; never blocks.
 
-        exits are whole records in the order of time. notes are the other records, each after its
-        size (a native 64-bit word); none is later than the exit it belongs to. complete: whether
-        that is all that ended before the call; False while one is still being written.
+        exits are whole records in the order of time, `most` of them at most. notes are the other
+        records, in that order, too; none comes later than the exit it belongs to. complete:
+        whether that is all that was there; if not, there may be more though no ring is readable.
         """
 
     def add(self, map_name: str, key: bytes, value: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Time: from the boot clock, which stamps exits, to the wall clock, and to text."""
 
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
@@ -22,12 +23,14 @@ def _second_of_day(seconds: int, *, utc: bool) -> str:
     return time.strftime("%H:%M:%S", time.gmtime(seconds) if utc else time.localtime(seconds))
 
 
-def time_of_day(wall_ns: int, *, utc: bool) -> str:
-    """Return "HH:MM:SS.mmm", local time unless utc."""
-    seconds, nanoseconds = divmod(wall_ns, SECOND_NS)
-    return f"{_second_of_day(seconds, utc=utc)}.{nanoseconds // 1_000_000:03}"
+def times_of_day(times: Iterable[int], *, utc: bool) -> list[str]:
+    """Return nanoseconds since the epoch as "HH:MM:SS.mmm", local time unless utc."""
+    return [
+        f"{_second_of_day(wall_ns // SECOND_NS, utc=utc)}.{wall_ns // 1_000_000 % 1000:03}"
+        for wall_ns in times
+    ]
 
 
 def zone_name(*, utc: bool) -> str:
-    """Return the name of the zone that time_of_day uses, such as "CET" or "UTC"."""
+    """Return the name of the zone that times_of_day uses, such as "CET" or "UTC"."""
     return "UTC" if utc else time.strftime("%Z")

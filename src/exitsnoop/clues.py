@@ -1,14 +1,16 @@
 """What has arrived about processes, until the exit that it belongs to."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from exitsnoop import context, evidence
 from exitsnoop.causes import Cause, judge
-from exitsnoop.context import Collected
+from exitsnoop.context import Collected, Context
 from exitsnoop.evidence import Evidence, Memory
+from exitsnoop.exits import Exits
 from exitsnoop.images import Images
-from exitsnoop.notes import Kind, Process, split
-from exitsnoop.records import Exit
+from exitsnoop.notes import Kind, Process, kind
+from exitsnoop.status import signal
 
 MOST = 8192  # what an exit that was lost leaves behind must not pile up
 IMAGE_GROUPS = {"args", "exe"}
@@ -37,46 +39,62 @@ class Clues:
         if IMAGE_GROUPS & self._groups:
             self._images.scan()
 
-    def add(self, block: bytes) -> None:
-        """Keep the notes of a block; its exits are to be completed before the next one."""
+    def add(self, notes: list[bytes]) -> None:
+        """Keep notes; the exits that come with them are to be completed before the next ones."""
         for kept in (self._evidence, self._memory, self._collected):
-            _keep_most(kept)  # of what the blocks before have left
-        for kind, record in split(block):
-            if kind == Kind.EXIT_CONTEXT:
+            _keep_most(kept)  # of what those before have left
+        for record in notes:
+            of_kind = kind(record)
+            if of_kind == Kind.EXIT_CONTEXT:
                 process, collected = context.decode(record, self._groups)
                 self._collected[process] = collected
-            elif kind == Kind.SIGNAL_EVIDENCE:
+            elif of_kind == Kind.SIGNAL_EVIDENCE:
                 process, found = evidence.signal(record)
                 memory = self._memory.pop(process[0], None)
                 self._evidence[process] = found._replace(memory=memory)
-            elif kind == Kind.OOM_EVIDENCE:
+            elif of_kind == Kind.OOM_EVIDENCE:
                 process, self._memory[process[0]] = evidence.memory(record)
             else:
-                self._images.add(kind, record)
+                self._images.add(of_kind, record)
 
-    def complete(self, record: Exit) -> Exit:
-        """Return an exit with its cause and its context; they are forgotten."""
-        whose = (record.tid, record.start_boot_ns)
-        cause = details = None
-        if "why" in self._groups and record.last_thread:
-            cause = self._judge(record)
+    def complete(self, exits: Exits) -> Exits:
+        """Return the exits with their causes and their contexts; these are forgotten."""
+        columns: dict[str, list[Any]] = {}
+        if "why" in self._groups:
+            columns["cause"] = [
+                self._judge(*of_exit) if last_thread else None
+                for last_thread, *of_exit in _rows(
+                    exits, "last_thread", "pid", "start_boot_ns", "status"
+                )
+            ]
         if self._groups - {"why"}:
-            # Per thread it is not told when the process started.
-            started = record.start_boot_ns if record.tid == record.pid else None
-            running = self._images.get(record.pid, started)
-            if record.last_thread:
-                self._images.forget(record.pid, started)
-            details = context.complete(self._collected.pop(whose, None), running, self._groups)
-        return record._replace(cause=cause, context=details)
+            columns["context"] = [
+                self._context(*of_exit)
+                for of_exit in _rows(exits, "pid", "tid", "start_boot_ns", "last_thread")
+            ]
+        return exits.replace(**columns)
 
-    def _judge(self, record: Exit) -> Cause:
+    def _judge(self, pid: int, start_boot_ns: int, status: int) -> Cause:
         found = None
-        if record.signal is not None:
-            found = self._evidence.pop((record.pid, record.start_boot_ns), None)
-        cause = judge(record.status, found)
+        if signal(status) is not None:
+            found = self._evidence.pop((pid, start_boot_ns), None)
+        cause = judge(status, found)
         if cause.kind == "unknown":
             self.missing += 1
         return cause
+
+    def _context(self, pid: int, tid: int, start_boot_ns: int, last_thread: bool) -> Context:
+        collected = self._collected.pop((tid, start_boot_ns), None)
+        # Per thread it is not told when the process started.
+        started = start_boot_ns if tid == pid else None
+        running = self._images.get(pid, started)
+        if last_thread:
+            self._images.forget(pid, started)
+        return context.complete(collected, running, self._groups)
+
+
+def _rows(exits: Exits, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*map(exits.column, names), strict=True)
 
 
 def _keep_most(kept: dict[Any, Any]) -> None:

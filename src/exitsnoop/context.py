@@ -7,12 +7,15 @@ import os
 import struct
 from collections.abc import Collection, Iterator
 from enum import IntFlag
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop.images import Image, Running
 from exitsnoop.notes import Process, path, text
 
-HEAD = struct.Struct("=QQQQQQQQQQQQQQQIIIIHHHH16s")
+if TYPE_CHECKING:
+    from exitsnoop.cgroups import Container
+
+HEAD = struct.Struct("=QQQQQQQQQQQQQQQQIIIIHHHH16s")
 ANCESTOR = struct.Struct("=I16s")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _SECOND_NS = 1_000_000_000
@@ -58,6 +61,56 @@ class Context(NamedTuple):
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
 
+    @property
+    def user(self) -> str | None:
+        """The name of the user; None if it has none."""
+        from exitsnoop.users import name  # as for all below, most runs do without
+
+        return None if self.uid is None else name(self.uid)
+
+    @property
+    def exe(self) -> str | None:
+        """Path of the executable."""
+        return self.image.exe if self.image else None
+
+    @property
+    def args(self) -> tuple[str, ...] | None:
+        """The arguments at the exec."""
+        return self.image.args if self.image else None
+
+    @property
+    def args_truncated(self) -> bool | None:
+        """Whether there were more arguments."""
+        return self.image.args_truncated if self.image else None
+
+    @property
+    def container(self) -> "Container | None":
+        """The innermost container that the cgroup's path names."""
+        from exitsnoop.cgroups import container
+
+        return None if self.cgroup is None else container(self.cgroup)
+
+    @property
+    def pod(self) -> str | None:
+        """The uid of the Kubernetes pod that it names."""
+        from exitsnoop.cgroups import pod
+
+        return None if self.cgroup is None else pod(self.cgroup)
+
+    @property
+    def unit(self) -> str | None:
+        """The systemd unit that it names."""
+        from exitsnoop.cgroups import unit
+
+        return None if self.cgroup is None else unit(self.cgroup)
+
+    @property
+    def user_unit(self) -> str | None:
+        """The unit of the user's own systemd that it names."""
+        from exitsnoop.cgroups import user_unit
+
+        return None if self.cgroup is None else user_unit(self.cgroup)
+
 
 class Collected(NamedTuple):
     """A decoded record: parts of a Context, and what is yet to be judged."""
@@ -71,6 +124,7 @@ class Collected(NamedTuple):
 def decode(record: bytes, groups: Collection[str]) -> tuple[Process, Collected]:
     """Return whose it is, (tid, start_boot_ns), and what was collected of these groups."""
     (
+        _,
         _,
         start_boot_ns,
         user_ns,

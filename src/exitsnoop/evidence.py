@@ -11,8 +11,8 @@ from typing import NamedTuple
 from exitsnoop.notes import Process, path, text
 from exitsnoop.notes import args as split_args
 
-SIGNAL = struct.Struct("=QQQQQIIiiIIIIII16s16s128s")
-OOM = struct.Struct("=QQIIQQQQ2048s")
+SIGNAL = struct.Struct("=QQQQQQIIiiIIIIII16s16s128s")
+OOM = struct.Struct("=QQQIIQQQQ2048s")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
 
@@ -88,6 +88,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
     """Return what is known of a signal that ended a process."""
     (
         _,
+        _,
         start_boot_ns,
         address,
         stack_start,
@@ -130,7 +131,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
 
 def memory(record: bytes) -> tuple[Process, Memory]:
     """Return the memory of a process that the OOM killer chose."""
-    _, start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
+    _, _, start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
     cgroup = path(names[:cgroup_bytes])
     found = Memory(
         anon * _PAGE, file * _PAGE, shmem * _PAGE, cgroup, limit * _PAGE if cgroup_bytes else None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar
 
 from exitsnoop.causes import (
     ABRT,
@@ -17,10 +17,13 @@ from exitsnoop.causes import (
     XCPU,
     XFSZ,
 )
+from exitsnoop.exits import Exits
 from exitsnoop.fields import groups
 from exitsnoop.processes import in_first_namespace
-from exitsnoop.records import Exit
 from exitsnoop.status import SIGNAL_NAMES
+
+if TYPE_CHECKING:
+    from exitsnoop.cgroups import Container
 
 T = TypeVar("T")
 
@@ -224,15 +227,21 @@ class Filters(NamedTuple):
             codes = codes if "exited" in self.causes else set()
         return signals, codes
 
-    def passes(self, record: Exit) -> bool:
-        """Return whether an exit that the kernel side let pass is of interest."""
-        if self.causes and (record.cause is None or record.cause.kind not in self.causes):
-            return False
+    def passing(self, exits: Exits) -> list[bool]:
+        """Return, of exits that the kernel side let pass, whether each is of interest."""
+        passing = [True] * len(exits)
+        if self.causes:
+            passing = [
+                cause is not None and cause.kind in self.causes for cause in exits.column("cause")
+            ]
         if self.containers:
-            container = record.container
-            found = container is not None and container.id.startswith(self.containers)
-            return found != ("containers" in self.excluding)
-        return True
+            inside = [self._is_inside(context.container) for context in exits.column("context")]
+            passing = [a and b for a, b in zip(passing, inside, strict=True)]
+        return passing
+
+    def _is_inside(self, container: "Container | None") -> bool:
+        found = container is not None and container.id.startswith(self.containers)
+        return found != ("containers" in self.excluding)
 
 
 def _within(allowed: Collection[T], values: Iterable[T], complaint: str) -> tuple[T, ...]:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from exitsnoop.notes import Kind, Process, args, path
 from exitsnoop.processes import all_pids, stat
 
-HEAD = struct.Struct("=QQQQIIIIQ")
-FORKED = struct.Struct("=QQQQII")
-GONE = struct.Struct("=QQQ")
+HEAD = struct.Struct("=QQQQQIIIIQ")
+FORKED = struct.Struct("=QQQQQII")
+GONE = struct.Struct("=QQQQ")
 MAX_ARGS_BYTES = 16384  # of event.h
 _ARGS_UNREAD, _EXE_DELETED = 1, 2
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -66,13 +66,13 @@ class Images:
         if kind == Kind.EXEC_IMAGE:
             self._exec(record)
         elif kind == Kind.FORKED:
-            _, started, parent_started, exec_id, pid, parent = FORKED.unpack(record)
+            _, _, started, parent_started, exec_id, pid, parent = FORKED.unpack(record)
             above = self.get(parent, parent_started)
             if above and above.exec_id not in (None, exec_id):
                 above = None  # of the parent's last exec we were not told
             self._set(pid, started, Running(above.image if above else None, 0, exec_id))
         elif kind == Kind.GONE:
-            _, started, pid = GONE.unpack(record)
+            _, _, started, pid = GONE.unpack(record)
             self.forget(pid, started)
 
     def get(self, pid: int, start_boot_ns: int | None = None) -> Running | None:
@@ -108,7 +108,7 @@ class Images:
                 self._before[pid] = _look_up(pid)
 
     def _exec(self, record: bytes) -> None:
-        _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
+        _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
             HEAD.unpack_from(record)
         )
         at = HEAD.size + exe_bytes

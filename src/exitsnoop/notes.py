@@ -1,21 +1,19 @@
-"""What the kernel side sends besides exits: a block of records of several kinds.
+"""What the kernel side sends besides exits: records of several kinds.
 
 _native/event.h defines the bytes; evidence.py, context.py and images.py decode a kind each.
 """
 
 import struct
-from collections.abc import Iterator
 from enum import IntEnum
 
-_SIZE_AND_KIND = struct.Struct("=QQ")
-_SIZE_BYTES = 8
+HEAD = struct.Struct("=QQ")
 
 Process = tuple[int, int]
 """(pid, start_boot_ns): not a PID alone, which may be used again."""
 
 
 class Kind(IntEnum):
-    """The first word of each record: enum record_kind of event.h, which says what each is."""
+    """The second word of each record: enum note_kind of event.h, which says what each is."""
 
     SIGNAL_EVIDENCE = 1
     OOM_EVIDENCE = 2
@@ -26,14 +24,9 @@ class Kind(IntEnum):
     LEFT = 7
 
 
-def split(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Iterate over (kind, record) of a block in which each record comes after its size."""
-    at = 0
-    while at < len(block):
-        size, kind = _SIZE_AND_KIND.unpack_from(block, at)
-        at += _SIZE_BYTES
-        yield kind, block[at : at + size]
-        at += size
+def kind(record: bytes) -> int:
+    """Return of which Kind a record is."""
+    return int(HEAD.unpack_from(record)[1])
 
 
 def text(raw: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from exitsnoop.filters import Filters
 from exitsnoop.kernel import exit_has_memory, has_loops, tracepoints_are_preemptible
+from exitsnoop.topology import rings
 
 _U32, _U64 = struct.Struct("=I"), struct.Struct("=Q")
 _CGROUP = struct.Struct("=I512s")  # struct cgroup_filter of event.h
@@ -24,6 +25,7 @@ class Plan(NamedTuple):
     tunables: dict[str, bytes]
     programs: tuple[str, ...]
     maps: dict[str, tuple[int, Entries]]
+    ring_nodes: tuple[int, ...]
 
 
 def plan(filters: Filters, *, unwanted: bool) -> Plan:
@@ -64,9 +66,13 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps |= {"images": (0, []), "file_walks": (0, [])}
     if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
         programs.append("on_fork")
+    shared = rings()
+    if shared.of_cpu:
+        tunables["ring_of_cpu"] = shared.of_cpu
     _add_statuses(filters, tunables)
     _add_who(filters, tunables, maps)
-    return Plan(_variant(filters, unwanted=unwanted), tunables, tuple(programs), maps)
+    variant = _variant(filters, unwanted=unwanted)
+    return Plan(variant, tunables, tuple(programs), maps, shared.nodes)
 
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:

@@ -1,34 +1,15 @@
-"""Bytes from the kernel -> Exit.
+"""Exit: what is known of one exit."""
 
-The kernel's words are translated here, once: its tgid is our pid, its pid is our tid, its
-real_parent->tgid our ppid. _native/event.h defines the bytes.
-"""
-
-import struct
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop import status as wait_status
 from exitsnoop.causes import Cause
 from exitsnoop.context import Ancestor, Context
-from exitsnoop.images import Image
 
-EVENT = struct.Struct("=QQIIIH??16s")
-EVENT_FIELDS = (
-    "boot_ns",
-    "start_boot_ns",
-    "pid",
-    "tid",
-    "ppid",
-    "status",
-    "last_thread",
-    "wanted",
-    "raw_comm",
-)
 if TYPE_CHECKING:
-    from exitsnoop.cgroups import Container
+    from datetime import datetime
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    from exitsnoop.cgroups import Container
 
 
 class Record(NamedTuple):
@@ -87,9 +68,12 @@ class Exit(Record):
         return self.raw_comm.partition(b"\0")[0].decode("utf-8", "replace")
 
     @property
-    def time(self) -> datetime:
+    def time(self) -> "datetime":
         """When it exited, in UTC, to the microsecond."""
-        return _EPOCH + timedelta(microseconds=self.wall_ns // 1000)
+        from datetime import datetime, timedelta, timezone  # slow to import
+
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        return epoch + timedelta(microseconds=self.wall_ns // 1000)
 
     @property
     def age(self) -> float:
@@ -118,42 +102,42 @@ class Exit(Record):
         return wait_status.core_dumped(self.status)
 
     @property
-    def uid(self) -> "int | None":
+    def uid(self) -> int | None:
         """The real user, of the initial user namespace."""
         return self.context and self.context.uid
 
     @property
-    def nspid(self) -> "int | None":
+    def nspid(self) -> int | None:
         """Its PID in the innermost PID namespace that it was in."""
         return self.context and self.context.nspid
 
     @property
-    def hostname(self) -> "str | None":
+    def hostname(self) -> str | None:
         """The host name that it saw: its container's, or the machine's."""
         return self.context and self.context.hostname
 
     @property
-    def parent_comm(self) -> "str | None":
+    def parent_comm(self) -> str | None:
         """The name of the process ppid."""
         return self.context and self.context.parent_comm
 
     @property
-    def ancestors(self) -> "tuple[Ancestor, ...] | None":
+    def ancestors(self) -> tuple[Ancestor, ...] | None:
         """The processes above it, the nearest first, at most 32."""
         return self.context and self.context.ancestors
 
     @property
-    def ancestors_truncated(self) -> "bool | None":
+    def ancestors_truncated(self) -> bool | None:
         """Whether there were more ancestors."""
         return self.context and self.context.ancestors_truncated
 
     @property
-    def cgroup(self) -> "str | None":
+    def cgroup(self) -> str | None:
         """The path of its cgroup, of version 2; of version 1 where version 2 is not used."""
         return self.context and self.context.cgroup
 
     @property
-    def cpu_user(self) -> "float | None":
+    def cpu_user(self) -> float | None:
         """Seconds of CPU time in user mode, of all its threads, up to the exit.
 
         As wait4 tells, less what ran since the last tick of the clock.
@@ -161,12 +145,12 @@ class Exit(Record):
         return self.context and self.context.cpu_user
 
     @property
-    def cpu_system(self) -> "float | None":
+    def cpu_system(self) -> float | None:
         """Seconds of CPU time in the kernel, likewise."""
         return self.context and self.context.cpu_system
 
     @property
-    def max_rss(self) -> "int | None":
+    def max_rss(self) -> int | None:
         """Peak of resident memory in bytes, of the program it ran last.
 
         wait4 also counts what ran in the process before an exec; for a child of vfork that is its
@@ -175,96 +159,71 @@ class Exit(Record):
         return self.context and self.context.max_rss
 
     @property
-    def read_bytes(self) -> "int | None":
+    def read_bytes(self) -> int | None:
         """Bytes read from storage: /proc/PID/io."""
         return self.context and self.context.read_bytes
 
     @property
-    def write_bytes(self) -> "int | None":
+    def write_bytes(self) -> int | None:
         """Bytes to be written to storage: /proc/PID/io."""
         return self.context and self.context.write_bytes
 
     @property
-    def minor_faults(self) -> "int | None":
+    def minor_faults(self) -> int | None:
         """Page faults that needed no input."""
         return self.context and self.context.minor_faults
 
     @property
-    def major_faults(self) -> "int | None":
+    def major_faults(self) -> int | None:
         """Page faults that needed input."""
         return self.context and self.context.major_faults
 
     @property
-    def voluntary_switches(self) -> "int | None":
+    def voluntary_switches(self) -> int | None:
         """How often it gave up the CPU, less the last time."""
         return self.context and self.context.voluntary_switches
 
     @property
-    def involuntary_switches(self) -> "int | None":
+    def involuntary_switches(self) -> int | None:
         """How often the CPU was taken from it."""
         return self.context and self.context.involuntary_switches
 
     @property
     def user(self) -> str | None:
         """The name of the user; None if it has none."""
-        from exitsnoop.users import name  # as for all below, most runs do without
-
-        return None if self.uid is None else name(self.uid)
+        return self.context and self.context.user
 
     @property
     def exe(self) -> str | None:
         """Path of the executable, as /proc/PID/exe tells it: for a script its interpreter."""
-        return self._image.exe if self._image else None
+        return self.context and self.context.exe
 
     @property
     def args(self) -> tuple[str, ...] | None:
         """The arguments it was started with, the name first; at most 16,384 bytes of them."""
-        return self._image.args if self._image else None
+        return self.context and self.context.args
 
     @property
     def args_truncated(self) -> bool | None:
         """Whether there were more arguments."""
-        return self._image.args_truncated if self._image else None
-
-    @property
-    def _image(self) -> Image | None:
-        return self.context.image if self.context else None
+        return self.context and self.context.args_truncated
 
     @property
     def container(self) -> "Container | None":
         """The innermost container that the cgroup's path names; None if it names none."""
-        from exitsnoop.cgroups import container
-
-        return None if self.cgroup is None else container(self.cgroup)
+        return self.context and self.context.container
 
     @property
     def pod(self) -> str | None:
         """The uid of the Kubernetes pod that the cgroup's path names."""
-        from exitsnoop.cgroups import pod
-
-        return None if self.cgroup is None else pod(self.cgroup)
+        return self.context and self.context.pod
 
     @property
     def unit(self) -> str | None:
         """The systemd unit that the cgroup's path names."""
-        from exitsnoop.cgroups import unit
-
-        return None if self.cgroup is None else unit(self.cgroup)
+        return self.context and self.context.unit
 
     @property
     def user_unit(self) -> str | None:
         """The unit of the user's own systemd that the cgroup's path names."""
-        from exitsnoop.cgroups import user_unit
-
-        return None if self.cgroup is None else user_unit(self.cgroup)
-
-
-def decode(block: "bytes | memoryview", wall_offset_ns: int) -> list[Exit]:
-    """Return the exits of a block of whole records, in their order.
-
-    Raises struct.error if the block's size is not that of whole records.
-    """
-    make = Exit._make
-    return [
-        make((*event, event[0] + wall_offset_ns, None, None)) for event in EVENT.iter_unpack(block)
-    ]
+        return self.context and self.context.user_unit

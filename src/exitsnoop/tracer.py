@@ -6,14 +6,16 @@ import select
 import threading
 import time
 from collections.abc import Iterator
+from operator import and_
 from typing import TYPE_CHECKING
 
 from exitsnoop._native import Session, SessionError
 from exitsnoop.clock import wall_offset_ns
 from exitsnoop.clues import Clues
+from exitsnoop.exits import Exits, decode
 from exitsnoop.filters import Filters, Options
 from exitsnoop.plan import pid_key, plan, tree_entry
-from exitsnoop.records import EVENT, Exit, decode
+from exitsnoop.records import Exit
 from exitsnoop.targets import Targets, already_ended, descendants, has_ended
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # with what is collected of each, and that takes longer to read
-BATCH_BYTES = 2048 * EVENT.size  # bounds what a burst makes Python hold at a time
+BATCH = 2048  # bounds what a burst makes Python hold at a time
 
 # An exit that comes alone is read at once. Where they come in numbers (several in one batch, or one
 # right after the other) the next batch is given PAUSE_S to grow: the kernel wakes us only for the
@@ -68,9 +70,10 @@ class Tracer:
             fields: collect these attributes of Exit, from `uid` on. Costs what is collected; `args`
                 and `exe` a program at every exec and fork.
         unwanted: give also exits of `pids` and `tree` that the rest leaves out, with wanted False.
-        ring_bytes: size of the buffer the kernel writes to, a power of two and at least a page; by
-            default 2 MiB, and 8 with why or fields. An exit takes 56 bytes, and what is collected
-            of it some hundred; exits that find no room are counted in `lost`.
+        ring_bytes: size of each buffer that the kernel writes to (one for every 32 CPUs), a power of
+            two and at least a page; by default 2 MiB, and 8 with why or fields. An exit takes 56
+            bytes, and what is collected of it some hundred; exits that find no room are counted in
+            `lost`.
 
     Raises:
         NotPermitted: a privilege is missing.
@@ -105,9 +108,9 @@ class Tracer:
         self._signals_recorded = 0
         self._busy = False
         self._drained_at = 0.0
-        self._wall_offset_ns = 0
-        self._block = memoryview(b"")  # drained, not decoded yet
-        self._pending: Iterator[Exit] = iter(())  # decoded, not given yet
+        self._behind = False  # more may be there, though no descriptor says so
+        self._early: list[Exits] = []  # read by the constructor
+        self._pending: Iterator[Exit] = iter(())  # of the last batch, not given yet
         self._reader: int | None = None
         self._waiter: asyncio.Future[None] | None = None
         with contextlib.ExitStack() as undo:
@@ -125,7 +128,7 @@ class Tracer:
             self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             undo.callback(os.close, self._wake)
             watched = [fd for targets in self._all_targets() for fd in targets.pidfds()]
-            for fd in (self._session.fileno(), self._wake, *watched):
+            for fd in (*self._session.filenos(), self._wake, *watched):
                 self._epoll.register(fd, select.EPOLLIN)
             self._grow_tree()
             self._clues.look_around()
@@ -149,10 +152,12 @@ class Tracer:
     def _require_no_gap(self, filters: Filters) -> None:
         """Refuse a process that ended while the program was being attached: it left no record."""
         gone = [pid for targets in self._all_targets() for pid in targets.reap(self._epoll)]
-        self._drain()
         if not gone or self._is_filtered(filters):
             return
-        recorded = {record.pid for record in decode(self._block, self._wall_offset_ns)}
+        self._early.append(self._drain())
+        while self._behind:
+            self._early.append(self._drain())
+        recorded = {pid for exits in self._early for pid in exits.column("pid")}
         for pid in gone:
             if pid not in recorded:
                 raise already_ended(pid)
@@ -204,7 +209,7 @@ class Tracer:
     @property
     def ended(self) -> bool:
         """Whether everything has been read that ever will be."""
-        return self._ended and not self._block
+        return self._ended and not self._early
 
     def fileno(self) -> int:
         """Return a descriptor for select, poll or an event loop: readable when read() is due."""
@@ -232,7 +237,7 @@ class Tracer:
             self._lost = self._session.lost()
             self._signals_recorded = self._session.signals_recorded()
             self._closed = self._ended = True
-            self._block = memoryview(b"")
+            self._early.clear()
             self._cleanup.close()
             if self._waiter:
                 self._waiter.get_loop().call_soon_threadsafe(_resolve, self._waiter)
@@ -240,12 +245,14 @@ class Tracer:
     def read(self) -> list[Exit]:
         """Return the exits that are there now; never blocks. `ended` says whether more can come."""
         records: list[Exit] = []
-        while batch := self._next_batch(timeout=0):
+        while (batch := self._next_batch(timeout=0)) or self._behind:
             records += batch
         return records
 
-    def batches(self, reader: int | None = None) -> Iterator[list[Exit]]:
-        """Iterate over lists of exits, as many as there are at a time: quicker than one by one.
+    def batches(self, reader: int | None = None) -> Iterator[Exits]:
+        """Iterate over sequences of exits, of what is there at a time, some thousands at most.
+
+        That is quicker than one by one, and an Exit is made only as it is asked for.
 
         Args:
             reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
@@ -284,9 +291,9 @@ class Tracer:
                 return record
             if self.ended:
                 raise StopAsyncIteration
-            if self._busy and not self._block:
+            if self._busy and not self._behind:
                 await asyncio.sleep(PAUSE_S)
-            if not (self._block or self._closed):
+            if not (self._early or self._behind or self._closed):
                 await self._readable(asyncio.get_running_loop())
             self._pending = iter(self._next_batch(timeout=0))
 
@@ -301,28 +308,27 @@ class Tracer:
             self._waiter = None
 
     def _pause(self) -> None:
-        if self._busy and not self._block:
+        if self._busy and not self._behind:
             time.sleep(PAUSE_S)
 
-    def _next_batch(self, timeout: float | None = None) -> list[Exit]:
+    def _next_batch(self, timeout: float | None = None) -> Exits:
         """Return some exits; none after the time-out, or when woken for another reason."""
         with self._lock:
-            if not (self._block or self._closed):
+            if self._early:
+                return self._early.pop(0)
+            if self._closed:
+                return Exits({})
+            if not self._behind:
                 self._wait(timeout)
-                self._drain()
-            batch, self._block = self._block[:BATCH_BYTES], self._block[BATCH_BYTES:]
-            records = decode(batch, self._wall_offset_ns)
-            return self._completed(records) if self._groups else records
+            return self._drain()
 
-    def _completed(self, records: list[Exit]) -> list[Exit]:
-        completed = []
-        for incomplete in records:
-            record = self._clues.complete(incomplete)
-            if self._filters.passes(record):
-                completed.append(record)
-            elif self._unwanted:
-                completed.append(record._replace(wanted=False))
-        return completed
+    def _completed(self, exits: Exits) -> Exits:
+        completed = self._clues.complete(exits)
+        passing = self._filters.passing(completed)
+        if not self._unwanted:
+            return completed.where(passing)
+        wanted = map(and_, completed.column("wanted"), passing)
+        return completed.replace(wanted=list(wanted))
 
     def _wait(self, timeout: float | None) -> None:
         for fd, _ in self._epoll.poll(timeout):
@@ -339,22 +345,23 @@ class Tracer:
             return True
         return bool(self._filters.tree) and self._session.is_empty("tree")
 
-    def _drain(self) -> None:
+    def _drain(self) -> Exits:
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._has_finished()
-        self._wall_offset_ns = wall_offset_ns()
-        block, notes, complete = self._session.drain()
-        self._block = memoryview(block)
+        block, notes, complete = self._session.drain(BATCH)
+        exits = decode(block, wall_offset_ns())
         if notes:
             self._clues.add(notes)
         now = time.monotonic()
-        self._busy = not complete or len(block) > EVENT.size or now - self._drained_at < ALONE_S
+        self._busy = not complete or len(exits) > 1 or now - self._drained_at < ALONE_S
+        self._behind = not complete
         if block or notes:
             self._drained_at = now
         if finishing and complete:
             self._ended = True
         elif (block or notes) and self._has_finished():
             os.eventfd_write(self._wake, 1)  # what would have woken us for that is drained
+        return self._completed(exits) if exits and self._groups else exits
 
 
 def trace(**options: "Unpack[Options]") -> Tracer:

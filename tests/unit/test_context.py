@@ -8,11 +8,12 @@ import pytest
 from exitsnoop import context, images
 from exitsnoop.context import Ancestor, Context
 from exitsnoop.images import Images
-from exitsnoop.notes import Kind, args, path, split, text
+from exitsnoop.notes import HEAD, Kind, args, kind, path, text
 
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe"})
 MS = 1_000_000
+AT = 1 << 63 | 12_345  # NOTE of event.h and a time, which the order came from
 
 
 def record(
@@ -29,7 +30,7 @@ def record(
 ) -> bytes:
     counts = (11, 12, 13, 14, 15, 16)
     head = context.HEAD.pack(
-        *(Kind.EXIT_CONTEXT, 7_000, *times, *told, peak, *counts, exec_id, 70, flags, 1000, 3),
+        *(AT, Kind.EXIT_CONTEXT, 7_000, *times, *told, peak, *counts, exec_id, 70, flags, 1000, 3),
         *(len(names), len(hostname), len(ancestors) // context.ANCESTOR.size, more),
         b"parent",
     )
@@ -45,14 +46,15 @@ def completed(raw: bytes, groups: frozenset[str] = ALL, known: Images | None = N
 
 def execed(pid: int, start: int, raw_args: bytes, *, exe: bytes = b"", **more: int) -> bytes:
     head = images.HEAD.pack(
-        *(Kind.EXEC_IMAGE, start, more.get("peak", 0), more.get("all_args", len(raw_args)), pid),
+        *(AT, Kind.EXEC_IMAGE, start),
+        *(more.get("peak", 0), more.get("all_args", len(raw_args)), pid),
         *(more.get("flags", 0), len(exe), len(raw_args), more.get("exec_id", 0)),
     )
     return head + exe + raw_args
 
 
 def forked(pid: int, start: int, parent: int, parent_start: int, exec_id: int = 0) -> bytes:
-    return images.FORKED.pack(Kind.FORKED, start, parent_start, exec_id, pid, parent)
+    return images.FORKED.pack(AT, Kind.FORKED, start, parent_start, exec_id, pid, parent)
 
 
 def test_all_parts_of_a_record() -> None:
@@ -185,7 +187,7 @@ def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
 def test_who_is_gone_is_forgotten() -> None:
     known = Images()
     known.add(Kind.EXEC_IMAGE, execed(5, 1, b"a\0"))
-    known.add(Kind.GONE, images.GONE.pack(Kind.GONE, 1, 5))
+    known.add(Kind.GONE, images.GONE.pack(AT, Kind.GONE, 1, 5))
     assert known.get(5, 1) is None
     assert known.get(5) is None
 
@@ -245,8 +247,11 @@ def test_paths(names: bytes, expected: str | None) -> None:
     assert path(names) == expected
 
 
-def test_a_block_is_split_by_size() -> None:
-    first, second = struct.pack("=QQ", 6, 1), struct.pack("=Q5s", 4, b"12345")
-    block = b"".join(struct.pack("=Q", len(part)) + part for part in (first, second))
-    assert list(split(block)) == [(6, first), (4, second)]
+def test_the_kind_is_the_second_word() -> None:
+    assert [kind(HEAD.pack(AT, number) + b"rest") for number in (6, 4)] == [6, 4]
+    with pytest.raises(struct.error):
+        kind(bytes(15))
+
+
+def test_text_ends_before_a_nul() -> None:
     assert text(b"a\xffb\0c") == "a\ufffdb"

@@ -56,10 +56,10 @@ def test_the_default_line() -> None:
     killed = record(comm=b"sleep", status=9, pid=7, tid=7, age=1.65)
     assert sink.rows([killed, record(status=0x300)]) == (
         '{"time": "2019-05-27T13:20:22.997000Z", "boot_ns": 10000000000000, "pid": 7, "tid": 7, '
-        '"ppid": 1, "comm": "sleep", "age": 1.65, "exit_code": null, "signal": 9, '
+        '"ppid": 1, "comm": "sleep", "age": 1.650000, "exit_code": null, "signal": 9, '
         '"signal_name": "SIGKILL", "core_dumped": false}\n'
         '{"time": "2019-05-27T13:20:22.997000Z", "boot_ns": 10000000000000, "pid": 1, "tid": 1, '
-        '"ppid": 1, "comm": "bash", "age": 0.0, "exit_code": 3, "signal": null, '
+        '"ppid": 1, "comm": "bash", "age": 0.000000, "exit_code": 3, "signal": null, '
         '"signal_name": null, "core_dumped": false}\n'
     )
 

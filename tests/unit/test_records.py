@@ -6,7 +6,8 @@ import struct
 import pytest
 
 from exitsnoop import _native, context, evidence, images
-from exitsnoop.records import EVENT, EVENT_FIELDS, Exit, decode
+from exitsnoop.exits import EVENT, EVENT_FIELDS, decode
+from exitsnoop.records import Exit
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ ORDER = [
     "plan",
     "clues",
     "filters",
+    "exits",
     "records",
     "causes",
     "context",
@@ -41,6 +42,7 @@ FOR_ALL = {
     "refusals",
     "syscalls",
     "targets",
+    "topology",
     "users",
 }
 

@@ -8,8 +8,7 @@ from exitsnoop.records import Exit
 
 
 def ended(pid: int, ppid: int = 1, **known: object) -> Exit:
-    """Return an exit with the properties that a summary looks at."""
-    parts = {"exit_code": 0, "signal": None, "age": 0.0, "max_rss": None, "comm": f"p{pid}"}
+    parts = {"age": 0.0, "comm": b"p%d" % pid}
     return fake(pid=pid, tid=pid, ppid=ppid, **{**parts, **known})
 
 
@@ -26,9 +25,9 @@ def test_nothing_ended() -> None:
 def test_each_is_counted_once_wanted_or_not() -> None:
     text = summed_up(
         ended(2),
-        ended(3, exit_code=1),
-        ended(4, exit_code=255, wanted=False),
-        ended(5, exit_code=None, signal=9),
+        ended(3, status=0x100),
+        ended(4, status=0xFF00, wanted=False),
+        ended(5, status=9),
         ended(6, wanted=False),
     )
     assert text.startswith("5 exits: 2 failed, 1 killed by a signal, 0 lost")
@@ -36,7 +35,7 @@ def test_each_is_counted_once_wanted_or_not() -> None:
 
 def test_threads_do_not_count() -> None:
     text = summed_up(
-        ended(2, last_thread=False, exit_code=1, age=9.0, max_rss=1 << 30),
+        ended(2, last_thread=False, status=0x100, age=9.0, max_rss=1 << 30),
         ended(2, age=0.5, max_rss=1 << 20),
     )
     assert text == (
@@ -75,6 +74,6 @@ def test_sizes_that_are_not_known(max_rss: int | None) -> None:
 
 
 def test_a_name_cannot_break_the_line() -> None:
-    text = summed_up(ended(2, comm="a b\n\x1b[2J", age=1.0, max_rss=4096))
+    text = summed_up(ended(2, comm=b"a b\n\x1b[2J", age=1.0, max_rss=4096))
     assert text.isprintable()
     assert r"slowest: a\ b\n\033[2J[2] 1.00 s" in text

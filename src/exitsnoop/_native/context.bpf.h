@@ -6,6 +6,7 @@
 #define EXITSNOOP_CONTEXT_BPF_H
 
 #include "path.bpf.h"
+#include "rings.bpf.h"
 #include "task.bpf.h"
 
 /* What to collect. */
@@ -220,7 +221,7 @@ static void send_context(struct exit_context *context, struct task_struct *task,
 		at = append_ancestors(context, leader, at);
 	if (at > sizeof(context->parts))
 		return;
-	bpf_ringbuf_output(&exits, context, EXIT_CONTEXT_HEAD + at, 0);
+	send_note(context, EXIT_CONTEXT_HEAD + at);
 }
 
 #endif

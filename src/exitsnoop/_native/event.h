@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #define COMM_BYTES 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
+#define MAX_CPUS 8192 /* CONFIG_NR_CPUS is not more anywhere; both are powers of two */
+#define MAX_RINGS 64
 
 struct exit_event {
 	__u64 boot_ns;	     /* when it exited (CLOCK_BOOTTIME) */
@@ -25,10 +27,12 @@ struct exit_event {
 
 _Static_assert(sizeof(struct exit_event) == 48, "records.py decodes 48 bytes");
 
-/* All other records begin with their kind, and no record of theirs has 48 bytes: that tells exits
- * apart. What belongs to an exit is sent before it.
+/* All other records are notes. They begin with boot_ns, as exits do, but with its highest bit set, and
+ * go on with their kind. What belongs to an exit is sent before it.
  */
-enum record_kind {
+#define NOTE (1ULL << 63)
+
+enum note_kind {
 	SIGNAL_EVIDENCE = 1,
 	OOM_EVIDENCE = 2,
 	EXIT_CONTEXT = 3,
@@ -59,6 +63,7 @@ enum signal_evidence_flags {
 };
 
 struct signal_evidence {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns; /* with pid: the process it was sent to */
 	__u64 address;	     /* si_addr */
@@ -79,7 +84,7 @@ struct signal_evidence {
 	char sender_args[ARGS_BYTES]; /* each ended by a NUL */
 };
 
-_Static_assert(sizeof(struct signal_evidence) == 240, "evidence.py decodes 240 bytes");
+_Static_assert(sizeof(struct signal_evidence) == 248, "evidence.py decodes 248 bytes");
 
 /* A path is sent as the names on it, the nearest first, each ended by a NUL; at last an empty one, if
  * the whole path is there.
@@ -88,6 +93,7 @@ _Static_assert(sizeof(struct signal_evidence) == 240, "evidence.py decodes 240 b
 #define CGROUP_PATH_BYTES 2048
 
 struct oom_evidence {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns;
 	__u32 pid;
@@ -99,7 +105,7 @@ struct oom_evidence {
 	char cgroup[CGROUP_PATH_BYTES]; /* whose limit it was */
 };
 
-_Static_assert(sizeof(struct oom_evidence) == 2104, "evidence.py decodes 2104 bytes");
+_Static_assert(sizeof(struct oom_evidence) == 2112, "evidence.py decodes 2112 bytes");
 
 /* Who it was, where, and what it used. Only what was asked for is there, the rest is 0. */
 #define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
@@ -119,6 +125,7 @@ struct ancestor {
  * is the second, divided as the first.
  */
 struct exit_context {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns; /* with tid: whose it is */
 	__u64 user_ns;
@@ -147,7 +154,7 @@ struct exit_context {
 };
 
 #define EXIT_CONTEXT_HEAD offsetof(struct exit_context, parts)
-_Static_assert(EXIT_CONTEXT_HEAD == 160, "context.py decodes a head of 160 bytes");
+_Static_assert(EXIT_CONTEXT_HEAD == 168, "context.py decodes a head of 168 bytes");
 
 /* What a process runs since an exec: the path of the executable and the arguments. */
 #define EXE_PATH_BYTES 4096
@@ -159,6 +166,7 @@ enum exec_image_flags {
 };
 
 struct exec_image {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns;  /* with pid: whose it is */
 	__u64 peak_pages;     /* of all images before */
@@ -172,10 +180,11 @@ struct exec_image {
 };
 
 #define EXEC_IMAGE_HEAD offsetof(struct exec_image, parts)
-_Static_assert(EXEC_IMAGE_HEAD == 56, "images.py decodes a head of 56 bytes");
+_Static_assert(EXEC_IMAGE_HEAD == 64, "images.py decodes a head of 64 bytes");
 
 /* A process that starts with the image of another. */
 struct forked {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns;
 	__u64 parent_start_boot_ns;
@@ -188,19 +197,11 @@ struct forked {
  * no more in `tree`; its record, if it has one, comes before.
  */
 struct gone {
+	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns;
 	__u64 pid;
 };
-
-/* Fixed sizes, and heads of what has more behind it. */
-_Static_assert(sizeof(struct signal_evidence) != sizeof(struct exit_event) &&
-		       sizeof(struct oom_evidence) != sizeof(struct exit_event) &&
-		       EXIT_CONTEXT_HEAD > sizeof(struct exit_event) &&
-		       EXEC_IMAGE_HEAD > sizeof(struct exit_event) &&
-		       sizeof(struct forked) != sizeof(struct exit_event) &&
-		       sizeof(struct gone) != sizeof(struct exit_event),
-	       "ring.c takes a record of an exit's size for one");
 
 /* A set of shell patterns as one automaton, see globs.py: bit N of the words is element N. */
 #define GLOB_WORDS 4

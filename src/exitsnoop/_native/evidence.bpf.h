@@ -13,6 +13,7 @@
 #define EXITSNOOP_EVIDENCE_BPF_H
 
 #include "oom.bpf.h"
+#include "rings.bpf.h"
 #include "task.bpf.h"
 
 const volatile bool why = false; /* send evidence; on_signal is loaded */
@@ -309,9 +310,9 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader,
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
 		if (oom && oom->start_boot_ns == started)
-			bpf_ringbuf_output(&exits, oom, sizeof(*oom), 0);
+			send_note(oom, sizeof(*oom));
 	}
-	evidence = bpf_ringbuf_reserve(&exits, sizeof(*evidence), 0);
+	evidence = reserve(sizeof(*evidence));
 	if (!evidence)
 		return; /* a signal without evidence is counted where it is missed, in tracer.py */
 	if (kept && kept->start_boot_ns == started) {
@@ -322,6 +323,7 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader,
 		evidence->pid = key.pid;
 		evidence->flags = 0;
 	}
+	evidence->boot_ns = note_time();
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
 	if (task->signal->oom_mm)
 		evidence->flags |= EVIDENCE_OOM;

@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "rings.bpf.h"
 #include "task.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -28,12 +29,7 @@ const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
 const volatile bool preemptible = false;   /* the kernel may preempt a program of a tracepoint */
 const volatile bool send_unwanted = false; /* also what the filters leave out, marked */
 
-__u64 lost; /* records that found no room in `exits` */
-
-/* Records, in the order of their reservation. session.c sets the size. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-} exits SEC(".maps");
+__u64 lost; /* exits that found no room in their ring */
 
 struct task_id {
 	__u64 start_boot_ns;
@@ -52,7 +48,6 @@ struct {
 } reported SEC(".maps");
 
 #ifdef FULL
-/* They send through `exits`. */
 #include "context.bpf.h"
 #include "evidence.bpf.h"
 #include "image.bpf.h"
@@ -116,13 +111,13 @@ static bool has_wanted_status(int status)
 static void send_exit(struct task_struct *leader, struct task_struct *subject, int status,
 		      bool last_thread, bool wanted)
 {
-	struct exit_event *event = bpf_ringbuf_reserve(&exits, sizeof(*event), 0);
+	struct exit_event *event = reserve(sizeof(*event));
 
 	if (!event) {
 		__sync_fetch_and_add(&lost, 1);
 		return;
 	}
-	/* After the reservation: session.c's ordering relies on it. */
+	/* After the reservation: reader.c's ordering relies on it. */
 	event->boot_ns = bpf_ktime_get_boot_ns();
 	event->start_boot_ns = start_boot_ns(subject);
 	event->pid = leader->tgid;

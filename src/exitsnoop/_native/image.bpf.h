@@ -7,6 +7,7 @@
 #define EXITSNOOP_IMAGE_BPF_H
 
 #include "path.bpf.h"
+#include "rings.bpf.h"
 #include "who.bpf.h"
 
 /* Too big for the stack. */
@@ -65,7 +66,7 @@ int on_exec(__u64 *ctx)
 	if (with_args)
 		at = append_args(image, mm, at);
 	if (at <= sizeof(image->parts))
-		bpf_ringbuf_output(&exits, image, EXEC_IMAGE_HEAD + at, 0);
+		send_note(image, EXEC_IMAGE_HEAD + at);
 	return 0;
 }
 
@@ -84,9 +85,10 @@ int on_fork(__u64 *ctx)
 	}
 	if (only_pids || !with_images)
 		return 0; /* a child is none of `pids` */
-	forked = bpf_ringbuf_reserve(&exits, sizeof(*forked), 0);
+	forked = reserve(sizeof(*forked));
 	if (!forked)
 		return 0; /* what the child runs is not known then, if it does not exec */
+	forked->boot_ns = note_time();
 	forked->kind = FORKED;
 	forked->start_boot_ns = start_boot_ns(child);
 	forked->parent_start_boot_ns = start_boot_ns(parent->group_leader);
@@ -97,12 +99,13 @@ int on_fork(__u64 *ctx)
 	return 0;
 }
 
-static void send_gone(struct task_struct *leader, enum record_kind kind)
+static void send_gone(struct task_struct *leader, enum note_kind kind)
 {
-	struct gone *gone = bpf_ringbuf_reserve(&exits, sizeof(*gone), 0);
+	struct gone *gone = reserve(sizeof(*gone));
 
 	if (!gone)
 		return;
+	gone->boot_ns = note_time();
 	gone->kind = kind;
 	gone->start_boot_ns = start_boot_ns(leader);
 	gone->pid = leader->tgid;

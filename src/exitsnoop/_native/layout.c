@@ -26,36 +26,34 @@ static const struct field exit_event[] = {
 };
 
 static const struct field signal_evidence[] = {
-	FIELD(signal_evidence, kind),
-	FIELD(signal_evidence, start_boot_ns),
-	FIELD(signal_evidence, address),
-	FIELD(signal_evidence, stack_start),
-	FIELD(signal_evidence, limit),
-	FIELD(signal_evidence, pid),
-	FIELD(signal_evidence, flags),
-	FIELD(signal_evidence, si_code),
-	FIELD(signal_evidence, syscall),
-	FIELD(signal_evidence, syscall_arch),
-	FIELD(signal_evidence, thread),
-	FIELD(signal_evidence, sender_pid),
-	FIELD(signal_evidence, sender_ppid),
-	FIELD(signal_evidence, sender_uid),
-	FIELD(signal_evidence, sender_args_bytes),
-	FIELD(signal_evidence, sender_comm),
-	FIELD(signal_evidence, tty),
-	FIELD(signal_evidence, sender_args),
-	{ NULL, 0, 0 },
+	FIELD(signal_evidence, boot_ns),       FIELD(signal_evidence, kind),
+	FIELD(signal_evidence, start_boot_ns), FIELD(signal_evidence, address),
+	FIELD(signal_evidence, stack_start),   FIELD(signal_evidence, limit),
+	FIELD(signal_evidence, pid),	       FIELD(signal_evidence, flags),
+	FIELD(signal_evidence, si_code),       FIELD(signal_evidence, syscall),
+	FIELD(signal_evidence, syscall_arch),  FIELD(signal_evidence, thread),
+	FIELD(signal_evidence, sender_pid),    FIELD(signal_evidence, sender_ppid),
+	FIELD(signal_evidence, sender_uid),    FIELD(signal_evidence, sender_args_bytes),
+	FIELD(signal_evidence, sender_comm),   FIELD(signal_evidence, tty),
+	FIELD(signal_evidence, sender_args),   { NULL, 0, 0 },
 };
 
 static const struct field oom_evidence[] = {
-	FIELD(oom_evidence, kind),	  FIELD(oom_evidence, start_boot_ns),
-	FIELD(oom_evidence, pid),	  FIELD(oom_evidence, cgroup_bytes),
-	FIELD(oom_evidence, anon_pages),  FIELD(oom_evidence, file_pages),
-	FIELD(oom_evidence, shmem_pages), FIELD(oom_evidence, limit_pages),
-	FIELD(oom_evidence, cgroup),	  { NULL, 0, 0 },
+	FIELD(oom_evidence, boot_ns),
+	FIELD(oom_evidence, kind),
+	FIELD(oom_evidence, start_boot_ns),
+	FIELD(oom_evidence, pid),
+	FIELD(oom_evidence, cgroup_bytes),
+	FIELD(oom_evidence, anon_pages),
+	FIELD(oom_evidence, file_pages),
+	FIELD(oom_evidence, shmem_pages),
+	FIELD(oom_evidence, limit_pages),
+	FIELD(oom_evidence, cgroup),
+	{ NULL, 0, 0 },
 };
 
 static const struct field exit_context[] = {
+	FIELD(exit_context, boot_ns),
 	FIELD(exit_context, kind),
 	FIELD(exit_context, start_boot_ns),
 	FIELD(exit_context, user_ns),
@@ -84,24 +82,29 @@ static const struct field exit_context[] = {
 };
 
 static const struct field exec_image[] = {
-	FIELD(exec_image, kind),       FIELD(exec_image, start_boot_ns),
-	FIELD(exec_image, peak_pages), FIELD(exec_image, all_args_bytes),
-	FIELD(exec_image, pid),	       FIELD(exec_image, flags),
-	FIELD(exec_image, exe_bytes),  FIELD(exec_image, args_bytes),
-	FIELD(exec_image, exec_id),    { NULL, 0, 0 },
+	FIELD(exec_image, boot_ns),
+	FIELD(exec_image, kind),
+	FIELD(exec_image, start_boot_ns),
+	FIELD(exec_image, peak_pages),
+	FIELD(exec_image, all_args_bytes),
+	FIELD(exec_image, pid),
+	FIELD(exec_image, flags),
+	FIELD(exec_image, exe_bytes),
+	FIELD(exec_image, args_bytes),
+	FIELD(exec_image, exec_id),
+	{ NULL, 0, 0 },
 };
 
 static const struct field forked[] = {
-	FIELD(forked, kind),	FIELD(forked, start_boot_ns), FIELD(forked, parent_start_boot_ns),
-	FIELD(forked, exec_id), FIELD(forked, pid),	      FIELD(forked, parent_pid),
-	{ NULL, 0, 0 },
+	FIELD(forked, boot_ns),	      FIELD(forked, kind),
+	FIELD(forked, start_boot_ns), FIELD(forked, parent_start_boot_ns),
+	FIELD(forked, exec_id),	      FIELD(forked, pid),
+	FIELD(forked, parent_pid),    { NULL, 0, 0 },
 };
 
 static const struct field gone[] = {
-	FIELD(gone, kind),
-	FIELD(gone, start_boot_ns),
-	FIELD(gone, pid),
-	{ NULL, 0, 0 },
+	FIELD(gone, boot_ns), FIELD(gone, kind), FIELD(gone, start_boot_ns),
+	FIELD(gone, pid),     { NULL, 0, 0 },
 };
 
 static int add_layout(PyObject *module, const char *name, const struct field *fields)

@@ -101,6 +101,11 @@ static int choose_programs(struct object *object, PyObject *names)
 	return 0;
 }
 
+static struct bpf_map *rings_of(const struct object *object)
+{
+	return bpf_object__find_map_by_name(object->bpf, "rings");
+}
+
 static int choose_maps(struct object *object, PyObject *maps)
 {
 	struct bpf_map *map;
@@ -109,7 +114,7 @@ static int choose_maps(struct object *object, PyObject *maps)
 		PyObject *wanted = PyDict_GetItemString(maps, bpf_map__name(map));
 		unsigned long size;
 
-		if (bpf_map__is_internal(map) || strcmp(bpf_map__name(map), "exits") == 0)
+		if (bpf_map__is_internal(map) || map == rings_of(object))
 			continue;
 		bpf_map__set_autocreate(map, wanted != NULL);
 		if (!wanted)
@@ -121,11 +126,6 @@ static int choose_maps(struct object *object, PyObject *maps)
 			bpf_map__set_max_entries(map, (__u32)size);
 	}
 	return 0;
-}
-
-static struct bpf_map *ring_of(const struct object *object)
-{
-	return bpf_object__find_map_by_name(object->bpf, "exits");
 }
 
 int object_open(struct object *object, const struct plan *plan)
@@ -149,9 +149,45 @@ int object_open(struct object *object, const struct plan *plan)
 	result = apply_tunables(object, plan->tunables);
 	if (result)
 		return result;
-	if (choose_programs(object, plan->programs) || choose_maps(object, plan->maps))
+	return choose_programs(object, plan->programs) || choose_maps(object, plan->maps) ? -1 : 0;
+}
+
+int object_make_rings(struct object *object, const struct plan *plan)
+{
+	Py_ssize_t count = PyTuple_Size(plan->ring_nodes);
+
+	if (count < 1 || count > MAX_RINGS) {
+		PyErr_SetString(PyExc_ValueError, "there must be a ring, and not too many");
 		return -1;
-	return -bpf_map__set_max_entries(ring_of(object), plan->ring_bytes);
+	}
+	for (Py_ssize_t i = 0; i < count; i++) {
+		long node = PyLong_AsLong(PyTuple_GetItem(plan->ring_nodes, i));
+		LIBBPF_OPTS(bpf_map_create_opts, options);
+		int fd;
+
+		if (PyErr_Occurred())
+			return -1;
+		if (node >= 0) {
+			options.map_flags = BPF_F_NUMA_NODE;
+			options.numa_node = (__u32)node;
+		}
+		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, plan->ring_bytes, &options);
+		if (fd < 0)
+			return -fd;
+		object->rings[object->ring_count++] = fd;
+	}
+	bpf_map__set_max_entries(rings_of(object), (__u32)count);
+	return -bpf_map__set_inner_map_fd(rings_of(object), object->rings[0]);
+}
+
+static int put_rings(struct object *object)
+{
+	int error = 0;
+
+	for (int i = 0; i < object->ring_count && !error; i++)
+		error = -bpf_map__update_elem(rings_of(object), &i, sizeof(i), &object->rings[i],
+					      sizeof(int), BPF_ANY);
+	return error;
 }
 
 static const char *const counter_names[] = {
@@ -184,6 +220,8 @@ int object_load(struct object *object)
 {
 	int error = -bpf_object__load(object->bpf);
 
+	if (!error)
+		error = put_rings(object);
 	return error ? error : map_counters(object);
 }
 
@@ -247,11 +285,6 @@ int object_attach(struct object *object)
 	return 0;
 }
 
-int object_ring(const struct object *object)
-{
-	return bpf_map__fd(ring_of(object));
-}
-
 __u64 object_count(const struct object *object, enum object_counter counter)
 {
 	const __u64 *count = object->counters[counter];
@@ -291,6 +324,8 @@ void object_close(struct object *object)
 {
 	while (object->link_count)
 		bpf_link__destroy(object->links[--object->link_count]);
+	while (object->ring_count)
+		close(object->rings[--object->ring_count]);
 	if (object->variables)
 		munmap(object->variables, object->variables_bytes);
 	bpf_object__close(object->bpf);

@@ -12,6 +12,8 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
+#include "event.h"
+
 #define MAX_PROGRAMS 16
 
 enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, OBJECT_COUNTERS };
@@ -20,27 +22,28 @@ struct object {
 	struct bpf_object *bpf;
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
+	int rings[MAX_RINGS]; /* descriptors */
+	int ring_count;
 	void *variables; /* of exit.bpf.c, as they are now */
 	size_t variables_bytes;
 	const __u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
 };
 
 struct plan {
-	const char *variant; /* which object */
-	PyObject *tunables;  /* {name: bytes} */
-	PyObject *programs;  /* a tuple of names */
-	PyObject *maps;	     /* {name: (max_entries, [(key, value), ...])} */
-	unsigned int ring_bytes;
+	const char *variant;	 /* which object */
+	PyObject *tunables;	 /* {name: bytes} */
+	PyObject *programs;	 /* a tuple of names */
+	PyObject *maps;		 /* {name: (max_entries, [(key, value), ...])} */
+	unsigned int ring_bytes; /* of each */
+	PyObject *ring_nodes;	 /* a tuple: the NUMA node of each, -1 for any */
 };
 
 /* These return 0; -1 with a Python exception set, where the plan is wrong; or an errno. */
 int object_open(struct object *object, const struct plan *plan);
+int object_make_rings(struct object *object, const struct plan *plan);
 int object_load(struct object *object); /* may be called without the GIL */
 int object_fill(struct object *object, const struct plan *plan);
 int object_attach(struct object *object);
-
-/* The ring buffer's descriptor. */
-int object_ring(const struct object *object);
 
 /* A counter of exit.bpf.c; 0 if this variant has none of that kind. */
 __u64 object_count(const struct object *object, enum object_counter counter);

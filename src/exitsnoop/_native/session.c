@@ -18,12 +18,12 @@
 
 #include "layout.h"
 #include "object.h"
-#include "ring.h"
+#include "reader.h"
 
 typedef struct {
 	PyObject_HEAD
 	struct object object;
-	struct ring ring;
+	struct reader reader;
 } Session;
 
 /* What libbpf says while it loads, the verifier's log included; the end of it matters most. */
@@ -82,46 +82,57 @@ static int raise_refusal(PyTypeObject *type, const char *step, int error)
  */
 static int start(Session *self, const struct plan *plan, const char **step)
 {
+	struct object *object = &self->object;
 	int error;
 
 	*step = "open";
-	error = object_open(&self->object, plan);
+	error = object_open(object, plan);
 	if (error)
 		return error;
 	*step = "load";
+	error = object_make_rings(object, plan);
+	if (error)
+		return error;
 	Py_BEGIN_ALLOW_THREADS
-	error = object_load(&self->object);
+	error = object_load(object);
 	Py_END_ALLOW_THREADS
 	if (error)
 		return error;
 	*step = "filter";
-	error = object_fill(&self->object, plan);
+	error = object_fill(object, plan);
 	if (error)
 		return error;
 	*step = "map";
-	error = ring_open(&self->ring, object_ring(&self->object), plan->ring_bytes);
-	if (error)
-		return error;
+	for (int i = 0; i < object->ring_count; i++) {
+		struct ring ring;
+
+		error = ring_open(&ring, object->rings[i], plan->ring_bytes);
+		if (error)
+			return error;
+		reader_add(&self->reader, &ring);
+	}
 	*step = "attach";
-	return object_attach(&self->object);
+	return object_attach(object);
 }
 
 static void stop(Session *self)
 {
-	ring_close(&self->ring);
+	reader_close(&self->reader);
 	object_close(&self->object);
 }
 
 static int Session_init(Session *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = { "variant", "tunables", "programs", "maps", "ring_bytes", NULL };
+	static char *names[] = { "variant",    "tunables",   "programs", "maps",
+				 "ring_bytes", "ring_nodes", NULL };
 	const char *step = NULL;
 	struct plan plan;
 	int error;
 
-	if (!PyArg_ParseTupleAndKeywords(
-		    args, kwargs, "sO!O!O!I", names, &plan.variant, &PyDict_Type, &plan.tunables,
-		    &PyTuple_Type, &plan.programs, &PyDict_Type, &plan.maps, &plan.ring_bytes))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!IO!", names, &plan.variant,
+					 &PyDict_Type, &plan.tunables, &PyTuple_Type,
+					 &plan.programs, &PyDict_Type, &plan.maps, &plan.ring_bytes,
+					 &PyTuple_Type, &plan.ring_nodes))
 		return -1;
 	if (self->object.bpf) {
 		PyErr_SetString(PyExc_RuntimeError, "a session opens once");
@@ -153,33 +164,59 @@ static int require_open(Session *self)
 	return -1;
 }
 
-static PyObject *Session_fileno(Session *self, PyObject *Py_UNUSED(none))
+static PyObject *Session_filenos(Session *self, PyObject *Py_UNUSED(none))
 {
+	PyObject *filenos;
+
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromLong(object_ring(&self->object));
+	filenos = PyTuple_New(self->object.ring_count);
+	for (int i = 0; filenos && i < self->object.ring_count; i++)
+		PyTuple_SetItem(filenos, i, PyLong_FromLong(self->object.rings[i]));
+	return filenos;
 }
 
-static PyObject *Session_drain(Session *self, PyObject *Py_UNUSED(none))
+/* The notes that are due with the first `count` exits; they are taken off the reader. */
+static PyObject *take_notes(struct reader *reader, size_t count)
 {
+	PyObject *notes = PyList_New(0);
+	const struct note *note;
+
+	while (notes && (note = reader_note(reader, count))) {
+		PyObject *bytes = PyBytes_FromStringAndSize(note->bytes, (Py_ssize_t)note->size);
+
+		if (!bytes || PyList_Append(notes, bytes)) {
+			Py_XDECREF(bytes);
+			Py_DECREF(notes);
+			return NULL;
+		}
+		Py_DECREF(bytes);
+		reader_drop_note(reader);
+	}
+	return notes;
+}
+
+static PyObject *Session_drain(Session *self, PyObject *args)
+{
+	struct reader *reader = &self->reader;
 	PyObject *exits, *notes;
+	unsigned long most;
 	size_t count;
 
-	if (require_open(self))
+	if (!PyArg_ParseTuple(args, "k", &most) || require_open(self))
 		return NULL;
-	count = ring_read(&self->ring);
-	if (count == RING_NO_MEMORY)
+	count = reader_read(reader, most);
+	if (count == READER_NO_MEMORY)
 		return PyErr_NoMemory();
-	exits = PyBytes_FromStringAndSize((const char *)self->ring.staged,
-					  (Py_ssize_t)(count * sizeof(*self->ring.staged)));
-	notes = PyBytes_FromStringAndSize(self->ring.notes, (Py_ssize_t)self->ring.note_bytes);
-	if (!exits || !notes) {
+	exits = PyBytes_FromStringAndSize((const char *)reader_exits(reader),
+					  (Py_ssize_t)(count * sizeof(struct exit_event)));
+	notes = exits ? take_notes(reader, count) : NULL;
+	if (!notes) {
 		Py_XDECREF(exits);
-		Py_XDECREF(notes);
 		return NULL;
 	}
-	ring_release(&self->ring, count);
-	return Py_BuildValue("(NNN)", exits, notes, PyBool_FromLong(self->ring.complete));
+	reader_drop_exits(reader, count);
+	return Py_BuildValue("(NNN)", exits, notes, PyBool_FromLong(reader_is_done(reader)));
 }
 
 static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
@@ -266,8 +303,8 @@ static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
 }
 
 static PyMethodDef session_methods[] = {
-	{ "fileno", (PyCFunction)Session_fileno, METH_NOARGS, NULL },
-	{ "drain", (PyCFunction)Session_drain, METH_NOARGS, NULL },
+	{ "filenos", (PyCFunction)Session_filenos, METH_NOARGS, NULL },
+	{ "drain", (PyCFunction)Session_drain, METH_VARARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
 	{ "add", (PyCFunction)Session_add, METH_VARARGS, NULL },
 	{ "remove", (PyCFunction)Session_remove, METH_VARARGS, NULL },

@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.fields import COLLECTED
@@ -64,7 +64,7 @@ def follow(
     tracer: Tracer,
     form: Sink,
     output: Output,
-    note: Callable[[list[Exit]], None] | None = None,
+    note: Callable[[Sequence[Exit]], None] | None = None,
 ) -> None:
     """Write the exits until the trace ends or nobody reads them; tell of losses. Raises OSError.
 
@@ -81,7 +81,7 @@ def follow(
         for batch in tracer.batches(reader=None if note else output.fileno()):
             if note:
                 note(batch)
-            if shown := [record for record in batch if record.wanted]:
+            if shown := batch.where(batch.column("wanted")):
                 output.write(form.rows(shown))
             losses.report()
     finally:

@@ -1,5 +1,7 @@
 """What a run of COMMAND came to: how many ended how, and which stood out."""
 
+from collections.abc import Sequence
+
 from exitsnoop.names import human_bytes
 from exitsnoop.records import Exit
 from exitsnoop.sinks.escape import escape
@@ -14,7 +16,7 @@ class Summary:
         self._slowest: Exit | None = None
         self._biggest: Exit | None = None
 
-    def add(self, exits: list[Exit]) -> None:
+    def add(self, exits: Sequence[Exit]) -> None:
         """Take note of a batch."""
         for record in exits:
             if not record.last_thread:

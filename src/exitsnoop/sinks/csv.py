@@ -7,10 +7,11 @@ from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any
 
+from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Kind
 from exitsnoop.sinks.escape import escape
-from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts, timestamp
+from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts, timestamps
 from exitsnoop.status import describe
 
 
@@ -40,7 +41,8 @@ class Csv:
 
     def rows(self, exits: Sequence[Exit]) -> str:
         """Return a line for each exit."""
-        return _lines(zip(*[cells(exits) for cells in self._cells], strict=True))
+        batch = Exits.of(exits)
+        return _lines(zip(*[cells(batch) for cells in self._cells], strict=True))
 
     def lost(self, count: int, wall_ns: int) -> str:  # noqa: ARG002
         """Return nothing: CSV has no line that is not a row."""
@@ -60,7 +62,7 @@ _WRITERS: dict[Kind, Writer] = {
     "flag": {False: "false", True: "true"}.__getitem__,
     "text": _text,
     "exit": describe,
-    "time": timestamp,
+    "time": timestamps,
     "cause": lambda cause: _text(cause.text),
     "args": lambda args: joined_args(args, _word),
     "ancestors": lambda ancestors: joined_ancestors(ancestors, _word),

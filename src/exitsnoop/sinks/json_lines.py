@@ -7,9 +7,10 @@ from typing import Any
 
 from exitsnoop.causes import Cause, Oom
 from exitsnoop.evidence import Sender
+from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Kind
-from exitsnoop.sinks.values import Writer, texts, timestamp
+from exitsnoop.sinks.values import Writer, texts, timestamps
 from exitsnoop.status import describe
 
 
@@ -32,7 +33,9 @@ class JsonLines:
             texts(column, _WRITERS.get(column.kind), _UNKNOWN.get(column.kind, "null"))
             for column in chosen
         ]
-        members = ", ".join([f'"{column.name}": %s' for column in chosen])
+        members = ", ".join(
+            [f'"{column.name}": {_FORMATS.get(column.kind, "%s")}' for column in chosen]
+        )
         self._template = f"{{{self._label.replace('%', '%%')}{members}}}\n"
 
     def header(self) -> str:
@@ -41,13 +44,14 @@ class JsonLines:
 
     def rows(self, exits: Sequence[Exit]) -> str:
         """Return a line for each exit."""
-        template = self._template
-        columns = [cells(exits) for cells in self._cells]
-        return "".join([template % cells for cells in zip(*columns, strict=True)])
+        batch = Exits.of(exits)
+        columns = [cells(batch) for cells in self._cells]
+        return "".join(map(self._template.__mod__, zip(*columns, strict=True)))
 
     def lost(self, count: int, wall_ns: int) -> str:
         """Return a line that tells how many exits were lost before this time."""
-        return f'{{{self._label}"lost": {count}, "time": "{timestamp(wall_ns)}"}}\n'
+        (when,) = timestamps([wall_ns])
+        return f'{{{self._label}"lost": {count}, "time": "{when}"}}\n'
 
 
 @lru_cache(maxsize=1024)  # names repeat, so most are encoded once
@@ -90,12 +94,13 @@ _WRITERS: dict[Kind, Writer] = {
     "flag": {False: "false", True: "true"}.__getitem__,
     "text": _text,
     "exit": lambda status: _text(describe(status)),
-    "time": lambda wall_ns: f'"{timestamp(wall_ns)}"',
+    "time": timestamps,
     "cause": _cause,
     "args": _args,
     "ancestors": _ancestors,
     "container": lambda container: dumps({"runtime": container.runtime, "id": container.id}),
 }
+_FORMATS: dict[Kind, str] = {"time": '"%s"', "age": "%.6f"}
 _UNKNOWN: dict[Kind, str] = {
     "args": 'null, "args_truncated": null',
     "ancestors": 'null, "ancestors_truncated": null',

@@ -6,6 +6,7 @@ from itertools import repeat
 
 from exitsnoop import clock
 from exitsnoop.causes import Cause
+from exitsnoop.exits import Exits
 from exitsnoop.names import human_bytes
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Column, Kind
@@ -66,9 +67,9 @@ class Table:
 
     def rows(self, exits: Sequence[Exit]) -> str:
         """Return a line for each exit."""
-        template = self._template
-        columns = [cells(exits) for cells in self._cells]
-        rows = [template % cells for cells in zip(*columns, strict=True)]
+        batch = Exits.of(exits)
+        columns = [cells(batch) for cells in self._cells]
+        rows = list(map(self._template.__mod__, zip(*columns, strict=True)))
         width = self._terminal_width() if self._terminal_width else 0
         if width >= self._least_width:
             rows = [cut(row, width, "+" if self._ascii_only else "…") for row in rows]
@@ -119,7 +120,7 @@ def _writers(*, utc: bool, ascii_only: bool) -> dict[Kind, Writer]:
         "flag": {False: "no", True: "yes"}.__getitem__,
         "text": word,
         "exit": describe,
-        "time": partial(clock.time_of_day, utc=utc),
+        "time": partial(clock.times_of_day, utc=utc),
         "args": lambda args: joined_args(args, word),
         "ancestors": lambda ancestors: joined_ancestors(ancestors, word),
         "container": lambda container: word(f"{container.runtime}:{_short(container.id)}"),

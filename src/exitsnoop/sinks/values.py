@@ -8,11 +8,13 @@ from typing import Any
 
 from exitsnoop import status as wait_status
 from exitsnoop.clock import SECOND_NS
-from exitsnoop.records import Exit
+from exitsnoop.exits import Exits
+from exitsnoop.fields import COLLECTED
 from exitsnoop.sinks.columns import Column
 
-Values = Callable[[Sequence[Exit]], Iterable[Any]]
-Writer = Callable[[Any], str]
+Values = Callable[[Exits], Iterable[Any]]
+Writer = Callable[[Any], Any]
+"""Of a value that is known, its text. Of the kind "time": of many, all their texts."""
 
 
 def texts(column: Column, write: Writer | None, unknown: str) -> Values:
@@ -20,38 +22,47 @@ def texts(column: Column, write: Writer | None, unknown: str) -> Values:
 
     Without a writer the values are given as they are: numbers.
     """
-    values = _values(column.name)
-    if write is None:
-        return lambda exits: [unknown if value is None else value for value in values(exits)]
-    return lambda exits: [unknown if value is None else write(value) for value in values(exits)]
+    name = column.name
+    if name == "age":
+        return _ages
+    if name == "time" and write:
+        return lambda exits: write(exits.column("wall_ns"))
+    if name == "comm" and write:
+        word = lru_cache(maxsize=1024)(lambda raw: write(raw.partition(b"\0")[0]))
+        return lambda exits: map(word, exits.column("raw_comm"))
+
+    def text(value: Any) -> Any:
+        if value is None:
+            return unknown
+        return value if write is None else write(value)
+
+    if name in _OF_STATUS:
+        of_status = _OF_STATUS[name]
+        translated = lru_cache(maxsize=1024)(lambda status: text(of_status(status)))
+        return lambda exits: map(translated, exits.column("status"))
+    if name not in COLLECTED:
+        return lambda exits: exits.column(name) if write is None else map(write, exits.column(name))
+    if name == "cause":
+        return lambda exits: map(text, exits.column("cause"))
+    get = _pair(name) if column.kind in ("args", "ancestors") else attrgetter(name)
+    return lambda exits: [
+        unknown if context is None else text(get(context)) for context in exits.column("context")
+    ]
 
 
-def _values(name: str) -> Values:
-    """Return what gives the values of a column for a batch, in the cheapest form.
-
-    That is the attribute of the same name but for: time (wall_ns), comm (bytes), exit (the status),
-    args and ancestors (a pair with whether they are truncated).
-    """
-    if name in _BY_BATCH:
-        return _BY_BATCH[name]
-    if name in _BY_STATUS:
-        of_status, status = _BY_STATUS[name], attrgetter("status")
-        return lambda exits: map(of_status, map(status, exits))
-    get = attrgetter(_ATTRIBUTES.get(name, name))
-    return lambda exits: map(get, exits)
+def _ages(exits: Exits) -> list[float]:
+    times = zip(exits.column("boot_ns"), exits.column("start_boot_ns"), strict=True)
+    return [(ended - started) // 1000 / 1_000_000 for ended, started in times]
 
 
-def _ages(exits: Sequence[Exit]) -> list[float]:
-    return [(e.boot_ns - e.start_boot_ns) // 1000 / 1_000_000 for e in exits]
-
-
-def _comms(exits: Sequence[Exit]) -> list[bytes]:
-    return [e.raw_comm.partition(b"\0")[0] for e in exits]
-
-
-def _list_of(name: str) -> Values:
+def _pair(name: str) -> Callable[[Any], Any]:
     get = attrgetter(name, f"{name}_truncated")
-    return lambda exits: [None if pair[0] is None else pair for pair in map(get, exits)]
+
+    def known(context: Any) -> Any:
+        pair = get(context)
+        return None if pair[0] is None else pair
+
+    return known
 
 
 def _signal_name(status: int) -> str | None:
@@ -59,19 +70,13 @@ def _signal_name(status: int) -> str | None:
     return None if number is None else f"SIG{wait_status.signal_name(number)}"
 
 
-_ATTRIBUTES = {"time": "wall_ns", "exit": "status"}
-_BY_BATCH: dict[str, Values] = {
-    "age": _ages,
-    "comm": _comms,
-    "args": _list_of("args"),
-    "ancestors": _list_of("ancestors"),
-}
 # Statuses repeat, so most are translated once.
-_BY_STATUS: dict[str, Callable[[int], Any]] = {
-    "exit_code": lru_cache(maxsize=1024)(wait_status.exit_code),
-    "signal": lru_cache(maxsize=1024)(wait_status.signal),
-    "signal_name": lru_cache(maxsize=1024)(_signal_name),
-    "core_dumped": lru_cache(maxsize=1024)(wait_status.core_dumped),
+_OF_STATUS: dict[str, Callable[[int], Any]] = {
+    "exit": lambda status: status,
+    "exit_code": wait_status.exit_code,
+    "signal": wait_status.signal,
+    "signal_name": _signal_name,
+    "core_dumped": wait_status.core_dumped,
 }
 
 
@@ -80,10 +85,11 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def timestamp(wall_ns: int) -> str:
-    """Return "2026-11-23T06:13:40.123456Z" (RFC 3339)."""
-    seconds, nanoseconds = divmod(wall_ns, SECOND_NS)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
+def timestamps(times: Sequence[int]) -> list[str]:
+    """Return wall_ns as "2026-11-23T06:13:40.123456Z" (RFC 3339)."""
+    return [
+        f"{_second(wall_ns // SECOND_NS)}.{wall_ns // 1000 % 1_000_000:06}Z" for wall_ns in times
+    ]
 
 
 def joined_args(args: tuple[Sequence[str], bool], word: Writer) -> str:

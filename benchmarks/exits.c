@@ -1,0 +1,157 @@
+/* The load: processes or threads that end as fast as they can be started, or at a given rate.
+ *
+ *   exits processes COUNT CPU...   on each of the CPUs COUNT processes (vfork, _exit)
+ *   exits threads COUNT CPU...     on each of the CPUs COUNT threads
+ *   exits paced COUNT RATE         COUNT processes, RATE a second
+ *
+ * What `processes` and `threads` print: nanoseconds an exit took, from start to start, the mean of
+ * the CPUs; and how many processes, or threads, ended in all, this one and those that led the others
+ * included. What `paced` prints: for each process its PID, and the time (CLOCK_BOOTTIME, nanoseconds)
+ * at which its parent was told of its end.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AT_A_TIME 64 /* threads; a thread that ends makes no room before it is joined */
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "exits: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_BOOTTIME, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static pid_t end_a_process(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+		fail("vfork");
+	return pid;
+}
+
+static void end_processes(int count)
+{
+	while (count--)
+		end_a_process();
+}
+
+static void *do_nothing(void *nothing)
+{
+	return nothing;
+}
+
+static void end_threads(int count)
+{
+	pthread_t threads[AT_A_TIME];
+	pthread_attr_t small; /* stacks that are kept, not mapped anew for each */
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	while (count > 0) {
+		int some = count < AT_A_TIME ? count : AT_A_TIME;
+
+		for (int i = 0; i < some; i++)
+			if (pthread_create(&threads[i], &small, do_nothing, NULL))
+				fail("pthread_create");
+		for (int i = 0; i < some; i++)
+			pthread_join(threads[i], NULL);
+		count -= some;
+	}
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		fail("sched_setaffinity");
+}
+
+/* All begin when the pipe is closed, so at once. */
+static int on_each(void (*end)(int), int count, char **cpus, int cpu_count)
+{
+	int gate[2], times[2];
+	long long took, sum = 0;
+	char byte;
+
+	if (pipe(gate) || pipe(times))
+		fail("pipe");
+	for (int i = 0; i < cpu_count; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			fail("fork");
+		if (pid)
+			continue;
+		close(gate[1]);
+		stay_on(atoi(cpus[i]));
+		if (read(gate[0], &byte, 1))
+			fail("read");
+		took = now();
+		end(count);
+		took = now() - took;
+		if (write(times[1], &took, sizeof(took)) != sizeof(took))
+			fail("write");
+		_exit(0);
+	}
+	close(gate[1]);
+	for (int i = 0; i < cpu_count; i++) {
+		if (read(times[0], &took, sizeof(took)) != sizeof(took))
+			fail("read");
+		sum += took;
+	}
+	while (wait(NULL) > 0)
+		;
+	printf("%lld %d\n", sum / cpu_count / count, count * cpu_count + cpu_count + 1);
+	return 0;
+}
+
+static int paced(int count, int rate)
+{
+	long long start = now();
+
+	for (int i = 0; i < count; i++) {
+		long long due = start + i * 1000000000LL / rate;
+		struct timespec until = { due / 1000000000, due % 1000000000 };
+		pid_t pid;
+
+		clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
+		pid = end_a_process();
+		printf("%d %lld\n", pid, now());
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int count = argc > 3 ? atoi(argv[2]) : 0;
+
+	if (count > 0 && !strcmp(argv[1], "processes"))
+		return on_each(end_processes, count, argv + 3, argc - 3);
+	if (count > 0 && !strcmp(argv[1], "threads"))
+		return on_each(end_threads, count, argv + 3, argc - 3);
+	if (count > 0 && !strcmp(argv[1], "paced") && atoi(argv[3]) > 0)
+		return paced(count, atoi(argv[3]));
+	fprintf(stderr, "exits: see the top of its source\n");
+	return 2;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads the rings, and puts the records of all of them in order of time.
+ */
+#ifndef EXITSNOOP_READER_H
+#define EXITSNOOP_READER_H
+
+#include <linux/types.h>
+
+#include "event.h"
+#include "ring.h"
+
+/* All records but exits. */
+struct note {
+	__u64 boot_ns;
+	size_t size;
+	char bytes[];
+};
+
+struct reader {
+	struct ring rings[MAX_RINGS];
+	int ring_count;
+
+	/* Read and not taken yet, by boot_ns: those from `first` to `end`. */
+	struct exit_event *exits;
+	size_t exits_first, exits_end, exits_capacity;
+	struct note **notes;
+	size_t notes_first, notes_end, notes_capacity;
+
+	__u64 complete_until; /* every record with an earlier boot_ns has been read */
+	bool complete;	      /* and that is so up to the last reader_read() */
+};
+
+#define READER_NO_MEMORY ((size_t)-1)
+
+/* Takes over one more ring, which reader_close() closes. */
+void reader_add(struct reader *reader, const struct ring *ring);
+
+/* Reads what is there, unless `most` exits are waiting. Returns how many of them, at most, are final:
+ * no record that is still to come is older. READER_NO_MEMORY: nothing is lost.
+ */
+size_t reader_read(struct reader *reader, size_t most);
+
+/* The first exits; the first note, NULL if none is final and due with the first `count` exits. */
+const struct exit_event *reader_exits(const struct reader *reader);
+const struct note *reader_note(const struct reader *reader, size_t count);
+
+/* Drops the first exits; the first note. */
+void reader_drop_exits(struct reader *reader, size_t count);
+void reader_drop_note(struct reader *reader);
+
+/* Whether all that was there at the last reader_read() has been taken. */
+bool reader_is_done(const struct reader *reader);
+
+/* Frees; harmless on a reader that is zeroed or closed. */
+void reader_close(struct reader *reader);
+
+#endif

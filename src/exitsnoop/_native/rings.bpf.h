@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Where records go: ring buffers, each shared by some of the CPUs. Part of exit.bpf.c.
+ *
+ * A reservation takes the ring's spin lock, for which all CPUs that share the ring queue;
+ * docs/performance.md has what that costs, and topology.py the shares. reader.c puts the records of all
+ * rings in order of time.
+ */
+#ifndef EXITSNOOP_RINGS_BPF_H
+#define EXITSNOOP_RINGS_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+
+const volatile __u8 ring_of_cpu[MAX_CPUS] = { 0 };
+
+/* object.c makes the rings, and sets how many and how large. */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+static inline void *own_ring(void)
+{
+	__u32 which = ring_of_cpu[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
+
+	return bpf_map_lookup_elem(&rings, &which);
+}
+
+/* A record to fill and to submit; NULL if the ring is full. */
+static inline void *reserve(const __u64 bytes)
+{
+	void *ring = own_ring();
+
+	return ring ? bpf_ringbuf_reserve(ring, bytes, 0) : NULL;
+}
+
+/* Both begin a note, for whose order reader.c relies on when that is: see there. */
+static inline __u64 note_time(void)
+{
+	return NOTE | bpf_ktime_get_boot_ns();
+}
+
+/* Copies a note of any size. */
+static inline void send_note(void *note, __u64 bytes)
+{
+	void *ring = own_ring();
+
+	*(__u64 *)note = note_time();
+	if (ring)
+		bpf_ringbuf_output(ring, note, bytes, 0);
+}
+
+#endif

@@ -1,0 +1,53 @@
+"""Exits in columns."""
+
+import pytest
+
+from exitsnoop.exits import EVENT, Exits, decode
+
+BLOCK = b"".join(
+    EVENT.pack(pid * 10, pid, pid, pid, 1, pid << 8, True, pid != 2, b"%d" % pid)
+    for pid in (1, 2, 3)
+)
+
+
+def test_one_by_one_they_are_the_same() -> None:
+    exits = decode(BLOCK, 1000)
+    assert len(exits) == 3
+    assert list(exits) == [exits[0], exits[1], exits[-1]]
+    assert [(e.pid, e.exit_code, e.comm, e.wall_ns) for e in exits] == [
+        (1, 1, "1", 1010),
+        (2, 2, "2", 1020),
+        (3, 3, "3", 1030),
+    ]
+    assert [e.pid for e in exits[1:]] == [2, 3]
+    assert exits[1:][0].wall_ns == 1020
+    with pytest.raises(IndexError):
+        exits[3]
+
+
+def test_what_was_not_collected_is_none() -> None:
+    assert decode(BLOCK, 0).column("cause") == [None, None, None]
+    assert decode(BLOCK, 0)[0].context is None
+
+
+def test_some_of_them() -> None:
+    exits = decode(BLOCK, 1000)
+    wanted = exits.where(exits.column("wanted"))
+    assert [(e.pid, e.wall_ns) for e in wanted] == [(1, 1010), (3, 1030)]
+    assert exits.where([True] * 3) is exits
+    assert len(exits.where([False] * 3)) == 0
+
+
+def test_none_at_all() -> None:
+    for none in (decode(b"", 0), Exits({}), Exits.of([])):
+        assert not none
+        assert list(none) == []
+        assert list(none.column("pid")) == []
+
+
+def test_collected_one_by_one() -> None:
+    exits = decode(BLOCK, 0)
+    again = Exits.of(list(exits))
+    assert list(again) == list(exits)
+    assert Exits.of(exits) is exits
+    assert [e.wanted for e in exits.replace(wanted=[False] * 3)] == [False] * 3
