@@ -1,10 +1,12 @@
 """Exits made up for the sinks, with any text in them."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from exitsnoop.causes import Cause
 from exitsnoop.clock import SECOND_NS
+from exitsnoop.context import Context
 from exitsnoop.fields import COLLECTED
 from exitsnoop.records import Exit
 
@@ -75,11 +77,18 @@ def record(**known: Any) -> Exit:
     return Exit(**{**_RECORD, **known})
 
 
+class FakeContext(SimpleNamespace):
+    """A context in which also what is made of others can be given."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self, name, None) for name in Context._fields)
+
+
 def fake(**known: Any) -> Exit:
     """Return an exit of which, of what is collected, only this is known."""
     context = {**dict.fromkeys(COLLECTED), **known}
     plain = {name: known[name] for name in known if name not in COLLECTED or name == "cause"}
-    return record(**plain, context=SimpleNamespace(**context))
+    return record(**plain, context=FakeContext(**context))
 
 
 NAMES = ("exe", "user", "parent_comm", "cgroup", "pod", "unit", "user_unit", "hostname")

@@ -6,6 +6,7 @@ signal, and which siginfo it sends, was found in the sources of v5.10 to v7.3 an
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from exitsnoop import status as wait_status
@@ -103,26 +104,26 @@ class _Case:
         self.signal = signal
         self.evidence = evidence
         flags = evidence.flags
-        self.seen = Flags.SEEN in flags
-        self.oom = Flags.OOM in flags
-        self.several = Flags.SEVERAL in flags
-        self.filtered = Flags.SECCOMP in flags
-        self.by_kernel = Flags.KERNEL in flags
-        self.for_sender = Flags.NO_INFO in flags
-        self.by_itself = Flags.SELF in flags
-        self.sender_dies = Flags.SENDER_EXITING in flags
-        self.sender_is_init = Flags.SENDER_IS_INIT in flags
-        self.sender_traces = Flags.SENDER_TRACES in flags
-        self.wanted = Flags.PDEATHSIG in flags
+        self.seen = bool(flags & Flags.SEEN)
+        self.oom = bool(flags & Flags.OOM)
+        self.several = bool(flags & Flags.SEVERAL)
+        self.filtered = bool(flags & Flags.SECCOMP)
+        self.by_kernel = bool(flags & Flags.KERNEL)
+        self.for_sender = bool(flags & Flags.NO_INFO)
+        self.by_itself = bool(flags & Flags.SELF)
+        self.sender_dies = bool(flags & Flags.SENDER_EXITING)
+        self.sender_is_init = bool(flags & Flags.SENDER_IS_INIT)
+        self.sender_traces = bool(flags & Flags.SENDER_TRACES)
+        self.wanted = bool(flags & Flags.PDEATHSIG)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
         # A timer brings a siginfo of its own; one with that code from a system call is feigned.
-        self.by_timer = self.si_code == SI_TIMER and Flags.OF_SENDER not in flags
+        self.by_timer = self.si_code == SI_TIMER and not flags & Flags.OF_SENDER
         # What the kernel forces on a process is a fault; the process itself may say SI_KERNEL.
         self.contradicts = (
             self.si_code == SI_KERNEL
             and self.by_itself
-            and Flags.OF_SENDER in flags
+            and bool(flags & Flags.OF_SENDER)
             and signal not in FAULTS
         )
         self.by_process = self.si_code is not None and (
@@ -158,13 +159,14 @@ def judge(status: int, evidence: Evidence | None) -> Cause:
     signal = wait_status.signal(status)
     if signal is None:
         return _exited(status >> 8 & 0xFF)
-    case = _Case(signal, evidence or Evidence(Flags(0), Sender(0, 0, "", 0)))
+    case = _Case(signal, evidence or Evidence(0, Sender(0, 0, "", 0)))
     for rule in RULES:
         if rule.holds(case):
             return rule.tell(case)._replace(kind=rule.kind)
     raise AssertionError("the last rule always holds")
 
 
+@lru_cache(maxsize=256)
 def _exited(code: int) -> Cause:
     meaning = exit_meaning(code)
     return Cause("exited", f"exit {code}: {meaning}" if meaning else f"exit {code}")

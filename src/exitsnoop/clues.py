@@ -5,7 +5,7 @@ from typing import Any
 
 from exitsnoop import context, evidence
 from exitsnoop.causes import Cause, judge
-from exitsnoop.context import Collected, Context
+from exitsnoop.context import Context
 from exitsnoop.evidence import Evidence, Memory
 from exitsnoop.exits import Exits
 from exitsnoop.images import Images
@@ -32,7 +32,7 @@ class Clues:
         self._images = Images()
         self._evidence: dict[Process, Evidence] = {}
         self._memory: dict[int, Memory] = {}
-        self._collected: dict[Process, Collected] = {}
+        self._collected: dict[Process, bytes] = {}
 
     def look_around(self) -> None:
         """Find out what runs now, if that will be asked for."""
@@ -46,8 +46,7 @@ class Clues:
         for record in notes:
             of_kind = kind(record)
             if of_kind == Kind.EXIT_CONTEXT:
-                process, collected = context.decode(record, self._groups)
-                self._collected[process] = collected
+                self._collected[context.whose(record)] = record
             elif of_kind == Kind.SIGNAL_EVIDENCE:
                 process, found = evidence.signal(record)
                 memory = self._memory.pop(process[0], None)
@@ -84,13 +83,13 @@ class Clues:
         return cause
 
     def _context(self, pid: int, tid: int, start_boot_ns: int, last_thread: bool) -> Context:
-        collected = self._collected.pop((tid, start_boot_ns), None)
+        record = self._collected.pop((tid, start_boot_ns), None)
         # Per thread it is not told when the process started.
         started = start_boot_ns if tid == pid else None
         running = self._images.get(pid, started)
         if last_thread:
             self._images.forget(pid, started)
-        return context.complete(collected, running, self._groups)
+        return context.decode(record, running, self._groups) if record else context.NOTHING
 
 
 def _rows(exits: Exits, *names: str) -> Iterator[tuple[Any, ...]]:

@@ -5,27 +5,24 @@ _native/event.h defines the bytes.
 
 import os
 import struct
-from collections.abc import Collection, Iterator
-from enum import IntFlag
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from functools import lru_cache
+from typing import NamedTuple
 
+from exitsnoop import cgroups, users
+from exitsnoop.cgroups import Container
 from exitsnoop.images import Image, Running
 from exitsnoop.notes import Process, path, text
 
-if TYPE_CHECKING:
-    from exitsnoop.cgroups import Container
-
 HEAD = struct.Struct("=QQQQQQQQQQQQQQQQIIIIHHHH16s")
+_WHOSE = struct.Struct("=16xQ104xI")  # its start_boot_ns and tid
 ANCESTOR = struct.Struct("=I16s")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _SECOND_NS = 1_000_000_000
+_PARTIAL, _OWN_PEAK = 1, 2  # enum exit_context_flags of event.h
 
 
-class Flags(IntFlag):
-    """Bits of exit_context.flags: enum exit_context_flags of event.h."""
-
-    PARTIAL = 1 << 0
-    OWN_PEAK = 1 << 1
+_NO_IDENTITY, _NO_ANCESTORS, _NO_TIMES, _NO_COUNTS = ((None,) * count for count in (4, 2, 2, 6))
 
 
 class Ancestor(NamedTuple):
@@ -64,9 +61,7 @@ class Context(NamedTuple):
     @property
     def user(self) -> str | None:
         """The name of the user; None if it has none."""
-        from exitsnoop.users import name  # as for all below, most runs do without
-
-        return None if self.uid is None else name(self.uid)
+        return None if self.uid is None else users.name(self.uid)
 
     @property
     def exe(self) -> str | None:
@@ -84,49 +79,42 @@ class Context(NamedTuple):
         return self.image.args_truncated if self.image else None
 
     @property
-    def container(self) -> "Container | None":
+    def container(self) -> Container | None:
         """The innermost container that the cgroup's path names."""
-        from exitsnoop.cgroups import container
-
-        return None if self.cgroup is None else container(self.cgroup)
+        return None if self.cgroup is None else cgroups.container(self.cgroup)
 
     @property
     def pod(self) -> str | None:
         """The uid of the Kubernetes pod that it names."""
-        from exitsnoop.cgroups import pod
-
-        return None if self.cgroup is None else pod(self.cgroup)
+        return None if self.cgroup is None else cgroups.pod(self.cgroup)
 
     @property
     def unit(self) -> str | None:
         """The systemd unit that it names."""
-        from exitsnoop.cgroups import unit
-
-        return None if self.cgroup is None else unit(self.cgroup)
+        return None if self.cgroup is None else cgroups.unit(self.cgroup)
 
     @property
     def user_unit(self) -> str | None:
         """The unit of the user's own systemd that it names."""
-        from exitsnoop.cgroups import user_unit
-
-        return None if self.cgroup is None else user_unit(self.cgroup)
+        return None if self.cgroup is None else cgroups.user_unit(self.cgroup)
 
 
-class Collected(NamedTuple):
-    """A decoded record: parts of a Context, and what is yet to be judged."""
-
-    parts: dict[str, object]
-    peak: int
-    own_peak: bool
-    exec_id: int
+NOTHING = Context()
 
 
-def decode(record: bytes, groups: Collection[str]) -> tuple[Process, Collected]:
-    """Return whose it is, (tid, start_boot_ns), and what was collected of these groups."""
+def whose(record: bytes) -> Process:
+    """Return whose context it is: (tid, start_boot_ns)."""
+    start_boot_ns, tid = _WHOSE.unpack_from(record)
+    return tid, start_boot_ns
+
+
+def decode(record: bytes, running: Running | None, groups: Collection[str]) -> Context:
+    """Return what was collected of an exit, of these groups; what is not known of it is None.
+
+    running: what the process ran, as it was last told.
+    """
     (
-        _,
-        _,
-        start_boot_ns,
+        *_,
         user_ns,
         system_ns,
         run_ns,
@@ -140,7 +128,7 @@ def decode(record: bytes, groups: Collection[str]) -> tuple[Process, Collected]:
         voluntary_switches,
         involuntary_switches,
         exec_id,
-        tid,
+        _,
         flags,
         uid,
         nspid,
@@ -150,59 +138,47 @@ def decode(record: bytes, groups: Collection[str]) -> tuple[Process, Collected]:
         more_ancestors,
         parent_comm,
     ) = HEAD.unpack_from(record)
-    parts: dict[str, object] = {}
-    at = HEAD.size + cgroup_bytes
-    if "cgroup" in groups:
-        parts["cgroup"] = path(record[HEAD.size : at])
-    if "identity" in groups:
-        parts |= {
-            "uid": uid,
-            "nspid": nspid,
-            "hostname": text(record[at : at + hostname_bytes]) if hostname_bytes else None,
-            "parent_comm": text(parent_comm),
-        }
-    at += hostname_bytes
-    if "ancestors" in groups:
-        parts["ancestors"] = tuple(_ancestors(record[at : at + ancestors * ANCESTOR.size]))
-        parts["ancestors_truncated"] = bool(more_ancestors)
-    if "resources" in groups and not flags & Flags.PARTIAL:
-        user, system = _adjusted(user_ns, system_ns, run_ns, told_user_ns, told_system_ns)
-        parts |= {
-            "cpu_user": user,
-            "cpu_system": system,
-            "read_bytes": read_bytes,
-            "write_bytes": write_bytes,
-            "minor_faults": minor_faults,
-            "major_faults": major_faults,
-            "voluntary_switches": voluntary_switches,
-            "involuntary_switches": involuntary_switches,
-        }
-    collected = Collected(parts, peak_pages * _PAGE, bool(flags & Flags.OWN_PEAK), exec_id)
-    return (tid, start_boot_ns), collected
-
-
-def complete(
-    collected: Collected | None, running: Running | None, groups: Collection[str]
-) -> Context:
-    """Return the context of an exit; what is not known of it is None."""
-    if collected is None:
-        return Context()
-    if running and running.exec_id not in (None, collected.exec_id):
+    if running and running.exec_id not in (None, exec_id):
         running = None  # of its last exec we were not told
-    image = running.image if running else None
-    parts = collected.parts
+    counts = (
+        *(read_bytes, write_bytes, minor_faults, major_faults),
+        *(voluntary_switches, involuntary_switches),
+    )
+    at = HEAD.size
+    cgroup_at = at + cgroup_bytes
+    hostname_at = cgroup_at + hostname_bytes
+    identity = above = used = peak = cgroup = None
+    if "identity" in groups:
+        hostname = text(record[cgroup_at:hostname_at]) if hostname_bytes else None
+        identity = (uid, nspid, hostname, text(parent_comm))
+    if "ancestors" in groups:
+        raw = record[hostname_at : hostname_at + ancestors * ANCESTOR.size]
+        above = (_ancestors(raw), bool(more_ancestors))
+    if "cgroup" in groups:
+        cgroup = path(record[at:cgroup_at])
     if "resources" in groups:
-        parts = parts | {"max_rss": _own_peak(collected, running)}
-    return Context(image=image, **parts)  # type: ignore[arg-type]
+        peak = _own_peak(peak_pages, flags, running)
+        if not flags & _PARTIAL:
+            used = _adjusted(user_ns, system_ns, run_ns, told_user_ns, told_system_ns)
+    parts = (
+        running.image if running else None,
+        *(identity or _NO_IDENTITY),
+        *(above or _NO_ANCESTORS),
+        cgroup,
+        *(used or _NO_TIMES),
+        peak,
+        *(counts if used else _NO_COUNTS),
+    )
+    return Context._make(parts)
 
 
-def _own_peak(collected: Collected, running: Running | None) -> int | None:
+def _own_peak(peak_pages: int, flags: int, running: Running | None) -> int | None:
     """Return the peak of the image in bytes, None if another's before it may have been higher."""
-    if collected.own_peak:
-        return collected.peak
+    if flags & _OWN_PEAK:
+        return peak_pages * _PAGE
     if running is None or running.earlier_peak_pages is None:
         return None
-    return collected.peak if collected.peak > running.earlier_peak_pages * _PAGE else None
+    return peak_pages * _PAGE if peak_pages > running.earlier_peak_pages else None
 
 
 def _adjusted(
@@ -227,6 +203,6 @@ def _adjusted(
     return user / _SECOND_NS, (run_ns - user) / _SECOND_NS
 
 
-def _ancestors(raw: bytes) -> Iterator[Ancestor]:
-    for pid, comm in ANCESTOR.iter_unpack(raw):
-        yield Ancestor(pid, text(comm))
+@lru_cache(maxsize=1024)  # those of the children of a process are the same
+def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
+    return tuple(Ancestor(pid, text(comm)) for pid, comm in ANCESTOR.iter_unpack(raw))

@@ -5,7 +5,6 @@ _native/event.h defines the bytes.
 
 import os
 import struct
-from enum import IntFlag
 from typing import NamedTuple
 
 from exitsnoop.notes import Process, path, text
@@ -17,7 +16,7 @@ _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
 
 
-class Flags(IntFlag):
+class Flags:
     """Bits of Evidence.flags: enum signal_evidence_flags of event.h, which says what each means."""
 
     SEEN = 1 << 0
@@ -72,7 +71,7 @@ class Memory(NamedTuple):
 class Evidence(NamedTuple):
     """Of the signal that ended a process; nothing is judged yet."""
 
-    flags: Flags
+    flags: int
     sender: Sender
     si_code: int = 0
     address: int = 0
@@ -116,7 +115,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         args_bytes > len(args),
     )
     evidence = Evidence(
-        Flags(flags),
+        flags,
         sender,
         si_code,
         address,

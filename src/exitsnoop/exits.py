@@ -43,7 +43,7 @@ class Exits(Sequence[Exit]):
         return cls(dict(zip(Exit._fields, zip(*exits, strict=True), strict=True)) if exits else {})
 
     def column(self, name: str) -> Sequence[Any]:
-        """Return the values of a field of Exit (not of a property), an exit each."""
+        """Return the values of a field of Exit, or of its context, an exit each."""
         if name not in self._columns:
             self._columns[name] = self._made(name)
         return self._columns[name]
@@ -52,7 +52,13 @@ class Exits(Sequence[Exit]):
         if name == "wall_ns":
             offset = self._wall_offset_ns
             return [boot_ns + offset for boot_ns in self.column("boot_ns")]
-        return [None] * len(self)
+        if name in Exit._fields:
+            return [None] * len(self)
+        from exitsnoop.context import NOTHING, Context  # most runs do without
+
+        contexts = [context or NOTHING for context in self.column("context")]
+        self._columns.update(zip(Context._fields, zip(*contexts, strict=True), strict=True))
+        return self._columns[name]
 
     def where(self, keep: Sequence[bool]) -> "Exits":
         """Return the exits for which keep has True."""

@@ -4,7 +4,7 @@ _native/event.h defines the bytes; evidence.py, context.py and images.py decode 
 """
 
 import struct
-from enum import IntEnum
+from functools import lru_cache
 
 HEAD = struct.Struct("=QQ")
 
@@ -12,7 +12,7 @@ Process = tuple[int, int]
 """(pid, start_boot_ns): not a PID alone, which may be used again."""
 
 
-class Kind(IntEnum):
+class Kind:
     """The second word of each record: enum note_kind of event.h, which says what each is."""
 
     SIGNAL_EVIDENCE = 1
@@ -29,11 +29,13 @@ def kind(record: bytes) -> int:
     return int(HEAD.unpack_from(record)[1])
 
 
+@lru_cache(maxsize=1024)  # names repeat
 def text(raw: bytes) -> str:
     """Return what stands before the first NUL; invalid UTF-8 is U+FFFD."""
     return raw.partition(b"\0")[0].decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=256)  # so do cgroups
 def path(names: bytes) -> str | None:
     """Return the path of names that are sent the nearest first; None for none.
 

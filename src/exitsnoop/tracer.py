@@ -70,10 +70,9 @@ class Tracer:
             fields: collect these attributes of Exit, from `uid` on. Costs what is collected; `args`
                 and `exe` a program at every exec and fork.
         unwanted: give also exits of `pids` and `tree` that the rest leaves out, with wanted False.
-        ring_bytes: size of each buffer that the kernel writes to (one for every 32 CPUs), a power of
-            two and at least a page; by default 2 MiB, and 8 with why or fields. An exit takes 56
-            bytes, and what is collected of it some hundred; exits that find no room are counted in
-            `lost`.
+        ring_bytes: size of each buffer the kernel writes to (one for every 32 CPUs), a power of two
+            and at least a page; by default 2 MiB, and 8 with why or fields. An exit takes 56 bytes,
+            and what is collected of it some hundred; exits that find no room are counted in `lost`.
 
     Raises:
         NotPermitted: a privilege is missing.

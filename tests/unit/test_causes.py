@@ -13,7 +13,7 @@ DIES = Flags.SENDER_EXITING
 MEMORY = Memory(62 << 20, 1 << 20, 0, "/app", 64 << 20)
 
 
-def case(flags: Flags = SEEN, **known: Any) -> Evidence:
+def case(flags: int = SEEN, **known: Any) -> Evidence:
     return Evidence(flags, BOB, **known)
 
 
@@ -56,7 +56,7 @@ TABLE = [
         "system call 59, forbidden by seccomp",
     ),
     (31, case(Flags.SECCOMP), "seccomp", "a system call that seccomp forbids"),
-    (31, case(Flags(0)), "unknown", "SIGSYS, not seen being sent"),
+    (31, case(0), "unknown", "SIGSYS, not seen being sent"),
     (13, case(SEEN | SELF | NO_INFO), "pipe", "closed pipe"),
     (13, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGPIPE)"),
     (14, case(SEEN | KERNEL), "timer", "alarm or interval timer (SIGALRM)"),
@@ -178,6 +178,6 @@ def test_a_stack_overflow_is_told_by_its_address(below: int, overflow: bool) -> 
 def test_no_status_is_without_a_verdict() -> None:
     for signal in range(1, 65):
         for flags in range(0, 1 << 13, 13):
-            cause = judge(signal, Evidence(Flags(flags), BOB))
+            cause = judge(signal, Evidence(flags, BOB))
             assert isinstance(cause, Cause)
             assert cause.kind in KINDS

@@ -10,6 +10,7 @@ from exitsnoop.context import Ancestor, Context
 from exitsnoop.images import Images
 from exitsnoop.notes import HEAD, Kind, args, kind, path, text
 
+PARTIAL, OWN_PEAK = 1, 2  # enum exit_context_flags of event.h
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe"})
 MS = 1_000_000
@@ -38,10 +39,8 @@ def record(
 
 
 def completed(raw: bytes, groups: frozenset[str] = ALL, known: Images | None = None) -> Context:
-    whose, collected = context.decode(raw, groups)
-    assert whose == (70, 7_000)
-    running = (known or Images()).get(70, 7_000)
-    return context.complete(collected, running, groups)
+    assert context.whose(raw) == (70, 7_000)
+    return context.decode(raw, (known or Images()).get(70, 7_000), groups)
 
 
 def execed(pid: int, start: int, raw_args: bytes, *, exe: bytes = b"", **more: int) -> bytes:
@@ -63,7 +62,7 @@ def test_all_parts_of_a_record() -> None:
         record(
             times=(30 * MS, 10 * MS, 80 * MS),
             peak=5,
-            flags=context.Flags.OWN_PEAK,
+            flags=OWN_PEAK,
             names=b"leaf\0top.slice\0\0",
             hostname=b"host\0",
             ancestors=ancestors,
@@ -93,7 +92,7 @@ def test_all_parts_of_a_record() -> None:
 
 @pytest.mark.parametrize("group", ["identity", "ancestors", "cgroup", "resources"])
 def test_only_what_was_collected_is_known(group: str) -> None:
-    found = completed(record(names=b"\0", flags=context.Flags.OWN_PEAK), frozenset({group}))
+    found = completed(record(names=b"\0", flags=OWN_PEAK), frozenset({group}))
     known = {name for name, value in found._asdict().items() if value is not None}
     assert (
         known
@@ -110,9 +109,7 @@ def test_only_what_was_collected_is_known(group: str) -> None:
 
 
 def test_a_part_of_the_threads_is_not_the_process() -> None:
-    found = completed(
-        record(times=(1, 1, 1), flags=context.Flags.PARTIAL), frozenset({"resources"})
-    )
+    found = completed(record(times=(1, 1, 1), flags=PARTIAL), frozenset({"resources"}))
     assert (found.cpu_user, found.minor_faults, found.read_bytes) == (None, None, None)
 
 

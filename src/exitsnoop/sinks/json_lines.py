@@ -6,6 +6,7 @@ from json import dumps
 from typing import Any
 
 from exitsnoop.causes import Cause, Oom
+from exitsnoop.cgroups import Container
 from exitsnoop.evidence import Sender
 from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
@@ -59,17 +60,20 @@ def _text(text: str | bytes) -> str:
     return dumps(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
+@lru_cache(maxsize=1024)  # as do the rest
 def _args(args: tuple[Sequence[str], bool]) -> str:
     words, truncated = args
     return f'{dumps(words)}, "args_truncated": {dumps(truncated)}'
 
 
+@lru_cache(maxsize=1024)
 def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
     processes, truncated = ancestors
     named = [{"pid": process.pid, "comm": process.comm} for process in processes]
     return f'{dumps(named)}, "ancestors_truncated": {dumps(truncated)}'
 
 
+@lru_cache(maxsize=1024)
 def _cause(cause: Cause) -> str:
     known = {key: value for key, value in cause._asdict().items() if value is not None}
     if cause.sender is not None:
@@ -77,6 +81,11 @@ def _cause(cause: Cause) -> str:
     if cause.oom is not None:
         known["oom"] = _oom(cause.oom)
     return dumps(known)
+
+
+@lru_cache(maxsize=1024)
+def _container(container: Container) -> str:
+    return dumps({"runtime": container.runtime, "id": container.id})
 
 
 def _oom(oom: Oom) -> dict[str, Any]:
@@ -93,12 +102,13 @@ def _sender(sender: Sender) -> dict[str, Any]:
 _WRITERS: dict[Kind, Writer] = {
     "flag": {False: "false", True: "true"}.__getitem__,
     "text": _text,
+    "seconds": "{:.9f}".format,
     "exit": lambda status: _text(describe(status)),
     "time": timestamps,
     "cause": _cause,
     "args": _args,
     "ancestors": _ancestors,
-    "container": lambda container: dumps({"runtime": container.runtime, "id": container.id}),
+    "container": _container,
 }
 _FORMATS: dict[Kind, str] = {"time": '"%s"', "age": "%.6f"}
 _UNKNOWN: dict[Kind, str] = {

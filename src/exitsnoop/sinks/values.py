@@ -42,11 +42,16 @@ def texts(column: Column, write: Writer | None, unknown: str) -> Values:
         return lambda exits: map(translated, exits.column("status"))
     if name not in COLLECTED:
         return lambda exits: exits.column(name) if write is None else map(write, exits.column(name))
-    if name == "cause":
-        return lambda exits: map(text, exits.column("cause"))
-    get = _pair(name) if column.kind in ("args", "ancestors") else attrgetter(name)
+    if name in _DERIVED:
+        get = _DERIVED[name]
+        return lambda exits: [
+            unknown if context is None else text(get(context))
+            for context in exits.column("context")
+        ]
+    if write is None:
+        return lambda exits: [unknown if value is None else value for value in exits.column(name)]
     return lambda exits: [
-        unknown if context is None else text(get(context)) for context in exits.column("context")
+        unknown if value is None else write(value) for value in exits.column(name)
     ]
 
 
@@ -70,6 +75,11 @@ def _signal_name(status: int) -> str | None:
     return None if number is None else f"SIG{wait_status.signal_name(number)}"
 
 
+# What a context has besides its fields; for lists with whether they are truncated.
+_DERIVED: dict[str, Callable[[Any], Any]] = {
+    **{name: attrgetter(name) for name in ("user", "exe", "container", "pod", "unit", "user_unit")},
+    **{name: _pair(name) for name in ("args", "ancestors")},
+}
 # Statuses repeat, so most are translated once.
 _OF_STATUS: dict[str, Callable[[int], Any]] = {
     "exit": lambda status: status,
