@@ -417,14 +417,15 @@ static void overflow(void)
 	recurse(&start);
 }
 
-static void break_filter(void) /* "break_filter process|thread|trap" */
+static void break_filter(void) /* "break_filter process|thread|trap lseek|getppid" */
 {
+	int call = is(2, "lseek") ? SYS_lseek : SYS_getppid;
 	unsigned int action = is(1, "process")	? SECCOMP_RET_KILL_PROCESS
 			      : is(1, "thread") ? SECCOMP_RET_KILL_THREAD
 						: SECCOMP_RET_TRAP;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)call, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, action),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -432,8 +433,8 @@ static void break_filter(void) /* "break_filter process|thread|trap" */
 
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
-	answer("%d", SYS_getppid);
-	syscall(SYS_getppid);
+	answer("%d", call);
+	syscall(call, -1, 0L, 0);
 }
 
 static void break_pipe(void)

@@ -163,10 +163,11 @@ def test_a_bad_address_is_no_stack_overflow(stage: Stage) -> None:
 
 @WHERE
 @pytest.mark.parametrize("action", ["process", "trap"])
-def test_seccomp(stage: Stage, where: list[str], action: str) -> None:
+@pytest.mark.parametrize("call", ["getppid", "lseek"])  # lseek: on arm64, a name for another name
+def test_seccomp(stage: Stage, where: list[str], action: str, call: str) -> None:
     with recorded(why=True) as exits:
         victim = stage.puppet()
-        number = int(victim.die(*where, "break_filter", action))
+        number = int(victim.die(*where, "break_filter", action, call))
         assert victim.wait() == -SIGSYS
     cause = cause_of(exits, victim)
     if action == "process" and not kernel_has("force_sig_seccomp"):
@@ -175,7 +176,7 @@ def test_seccomp(stage: Stage, where: list[str], action: str) -> None:
         return
     assert_only(cause, "seccomp", "syscall")
     assert cause.syscall == number
-    assert str(number) in cause.text or "getppid" in cause.text
+    assert f" {number} ({call})," in cause.text
 
 
 def test_seccomp_kills_the_only_thread(stage: Stage) -> None:
