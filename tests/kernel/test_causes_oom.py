@@ -1,5 +1,6 @@
 """The OOM killer of memory cgroups, and who only looks like its victim."""
 
+import contextlib
 from pathlib import Path
 from signal import SIGKILL
 
@@ -22,6 +23,12 @@ KUBERNETES = [
 def choose(puppet: Puppet) -> None:
     """Make it the first that the OOM killer takes."""
     Path(f"/proc/{puppet.pid}/oom_score_adj").write_text("1000")
+
+
+def spare(puppet: Puppet) -> None:
+    """Have the OOM killer not take it as well, while the memory of its victim is not free yet."""
+    with contextlib.suppress(PermissionError):  # without CAP_SYS_RESOURCE
+        Path(f"/proc/{puppet.pid}/oom_score_adj").write_text("-1000")
 
 
 def assert_oom(cause: Cause, path: str, limit: int, trigger: Puppet) -> None:
@@ -58,6 +65,7 @@ def test_another_took_the_rest(stage: Stage) -> None:
         path = group.join(victim)
         group.join(trigger)
         choose(victim)
+        spare(trigger)
         victim.ask("allocate", LIMIT * 3 // 4)
         trigger.ask("allocate", LIMIT // 2)
         assert victim.wait() == -SIGKILL
