@@ -380,21 +380,39 @@ asm(".text\n"
     "divides_here: divl %ecx\n"
     "illegal_here: ud2\n"
     "trap_here: int3\n");
+#elif defined(__aarch64__)
+asm(".text\n"
+    ".balign 4\n"
+    "illegal_here: udf #0\n"
+    "trap_here: brk #0\n");
+#endif
 extern char divide_here[], divides_here[], illegal_here[], trap_here[];
 
-static void call(void)
-{
-	char *start = is(1, "divide") ? divide_here : is(1, "illegal") ? illegal_here : trap_here;
+static const struct instruction {
+	const char *name;
+	char *start, *faults;
+} instructions[] = {
+#if defined(__x86_64__)
+	{ "divide", divide_here, divides_here },
+	{ "illegal", illegal_here, illegal_here },
+	{ "trap", trap_here, trap_here },
+#elif defined(__aarch64__) /* where a division by zero is zero */
+	{ "illegal", illegal_here, illegal_here },
+	{ "trap", trap_here, trap_here },
+	{ "misaligned", illegal_here + 2, illegal_here + 2 },
+#endif
+	{ NULL, NULL, NULL },
+};
 
-	answer("%p", (void *)(is(1, "divide") ? divides_here : start));
-	((void (*)(void))start)();
-}
-#else
-static void call(void)
+static void call(void) /* "call INSTRUCTION" */
 {
+	for (const struct instruction *instruction = instructions; instruction->name; instruction++)
+		if (is(1, instruction->name)) {
+			answer("%p", (void *)instruction->faults);
+			((void (*)(void))instruction->start)();
+		}
 	fail("this machine");
 }
-#endif
 
 static int recurse(volatile char *above);
 static int (*volatile deeper)(volatile char *) = recurse; /* GCC warns of what is meant here */
