@@ -53,14 +53,17 @@ class Session:
         whether that is all that was there; if not, there may be more though no ring is readable.
         """
 
-    def add(self, map_name: str, key: bytes, value: bytes) -> bool:
-        """Add an entry to a map; return False if its key is there. Raises SessionError."""
+    def join_tree(self, pid: bytes, start: bytes) -> bool:
+        """Add an entry to the map `tree`; return False if its key is there.
 
-    def remove(self, map_name: str, key: bytes) -> None:
-        """Remove an entry from a map, if it is there."""
+        Raises SessionError; ValueError, as the two after it, if the plan has no such map.
+        """
 
-    def is_empty(self, map_name: str) -> bool:
-        """Return whether a hash map has no entry."""
+    def leave_tree(self, pid: bytes) -> None:
+        """Remove an entry from the map `tree`, if it is there."""
+
+    def tree_members(self) -> int:
+        """Return how many entries the map `tree` has."""
 
     def lost(self) -> int:
         """Return how many exits since the start the kernel could not deliver."""

@@ -120,15 +120,15 @@ def _add_who(
         tunables["min_age_ns"] = _U64.pack(round(filters.min_age * _SECOND_NS))
     if filters.max_age is not None:
         tunables["max_age_ns"] = _U64.pack(round(filters.max_age * _SECOND_NS))
-    for name in ("pids", "tree"):
+    for name in ("pids", "tree", "ppids"):
         if pids := getattr(filters, name):
-            tunables[f"only_{name}"] = _ON
-            size = len(pids) if name == "pids" else 0
-            maps[name] = (size, [tree_entry(pid) for pid in pids])
-    for name in ("ppids", "users"):
-        if numbers := getattr(filters, name):
             tunables[_sense(filters, name)] = _ON
-            maps[name] = (len(numbers), [(_U32.pack(number), _MEMBER) for number in numbers])
+            size = 0 if name == "tree" else len(pids)
+            maps[name] = (size, [tree_entry(pid) for pid in pids])
+    if filters.users:
+        tunables[_sense(filters, "users")] = _ON
+        members = [(_U32.pack(uid), _MEMBER) for uid in filters.users]
+        maps["users"] = (len(members), members)
     if filters.names:
         tunables[_sense(filters, "names")] = _ON
         maps["names"] = (0, [(_U32.pack(0), filters.name_globs())])

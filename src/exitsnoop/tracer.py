@@ -142,11 +142,11 @@ class Tracer:
         """Add the descendants that are there already; new ones are added as they are forked."""
         grown = []
         for pid in descendants(self._filters.tree):
-            self._session.add("tree", *tree_entry(pid))
+            self._session.join_tree(*tree_entry(pid))
             grown.append(pid)
         for pid in grown:
             if has_ended(pid):  # perhaps before it was added
-                self._session.remove("tree", pid_key(pid))
+                self._session.leave_tree(pid_key(pid))
 
     def _require_no_gap(self, filters: Filters) -> None:
         """Refuse a process that ended while the program was being attached: it left no record."""
@@ -224,8 +224,8 @@ class Tracer:
     def leave_out(self, pid: int) -> None:
         """Take a process out of the tree; its descendants stay. Harmless if it is not in."""
         with self._lock:
-            if not self._closed:
-                self._session.remove("tree", pid_key(pid))
+            if self._filters.tree and not self._closed:
+                self._session.leave_tree(pid_key(pid))
 
     def close(self) -> None:
         """Detach and free everything; iteration ends at once. Harmless when closed."""
@@ -333,16 +333,14 @@ class Tracer:
         for fd, _ in self._epoll.poll(timeout):
             if fd == self._reader:
                 self._ended = True
-        self._pids.reap(self._epoll)
-        self._roots.reap(self._epoll)
-        for pid in self._parents.reap(self._epoll):
-            self._session.remove("ppids", pid_key(pid))  # whoever gets the PID next is another
+        for targets in self._all_targets():
+            targets.reap(self._epoll)
 
     def _has_finished(self) -> bool:
         """Whether no more exits are wanted."""
         if self._stopping or self._pids.all_ended or self._parents.all_ended:
             return True
-        return bool(self._filters.tree) and self._session.is_empty("tree")
+        return bool(self._filters.tree) and not self._session.tree_members()
 
     def _drain(self) -> Exits:
         # Asked before draining: what ended before the answer is in the ring by then.

@@ -11,6 +11,7 @@ from stage import Stage, adopted, kill_off, mounts
 from truth import recorded
 
 from exitsnoop import Exit, Tracer
+from exitsnoop.filters import Options
 
 NOBODY, SOMEBODY = 65534, 54321
 ID = "0123456789abcdef" * 4
@@ -50,6 +51,23 @@ def test_orphans_are_children_of_who_adopts_them(life: Stage) -> None:
         os.kill(orphan, 9)
         adopted(orphan)
     assert pids(exits) >= {parent.pid, orphan}
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+def test_who_gets_the_pid_of_a_parent_is_another(life: Stage, excluding: bool) -> None:
+    """Also if none of the parent's own children has ended before."""
+    parent = life.puppet()
+    last, other = life.puppet(), life.puppet()
+    options = Options(ppids=[parent.pid], excluding=["ppids"] if excluding else [])
+    if not excluding:
+        options["ppids"] = [parent.pid, last.pid]  # so that it goes on
+    with recorded(**options) as exits:
+        parent.die("exit", 0)
+        again = life.reused(parent.pid)
+        stranger = int(again.ask("fork", 0).split()[0])
+        own = int((other if excluding else last).ask("fork", 0).split()[0])
+    ours = {stranger, own}
+    assert pids(exits) & ours == (ours if excluding else {own})
 
 
 def test_children_end_with_their_parent(life: Stage) -> None:
@@ -108,6 +126,21 @@ def test_who_is_left_out_of_a_family(life: Stage) -> None:
         kill_off(child)
         root.die("exit", 0)
         assert pids(list(tracer)) == {root.pid, grandchild}
+
+
+def test_where_there_is_no_family_nobody_leaves_it() -> None:
+    for options in (Options(), Options(fields=["args"])):
+        with Tracer(**options) as tracer:
+            tracer.leave_out(os.getpid())
+
+
+def test_a_family_named_twice_ends_once(life: Stage) -> None:
+    root = life.puppet()
+    (child,) = map(int, root.ask("descend", 1).split())
+    with Tracer(tree=[root.pid, child, root.pid]) as tracer:
+        kill_off(child)
+        root.die("exit", 0)
+        assert pids(list(tracer)) == {root.pid, child}
 
 
 # --- users ---

@@ -159,6 +159,8 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	last_thread = is_last_thread(ctx, task, leader);
 	if (!last_thread && !per_thread)
 		return 0;
+	if (last_thread)
+		note_start_of_parent(leader);
 	if (only_tree && !has_member(&tree, leader))
 		return 0;
 	status = last_thread ? process_status(leader) : task->exit_code;

@@ -124,7 +124,8 @@ static void leave_tree(struct task_struct *leader)
 {
 	__u32 pid = leader->tgid;
 
-	bpf_map_delete_elem(&tree, &pid);
+	if (!bpf_map_delete_elem(&tree, &pid))
+		__sync_fetch_and_add(&tree_members, -1);
 	send_gone(leader, LEFT);
 }
 

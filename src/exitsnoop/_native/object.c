@@ -194,6 +194,7 @@ static const char *const counter_names[] = {
 	[LOST] = "lost",
 	[UNTRACKED] = "untracked",
 	[SIGNALS_RECORDED] = "signals_recorded",
+	[TREE_MEMBERS] = "tree_members",
 };
 
 /* Maps the variables. Returns 0 or an errno. */
@@ -203,7 +204,8 @@ static int map_counters(struct object *object)
 	void *variables;
 
 	object->variables_bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
-	variables = mmap(NULL, object->variables_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	variables = mmap(NULL, object->variables_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 bpf_map__fd(map), 0);
 	if (variables == MAP_FAILED)
 		return errno;
 	object->variables = variables;
@@ -211,7 +213,7 @@ static int map_counters(struct object *object)
 		__u32 offset = 0;
 
 		if (find_variable(object, ".bss", counter_names[i], &offset) == sizeof(__u64))
-			object->counters[i] = (const __u64 *)((const char *)variables + offset);
+			object->counters[i] = (__u64 *)((char *)variables + offset);
 	}
 	return 0;
 }
@@ -225,10 +227,33 @@ int object_load(struct object *object)
 	return error ? error : map_counters(object);
 }
 
+static struct bpf_map *tree_of(const struct object *object)
+{
+	return bpf_object__find_map_by_name(object->bpf, "tree");
+}
+
+int object_join_tree(struct object *object, const void *pid, size_t pid_size, const void *start,
+		     size_t start_size)
+{
+	int error = bpf_map__update_elem(tree_of(object), pid, pid_size, start, start_size,
+					 BPF_NOEXIST);
+
+	if (!error)
+		__atomic_fetch_add(object->counters[TREE_MEMBERS], 1, __ATOMIC_RELAXED);
+	return -error;
+}
+
+void object_leave_tree(struct object *object, const void *pid, size_t pid_size)
+{
+	if (!bpf_map__delete_elem(tree_of(object), pid, pid_size, 0)) /* it may be gone */
+		__atomic_fetch_sub(object->counters[TREE_MEMBERS], 1, __ATOMIC_RELAXED);
+}
+
 /* Returns 0, -1 with an exception set, or an errno. */
-static int fill_map(struct bpf_map *map, PyObject *entries)
+static int fill_map(struct object *object, struct bpf_map *map, PyObject *entries)
 {
 	Py_ssize_t count = PyList_Size(entries), key_size, value_size;
+	bool is_tree = map == tree_of(object);
 	char *key, *value;
 
 	for (Py_ssize_t i = 0; i < count; i++) {
@@ -237,10 +262,14 @@ static int fill_map(struct bpf_map *map, PyObject *entries)
 
 		if (!PyArg_ParseTuple(entry, "y#y#", &key, &key_size, &value, &value_size))
 			return -1;
-		error = bpf_map__update_elem(map, key, (size_t)key_size, value, (size_t)value_size,
-					     BPF_ANY);
-		if (error)
-			return -error;
+		if (is_tree)
+			error = object_join_tree(object, key, (size_t)key_size, value,
+						 (size_t)value_size);
+		else
+			error = -bpf_map__update_elem(map, key, (size_t)key_size, value,
+						      (size_t)value_size, BPF_ANY);
+		if (error && error != EEXIST)
+			return error;
 	}
 	return count < 0 ? -1 : 0;
 }
@@ -259,7 +288,7 @@ int object_fill(struct object *object, const struct plan *plan)
 			PyErr_Format(PyExc_ValueError, "no map %U", name);
 			return -1;
 		}
-		error = fill_map(map, PyTuple_GetItem(wanted, 1));
+		error = fill_map(object, map, PyTuple_GetItem(wanted, 1));
 		if (error)
 			return error;
 	}

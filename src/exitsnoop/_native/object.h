@@ -16,7 +16,7 @@
 
 #define MAX_PROGRAMS 16
 
-enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, OBJECT_COUNTERS };
+enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, TREE_MEMBERS, OBJECT_COUNTERS };
 
 struct object {
 	struct bpf_object *bpf;
@@ -26,7 +26,7 @@ struct object {
 	int ring_count;
 	void *variables; /* of exit.bpf.c, as they are now */
 	size_t variables_bytes;
-	const __u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
+	__u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
 };
 
 struct plan {
@@ -47,6 +47,13 @@ int object_attach(struct object *object);
 
 /* A counter of exit.bpf.c; 0 if this variant has none of that kind. */
 __u64 object_count(const struct object *object, enum object_counter counter);
+
+/* Adds a process to the tree, or takes one out; these are for while the program runs. Adding returns
+ * 0 or an errno: EEXIST if it is in already.
+ */
+int object_join_tree(struct object *object, const void *pid, size_t pid_size, const void *start,
+		     size_t start_size);
+void object_leave_tree(struct object *object, const void *pid, size_t pid_size);
 
 /* How many events no program saw, at most. */
 __u64 object_missed(const struct object *object);

@@ -228,65 +228,50 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 					   object_missed(&self->object));
 }
 
-static struct bpf_map *find_map(Session *self, const char *name)
+static int require_tree(Session *self)
 {
-	struct bpf_map *map;
-
 	if (require_open(self))
-		return NULL;
-	map = bpf_object__find_map_by_name(self->object.bpf, name);
-	if (!map)
-		PyErr_Format(PyExc_ValueError, "no map %s", name);
-	return map;
+		return -1;
+	if (self->object.counters[TREE_MEMBERS] &&
+	    bpf_object__find_map_fd_by_name(self->object.bpf, "tree") >= 0)
+		return 0;
+	PyErr_SetString(PyExc_ValueError, "no tree was planned");
+	return -1;
 }
 
-static PyObject *Session_add(Session *self, PyObject *args)
+static PyObject *Session_join_tree(Session *self, PyObject *args)
 {
-	Py_ssize_t key_size, value_size;
-	char *name, *key, *value;
-	struct bpf_map *map;
+	Py_ssize_t pid_size, start_size;
+	char *pid, *start;
 	int error;
 
-	if (!PyArg_ParseTuple(args, "sy#y#", &name, &key, &key_size, &value, &value_size))
+	if (!PyArg_ParseTuple(args, "y#y#", &pid, &pid_size, &start, &start_size) ||
+	    require_tree(self))
 		return NULL;
-	map = find_map(self, name);
-	if (!map)
-		return NULL;
-	error = bpf_map__update_elem(map, key, (size_t)key_size, value, (size_t)value_size,
-				     BPF_NOEXIST);
-	if (error && error != -EEXIST) {
-		raise_refusal(Py_TYPE(self), "filter", -error);
+	error = object_join_tree(&self->object, pid, (size_t)pid_size, start, (size_t)start_size);
+	if (error && error != EEXIST) {
+		raise_refusal(Py_TYPE(self), "filter", error);
 		return NULL;
 	}
 	return PyBool_FromLong(!error);
 }
 
-static PyObject *Session_remove(Session *self, PyObject *args)
+static PyObject *Session_leave_tree(Session *self, PyObject *args)
 {
-	struct bpf_map *map;
-	Py_ssize_t key_size;
-	char *name, *key;
+	Py_ssize_t pid_size;
+	char *pid;
 
-	if (!PyArg_ParseTuple(args, "sy#", &name, &key, &key_size))
+	if (!PyArg_ParseTuple(args, "y#", &pid, &pid_size) || require_tree(self))
 		return NULL;
-	map = find_map(self, name);
-	if (!map)
-		return NULL;
-	bpf_map__delete_elem(map, key, (size_t)key_size, 0); /* it may be gone */
+	object_leave_tree(&self->object, pid, (size_t)pid_size);
 	Py_RETURN_NONE;
 }
 
-static PyObject *Session_is_empty(Session *self, PyObject *args)
+static PyObject *Session_tree_members(Session *self, PyObject *Py_UNUSED(none))
 {
-	struct bpf_map *map;
-	char *name, first[64]; /* longer than any key */
-
-	if (!PyArg_ParseTuple(args, "s", &name))
+	if (require_tree(self))
 		return NULL;
-	map = find_map(self, name);
-	if (!map)
-		return NULL;
-	return PyBool_FromLong(bpf_map_get_next_key(bpf_map__fd(map), NULL, first) != 0);
+	return PyLong_FromUnsignedLongLong(object_count(&self->object, TREE_MEMBERS));
 }
 
 static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(none))
@@ -306,9 +291,9 @@ static PyMethodDef session_methods[] = {
 	{ "filenos", (PyCFunction)Session_filenos, METH_NOARGS, NULL },
 	{ "drain", (PyCFunction)Session_drain, METH_VARARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
-	{ "add", (PyCFunction)Session_add, METH_VARARGS, NULL },
-	{ "remove", (PyCFunction)Session_remove, METH_VARARGS, NULL },
-	{ "is_empty", (PyCFunction)Session_is_empty, METH_VARARGS, NULL },
+	{ "join_tree", (PyCFunction)Session_join_tree, METH_VARARGS, NULL },
+	{ "leave_tree", (PyCFunction)Session_leave_tree, METH_VARARGS, NULL },
+	{ "tree_members", (PyCFunction)Session_tree_members, METH_NOARGS, NULL },
 	{ "signals_recorded", (PyCFunction)Session_signals_recorded, METH_NOARGS, NULL },
 	{ "close", (PyCFunction)Session_close, METH_NOARGS, NULL },
 	{ NULL },

@@ -11,8 +11,8 @@
 
 const volatile bool only_pids = false; /* only the processes in `pids` */
 
-/* PID -> start of the process that has it (0 until its first event, so that whoever gets the PID
- * next is not taken for it).
+/* PID -> start of the process that has it (0 until its first event, which its own exit is at the
+ * latest; so that whoever gets the PID next is not taken for it).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -63,12 +63,13 @@ struct {
 	__type(value, __u64);
 } tree SEC(".maps");
 
-__u64 untracked; /* descendants that found no room in `tree` */
+__u64 tree_members; /* how many there are: session.c counts those that it adds and removes */
+__u64 untracked;    /* descendants that found no room in `tree` */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, __u64);
 } ppids SEC(".maps");
 
 struct {
@@ -104,7 +105,9 @@ static void join_tree(struct task_struct *child)
 	__u32 pid = child->tgid;
 	__u64 started = start_boot_ns(child);
 
-	if (bpf_map_update_elem(&tree, &pid, &started, BPF_ANY))
+	if (!bpf_map_update_elem(&tree, &pid, &started, BPF_NOEXIST))
+		__sync_fetch_and_add(&tree_members, 1);
+	else if (bpf_map_update_elem(&tree, &pid, &started, BPF_EXIST))
 		__sync_fetch_and_add(&untracked, 1);
 }
 
@@ -195,13 +198,21 @@ static bool is_below_one_of(struct exit_context *context, __u32 count)
 	return false;
 }
 
+/* Whoever has its PID after it is not taken for a parent in `ppids`. */
+static void note_start_of_parent(struct task_struct *leader)
+{
+	if (only_ppids || not_ppids)
+		has_member(&ppids, leader);
+}
+
 static bool is_of_wanted_family(struct task_struct *leader)
 {
-	__u32 ppid = leader->real_parent->tgid, uid = leader->real_cred->uid.val;
+	struct task_struct *parent = leader->real_parent->group_leader;
+	__u32 uid = leader->real_cred->uid.val;
 
-	if (only_ppids && !bpf_map_lookup_elem(&ppids, &ppid))
+	if (only_ppids && !has_member(&ppids, parent))
 		return false;
-	if (not_ppids && bpf_map_lookup_elem(&ppids, &ppid))
+	if (not_ppids && has_member(&ppids, parent))
 		return false;
 	if (only_users && !bpf_map_lookup_elem(&users, &uid))
 		return false;
