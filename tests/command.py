@@ -1,5 +1,6 @@
 """Runs the real command and waits for what it prints, never for time to pass."""
 
+import codecs
 import contextlib
 import fcntl
 import json
@@ -16,12 +17,17 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 COLUMNS = "PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE"
-# A prefix: nobody, who may read every file, so that the interpreter may be anywhere.
-UNPRIVILEGED = [
-    "setpriv",
-    *("--reuid=65534", "--regid=65534", "--clear-groups"),
-    *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
-]
+NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def become(user: list[str], capabilities: str) -> list[str]:
+    """Return the command to run another as a user with these capabilities."""
+    sets = [f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return ["setpriv", *user, *sets]
+
+
+# Nobody, who may read every file, so that the interpreter may be anywhere.
+UNPRIVILEGED = become(NOBODY, "-all,+dac_read_search")
 ROW = re.compile(r"((?:\\ |\S)*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d) +(.+)")
 
 
@@ -96,6 +102,25 @@ def tracing(
         process.communicate()
 
 
+@contextlib.contextmanager
+def running(exitsnoop: str, *words: str) -> Iterator[Running]:
+    """Run it with a pipe for standard input. Nothing of it, or of COMMAND, is left at the end."""
+    process = subprocess.Popen(
+        [exitsnoop, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield Running(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(
     command: str,
     *options: str,
@@ -153,6 +178,7 @@ class Terminal:
         finally:
             os.close(theirs)
         self._text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end in a character
 
     def resize(self, columns: int) -> None:
         size = struct.pack("=4H", 24, columns, 0, 0)
@@ -179,7 +205,7 @@ class Terminal:
     def _read(self) -> bool:
         assert select.select([self._ours], [], [], 60)[0], f"nothing after {self._text!r}"
         try:
-            self._text += os.read(self._ours, 65536).decode()
+            self._text += self._decoder.decode(os.read(self._ours, 65536))
         except OSError:  # EIO: nobody has it open any more
             return False
         return True

@@ -1,4 +1,7 @@
-"""The extension: loads and attaches the BPF programs, moves their records. Private; use Tracer."""
+"""The extension: loads and attaches the BPF programs, moves their records; drops privileges.
+
+Private; use Tracer.
+"""
 
 EXIT_EVENT: list[tuple[str, int, int]]
 SIGNAL_EVIDENCE: list[tuple[str, int, int]]
@@ -8,6 +11,12 @@ EXEC_IMAGE: list[tuple[str, int, int]]
 FORKED: list[tuple[str, int, int]]
 GONE: list[tuple[str, int, int]]
 """(field, offset, bytes) of each field of event.h's records, as the compiler laid it out."""
+
+def drop_privileges(kept: int, /) -> None:
+    """Give up all capabilities of this thread but those with their bit set; see privileges.py.
+
+    Raises OSError.
+    """
 
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).

@@ -1,4 +1,4 @@
-"""Tracer: filters in, Exit records out. The only importer of the native layer."""
+"""Tracer: filters in, Exit records out."""
 
 import contextlib
 import os

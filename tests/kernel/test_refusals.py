@@ -6,19 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import run, tracing
+from command import NOBODY, become, run, tracing
 
-# Nobody, who may still read every file: the interpreter need not be in a place open to all.
-NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+# Who may still read every file: the interpreter need not be in a place open to all.
 ROOT: list[str] = []
 BPF_ONLY = "-all,+bpf,+perfmon,+dac_read_search"
 NO_BPF = "-all,+dac_read_search"
-
-
-def become(user: list[str], capabilities: str) -> list[str]:
-    """Return the command to run another as a user with these capabilities."""
-    sets = [f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
-    return ["setpriv", *user, *sets]
 
 
 def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
@@ -73,11 +66,23 @@ def test_a_kernel_without_btf(exitsnoop: str) -> None:
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.ENOMEM])
 def test_a_refused_program(exitsnoop: str, refuse: Path, number: int) -> None:
-    result = run(exitsnoop, prefix=[str(refuse), str(number)])
+    result = run(exitsnoop, prefix=[str(refuse), "load", str(number)])
     assert (result.returncode, result.stdout) == (70, "")
     first, *log = result.stderr.splitlines()
     assert first.startswith("exitsnoop: the kernel refused the BPF program: ")
     assert any("libbpf: " in line for line in log), "what libbpf said is missing"
+
+
+def test_who_may_not_drop_privileges_does_not_trace(
+    exitsnoop: str, refuse: Path, tmp_path: Path
+) -> None:
+    for command in ([], ["--", "touch", str(tmp_path / "made")]):
+        result = run(exitsnoop, *command, prefix=[str(refuse), "capset", str(errno.EPERM)])
+        assert (result.returncode, result.stdout) == (70, "")
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("exitsnoop: the kernel does not let this process give up its priv")
+        assert "seccomp" in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_library_raises_and_never_prints(refuse: Path) -> None:
@@ -86,7 +91,7 @@ def test_the_library_raises_and_never_prints(refuse: Path) -> None:
         "try: exitsnoop.trace()\n"
         "except exitsnoop.KernelRefused as error: raise SystemExit('libbpf: ' in error.log)\n"
     )
-    result = run(sys.executable, "-c", script, prefix=[str(refuse), "22"])
+    result = run(sys.executable, "-c", script, prefix=[str(refuse), "load", "22"])
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
 
 

@@ -1,6 +1,5 @@
 """`exitsnoop -- COMMAND`: it is traced whole, and runs as if exitsnoop were not there."""
 
-import contextlib
 import json
 import os
 import pwd
@@ -8,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +15,11 @@ from command import (
     COLUMNS,
     ROW,
     UNPRIVILEGED,
-    Running,
     Terminal,
     parse_row,
     report,
     run,
+    running,
     status_text,
 )
 from stage import kill_off
@@ -44,25 +42,6 @@ LEAVES_ORPHAN = "exec 3<&0; { read line <&3; exit 5; } >/dev/null 2>&1 & exit 3"
 
 def sh(script: str) -> list[str]:
     return ["--", "/bin/sh", "-c", script]
-
-
-@contextlib.contextmanager
-def running(exitsnoop: str, *words: str) -> Iterator[Running]:
-    """Run it with a pipe for standard input. Nothing of it, or of COMMAND, is left at the end."""
-    process = subprocess.Popen(
-        [exitsnoop, *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield Running(process)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_all_of_command_and_nothing_else_is_traced(

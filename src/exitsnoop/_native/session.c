@@ -18,6 +18,7 @@
 
 #include "layout.h"
 #include "object.h"
+#include "privileges.h"
 #include "reader.h"
 
 typedef struct {
@@ -326,6 +327,11 @@ static int native_exec(PyObject *module)
 	return failed ? -1 : 0;
 }
 
+static PyMethodDef native_functions[] = {
+	{ "drop_privileges", drop_privileges, METH_O, NULL },
+	{ NULL },
+};
+
 static PyModuleDef_Slot native_slots[] = {
 	{ Py_mod_exec, native_exec },
 	{ 0, NULL },
@@ -334,6 +340,7 @@ static PyModuleDef_Slot native_slots[] = {
 static struct PyModuleDef native_module = {
 	PyModuleDef_HEAD_INIT,
 	.m_name = "exitsnoop._native",
+	.m_methods = native_functions,
 	.m_slots = native_slots,
 };
 

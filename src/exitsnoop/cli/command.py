@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from exitsnoop.cli.options import parser, wanted
 from exitsnoop.cli.output import Output, complain
-from exitsnoop.cli.show import columns, fields, follow, sink
+from exitsnoop.cli.show import columns, fields, follow, load_what_rows_need, sink
 from exitsnoop.cli.summary import Summary
+from exitsnoop.privileges import CAP_KILL, drop
 from exitsnoop.tracer import Tracer
 
 PASSED_ON = (
@@ -26,6 +27,7 @@ PASSED_ON = (
 SI_KERNEL = 0x80  # from the terminal: COMMAND is in the foreground with us, and gets it, too
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as env and the shells have it
 _ERRNO = struct.Struct("=i")
+_GO = b"!"
 
 
 def run(options: argparse.Namespace, command: list[str]) -> int:
@@ -44,16 +46,19 @@ def run(options: argparse.Namespace, command: list[str]) -> int:
     )
     output = Output(options.output)  # after the options proved right: it may empty a file
     form = sink(options, names, output)
+    load_what_rows_need(names, output)
     summary = Summary()
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
     with Tracer(**filters._asdict(), unwanted=True) as tracer:
+        child = Child(command, inherited, on_child)  # with the privileges that we have now
+        tracer.leave_out(os.getpid())
+        drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
         try:
-            child = Child(command, inherited, on_child)
+            child.start()
         except OSError as error:
             complain(f"cannot run {command[0]!r}: {error.strerror}")
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        tracer.leave_out(os.getpid())
         passer = Passer(child, tracer, linger=options.linger)
         passer.start()
         try:
@@ -70,24 +75,32 @@ def run(options: argparse.Namespace, command: list[str]) -> int:
 
 
 class Child:
-    """COMMAND, started as whoever called sudo, if that is how we run.
+    """COMMAND, as whoever called sudo, if that is how we run. It is forked now, and waits.
+
+    If it is not started, as when we end before, it ends without having run.
 
     Args:
         command: its name and arguments.
         mask: the signals that it shall have blocked.
         on_child: what SIGCHLD shall do to it, as signal.signal() has it.
-
-    Raises OSError if it cannot be run.
     """
 
     def __init__(self, command: list[str], mask: Iterable[int], on_child: Any) -> None:
-        reader, writer = os.pipe()
+        gate, self._gate = os.pipe()
+        self._refusals, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            self._become(command, mask, on_child, writer)
+            os.close(self._gate)
+            self._become(command, mask, on_child, gate, writer)
+        os.close(gate)
         os.close(writer)
         self.pidfd = os.pidfd_open(self.pid)
-        with open(reader, "rb") as pipe:
+
+    def start(self) -> None:
+        """Let it run. Raises OSError if it cannot be run."""
+        os.write(self._gate, _GO)
+        os.close(self._gate)
+        with open(self._refusals, "rb") as pipe:
             refusal = pipe.read()
         if refusal:
             self.wait()
@@ -95,10 +108,12 @@ class Child:
             raise OSError(number, os.strerror(number))
 
     def _become(
-        self, command: list[str], mask: Iterable[int], on_child: Any, writer: int
+        self, command: list[str], mask: Iterable[int], on_child: Any, gate: int, writer: int
     ) -> NoReturn:
         """Exec. What goes wrong goes to the parent; nothing of Python's may run on in here."""
         try:
+            if os.read(gate, len(_GO)) != _GO:
+                os._exit(NOT_FOUND)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores these two
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, on_child)

@@ -4,6 +4,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.fields import COLLECTED
@@ -11,6 +12,15 @@ from exitsnoop.records import Exit
 from exitsnoop.sinks import Sink
 from exitsnoop.sinks.columns import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.tracer import Tracer
+
+_IMPORTED_FOR = {
+    "user": "exitsnoop.users",
+    "container": "exitsnoop.cgroups",
+    "pod": "exitsnoop.cgroups",
+    "unit": "exitsnoop.cgroups",
+    "user_unit": "exitsnoop.cgroups",
+    "cause": "exitsnoop.syscalls",
+}
 
 
 def columns(options: argparse.Namespace) -> tuple[str, ...]:
@@ -52,6 +62,18 @@ def sink(options: argparse.Namespace, names: tuple[str, ...], output: Output) ->
         color=_wants_color(options.color, output),
         terminal_width=output.width if output.is_terminal else None,
     )
+
+
+def load_what_rows_need(names: Iterable[str], output: Output) -> None:
+    """Import what is otherwise imported when it is needed.
+
+    Without capabilities not even root can read a package in a home that only its owner may enter.
+    """
+    modules = {_IMPORTED_FOR[name] for name in names if name in _IMPORTED_FOR}
+    if output.is_terminal:
+        modules.add("unicodedata")
+    for module in modules:
+        import_module(module)
 
 
 def _wants_color(choice: str, output: Output) -> bool:

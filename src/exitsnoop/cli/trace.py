@@ -7,7 +7,8 @@ from types import FrameType
 
 from exitsnoop.cli.options import wanted
 from exitsnoop.cli.output import Output
-from exitsnoop.cli.show import columns, fields, follow, sink
+from exitsnoop.cli.show import columns, fields, follow, load_what_rows_need, sink
+from exitsnoop.privileges import drop
 from exitsnoop.tracer import Tracer
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,9 +20,11 @@ def run(options: argparse.Namespace) -> int:
     filters = wanted(options, fields=fields(names), why=options.why or "cause" in names)
     output = Output(options.output)  # after the options proved right: it may empty a file
     form = sink(options, names, output)
+    load_what_rows_need(names, output)
     # Held back until there is a tracer to stop: a signal in between must not cost the rows.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with Tracer(**filters._asdict()) as tracer:
+        drop()
         _stop_on_signals(tracer)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         follow(tracer, form, output)
