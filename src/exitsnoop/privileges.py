@@ -15,9 +15,9 @@ CAP_KILL = 5  # of capability.h: to send a signal to any process
 def drop(*, keep: Iterable[int] = ()) -> None:
     """Give up all capabilities but those to keep, and the way to get others by exec (no_new_privs).
 
-    The bounding set is emptied, too, if CAP_SETPCAP is there. Others of its user could now trace this
-    process, and take its descriptors, as it has no more capabilities than they: so it is made not
-    dumpable. Then it leaves no core either. The user stays.
+    The bounding set is emptied, too, if CAP_SETPCAP is there. Others of its user could now trace
+    this process, and take its descriptors, as it has no more capabilities than they: so it is made
+    not dumpable. Then it leaves no core either. The user stays.
 
     The kernel keeps credentials by thread: call this before there are others.
 
