@@ -5,11 +5,14 @@
 ...     print(exit.pid, exit.comm, exit.exit_code, exit.signal_name)
 """
 
-from exitsnoop.causes import Cause, Oom
-from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted, TraceError
-from exitsnoop.evidence import Sender
-from exitsnoop.records import Exit
-from exitsnoop.tracer import Tracer, trace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exitsnoop.causes import Cause, Oom
+    from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted, TraceError
+    from exitsnoop.evidence import Sender
+    from exitsnoop.records import Exit
+    from exitsnoop.tracer import Tracer, trace
 
 __all__ = [
     "Cause",
@@ -23,3 +26,21 @@ __all__ = [
     "Tracer",
     "trace",
 ]
+
+if not TYPE_CHECKING:
+    # Imported as they are asked for: the command needs few of them, and shall start fast.
+    _HOMES = {
+        "causes": ("Cause", "Oom"),
+        "errors": ("KernelRefused", "NoSuchProcess", "NotPermitted", "TraceError"),
+        "evidence": ("Sender",),
+        "records": ("Exit",),
+        "tracer": ("Tracer", "trace"),
+    }
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                from importlib import import_module
+
+                return getattr(import_module(f"exitsnoop.{home}"), name)
+        raise AttributeError(f"module 'exitsnoop' has no attribute {name!r}")

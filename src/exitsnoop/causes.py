@@ -11,37 +11,26 @@ from typing import NamedTuple
 
 from exitsnoop import status as wait_status
 from exitsnoop.evidence import Evidence, Flags, Sender
+from exitsnoop.kinds import (
+    ABRT,
+    ALRM,
+    BUS,
+    FAULTS,
+    FPE,
+    HUP,
+    ILL,
+    INT,
+    KILL,
+    PIPE,
+    QUIT,
+    SEGV,
+    SYS,
+    TIMERS,
+    VTALRM,
+    XCPU,
+    XFSZ,
+)
 from exitsnoop.names import exit_meaning, human_bytes, si_code_name, syscall_name
-from exitsnoop.status import SIGNALS
-
-KINDS = (
-    "exited",
-    "killed",
-    "self",
-    "abort",
-    "fault",
-    "oom",
-    "seccomp",
-    "pipe",
-    "timer",
-    "cpu_limit",
-    "file_limit",
-    "terminal",
-    "hangup",
-    "parent_death",
-    "namespace",
-    "tracer",
-    "kernel",
-    "unknown",
-)
-
-HUP, INT, QUIT, ABRT, KILL, PIPE, XCPU, XFSZ, SYS = (
-    SIGNALS[name] for name in "HUP INT QUIT ABRT KILL PIPE XCPU XFSZ SYS".split()
-)
-ILL, TRAP, BUS, FPE, SEGV = FAULTS = tuple(
-    SIGNALS[name] for name in "ILL TRAP BUS FPE SEGV".split()
-)
-ALRM, VTALRM, PROF = TIMERS = tuple(SIGNALS[name] for name in "ALRM VTALRM PROF".split())
 
 # include/uapi/asm-generic/siginfo.h
 SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -2, -3, -4, -5, -6
@@ -73,7 +62,7 @@ class Cause(NamedTuple):
     """Why a process ended, with what proves it. What a kind does not bring is None.
 
     Attributes:
-        kind: one of causes.KINDS; docs/causes.md tells what each means.
+        kind: one of kinds.KINDS; docs/causes.md tells what each means.
         text: one line for a person. It may quote names of processes, and so any character.
         sender: killed: who sent the signal. parent_death, namespace, tracer: who died.
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.

@@ -4,21 +4,9 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar
 
-from exitsnoop.causes import (
-    ABRT,
-    FAULTS,
-    HUP,
-    INT,
-    KILL,
-    KINDS,
-    PIPE,
-    QUIT,
-    SYS,
-    XCPU,
-    XFSZ,
-)
 from exitsnoop.exits import Exits
 from exitsnoop.fields import groups
+from exitsnoop.kinds import KINDS, SIGNALS_OF_KIND
 from exitsnoop.processes import in_first_namespace
 from exitsnoop.status import SIGNAL_NAMES
 
@@ -31,22 +19,6 @@ PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
 MAX_CGROUPS = 8  # MAX_CGROUP_FILTERS of event.h
 MAX_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES
 EXCLUDABLE = ("ppids", "users", "names", "cgroups", "containers")
-
-# Kinds that come with some signals only: the kernel side sends no others where these are asked for.
-SIGNALS_OF_KIND: dict[str, set[int]] = {
-    "exited": set(),
-    "abort": {ABRT},
-    "fault": set(FAULTS),
-    "oom": {KILL},
-    "seccomp": {SYS},
-    "pipe": {PIPE},
-    "cpu_limit": {XCPU, KILL},
-    "file_limit": {XFSZ},
-    "terminal": {INT, QUIT},
-    "hangup": {HUP},
-    "namespace": {KILL},
-    "tracer": {KILL},
-}
 
 
 class Options(TypedDict, total=False):

@@ -1,6 +1,9 @@
 """What the running kernel is like, asked of its BTF, never of its version."""
 
+import struct
 from functools import lru_cache
+
+_HEADER = struct.Struct("=4xI8xII")  # struct btf_header: its hdr_len, str_off and str_len
 
 BTF = "/sys/kernel/btf/vmlinux"
 _SOUGHT = (
@@ -43,8 +46,23 @@ def exit_has_memory() -> bool:
 def _names() -> frozenset[bytes]:
     """Return which of the names that we look for are those of a type, a variable or a constant."""
     try:
-        with open(BTF, "rb") as file:
-            description = file.read()
-    except OSError:
+        names = _all_names()
+    except (OSError, struct.error):
         return frozenset()
-    return frozenset(name for name in _SOUGHT if b"\0" + name + b"\0" in description)
+    return frozenset(name for name in _SOUGHT if b"\0" + name + b"\0" in names)
+
+
+def _all_names() -> bytes:
+    """Return the part of BTF that has the names, each ended by a NUL. Raises OSError, struct.error.
+
+    The whole has some megabytes, and the kernel gives a page at a time.
+    """
+    with open(BTF, "rb", buffering=0) as file:
+        head = file.read(_HEADER.size)
+        header_bytes, start, left = _HEADER.unpack(head)
+        file.seek(header_bytes + start)
+        parts = []
+        while left > 0 and (part := file.read(left)):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)

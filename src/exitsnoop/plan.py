@@ -68,7 +68,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         programs.append("on_fork")
     shared = rings()
     if shared.of_cpu:
-        tunables["ring_of_cpu"] = shared.of_cpu
+        tunables |= {"several_rings": _ON, "ring_of_cpu": shared.of_cpu}
     _add_statuses(filters, tunables)
     _add_who(filters, tunables, maps)
     variant = _variant(filters, unwanted=unwanted)

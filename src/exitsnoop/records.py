@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop import status as wait_status
-from exitsnoop.causes import Cause
-from exitsnoop.context import Ancestor, Context
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from exitsnoop.causes import Cause
     from exitsnoop.cgroups import Container
+    from exitsnoop.context import Ancestor, Context
 
 
 class Record(NamedTuple):
@@ -25,8 +25,8 @@ class Record(NamedTuple):
     wanted: bool
     raw_comm: bytes
     wall_ns: int
-    cause: Cause | None = None
-    context: Context | None = None
+    cause: "Cause | None" = None
+    context: "Context | None" = None
 
 
 class Exit(Record):
@@ -122,7 +122,7 @@ class Exit(Record):
         return self.context and self.context.parent_comm
 
     @property
-    def ancestors(self) -> tuple[Ancestor, ...] | None:
+    def ancestors(self) -> "tuple[Ancestor, ...] | None":
         """The processes above it, the nearest first, at most 32."""
         return self.context and self.context.ancestors
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from exitsnoop._native import Session, SessionError
 from exitsnoop.clock import wall_offset_ns
-from exitsnoop.clues import Clues
 from exitsnoop.exits import Exits, decode
 from exitsnoop.filters import Filters, Options
 from exitsnoop.plan import pid_key, plan, tree_entry
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Unpack  # typing has it since 3.11
+
+    from exitsnoop.clues import Clues
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # with what is collected of each, and that takes longer to read
@@ -64,7 +65,7 @@ class Tracer:
             min_age, max_age: processes that lived so many seconds.
             failed: what did not end with exit(0).
             signals, codes: what ended by one of these signals, or with one of these exit codes.
-            causes: what had one of these kinds of cause (causes.KINDS); implies why.
+            causes: what had one of these kinds of cause (kinds.KINDS); implies why.
             per_thread: report every thread that ends; its process ended with it if last_thread.
             why: find out the cause of each end. Costs a program at every signal that is sent.
             fields: collect these attributes of Exit, from `uid` on. Costs what is collected; `args`
@@ -97,7 +98,11 @@ class Tracer:
         self._filters = filters
         self._unwanted = unwanted
         self._groups = filters.groups()
-        self._clues = Clues(self._groups)
+        self._clues: Clues | None = None
+        if self._groups:
+            from exitsnoop import clues  # the plain path does without
+
+            self._clues = clues.Clues(self._groups)
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
         # Apart from the other: stop() must not wait for who waits to be stopped.
         self._wake_lock = threading.RLock()
@@ -130,7 +135,8 @@ class Tracer:
             for fd in (*self._session.filenos(), self._wake, *watched):
                 self._epoll.register(fd, select.EPOLLIN)
             self._grow_tree()
-            self._clues.look_around()
+            if self._clues:
+                self._clues.look_around()
             self._require_no_gap(filters)
             self._cleanup = undo.pop_all()
         self._closed = False
@@ -203,7 +209,7 @@ class Tracer:
     @property
     def unexplained(self) -> int:
         """How many processes ended by a signal of which nothing is known: kind "unknown"."""
-        return self._clues.missing
+        return self._clues.missing if self._clues else 0
 
     @property
     def ended(self) -> bool:
@@ -321,8 +327,8 @@ class Tracer:
                 self._wait(timeout)
             return self._drain()
 
-    def _completed(self, exits: Exits) -> Exits:
-        completed = self._clues.complete(exits)
+    def _completed(self, exits: Exits, clues: "Clues") -> Exits:
+        completed = clues.complete(exits)
         passing = self._filters.passing(completed)
         if not self._unwanted:
             return completed.where(passing)
@@ -347,7 +353,7 @@ class Tracer:
         finishing = self._has_finished()
         block, notes, complete = self._session.drain(BATCH)
         exits = decode(block, wall_offset_ns())
-        if notes:
+        if notes and self._clues:
             self._clues.add(notes)
         now = time.monotonic()
         self._busy = not complete or len(exits) > 1 or now - self._drained_at < ALONE_S
@@ -358,7 +364,7 @@ class Tracer:
             self._ended = True
         elif (block or notes) and self._has_finished():
             os.eventfd_write(self._wake, 1)  # what would have woken us for that is drained
-        return self._completed(exits) if exits and self._groups else exits
+        return self._completed(exits, self._clues) if exits and self._clues else exits
 
 
 def trace(**options: "Unpack[Options]") -> Tracer:

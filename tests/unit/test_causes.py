@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from exitsnoop.causes import KINDS, RULES, Cause, judge
+from exitsnoop.causes import RULES, Cause, judge
 from exitsnoop.evidence import Evidence, Flags, Memory, Sender
+from exitsnoop.kinds import KINDS
 
 BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
 SEEN, KERNEL, NO_INFO, SELF = Flags.SEEN, Flags.KERNEL, Flags.NO_INFO, Flags.SELF

@@ -10,8 +10,9 @@ import pytest
 from fakes import AT, HOSTILE, NAMES, TEXTS, Ancestor, Container, fake, record, with_text
 from jsonschema import Draft202012Validator
 
-from exitsnoop.causes import KINDS, Cause, Oom
+from exitsnoop.causes import Cause, Oom
 from exitsnoop.evidence import Sender
+from exitsnoop.kinds import KINDS
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, DEFAULT_JSON
 from exitsnoop.sinks.json_lines import JsonLines

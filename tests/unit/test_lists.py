@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from exitsnoop.causes import KINDS
 from exitsnoop.cli.lists import (
     parse_causes,
     parse_codes,
@@ -14,6 +13,7 @@ from exitsnoop.cli.lists import (
     parse_signals,
     parse_words,
 )
+from exitsnoop.kinds import KINDS
 from exitsnoop.status import SIGNALS
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from exitsnoop import cli
-from exitsnoop.causes import KINDS
 from exitsnoop.cli.options import parser, wanted
 from exitsnoop.cli.show import columns
 from exitsnoop.filters import EXCLUDABLE, Filters
+from exitsnoop.kinds import KINDS
 
 # By which words each field of Filters is asked for, and what it is then.
 GIVEN: dict[str, tuple[list[str], Any]] = {

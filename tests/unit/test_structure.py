@@ -30,6 +30,7 @@ ORDER = [
     "evidence",
     "notes",
     "names",
+    "kinds",
     "status",
 ]
 FOR_ALL = {
@@ -102,11 +103,15 @@ def test_the_guide_to_the_library_has_every_part_of_an_exit() -> None:
 
 
 def test_the_plain_path_imports_nothing_heavy() -> None:
-    script = "import sys, exitsnoop.cli; print(*sys.modules)"
+    script = "import sys, exitsnoop.cli.trace, exitsnoop.sinks.table; print(*sys.modules)"
     modules = set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
     assert not modules & {
         "asyncio",
         "dataclasses",
+        "datetime",
+        "exitsnoop.causes",
+        "exitsnoop.context",
+        "exitsnoop.images",
         "inspect",
         "json",
         "pathlib",

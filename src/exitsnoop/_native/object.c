@@ -101,9 +101,9 @@ static int choose_programs(struct object *object, PyObject *names)
 	return 0;
 }
 
-static struct bpf_map *rings_of(const struct object *object)
+static struct bpf_map *map_of(const struct object *object, const char *name)
 {
-	return bpf_object__find_map_by_name(object->bpf, "rings");
+	return bpf_object__find_map_by_name(object->bpf, name);
 }
 
 static int choose_maps(struct object *object, PyObject *maps)
@@ -114,7 +114,7 @@ static int choose_maps(struct object *object, PyObject *maps)
 		PyObject *wanted = PyDict_GetItemString(maps, bpf_map__name(map));
 		unsigned long size;
 
-		if (bpf_map__is_internal(map) || map == rings_of(object))
+		if (bpf_map__is_internal(map))
 			continue;
 		bpf_map__set_autocreate(map, wanted != NULL);
 		if (!wanted)
@@ -176,17 +176,22 @@ int object_make_rings(struct object *object, const struct plan *plan)
 			return -fd;
 		object->rings[object->ring_count++] = fd;
 	}
-	bpf_map__set_max_entries(rings_of(object), (__u32)count);
-	return -bpf_map__set_inner_map_fd(rings_of(object), object->rings[0]);
+	if (count == 1) {
+		bpf_map__set_autocreate(map_of(object, "ring"), true);
+		return -bpf_map__reuse_fd(map_of(object, "ring"), object->rings[0]);
+	}
+	bpf_map__set_autocreate(map_of(object, "rings"), true);
+	bpf_map__set_max_entries(map_of(object, "rings"), (__u32)count);
+	return -bpf_map__set_inner_map_fd(map_of(object, "rings"), object->rings[0]);
 }
 
 static int put_rings(struct object *object)
 {
 	int error = 0;
 
-	for (int i = 0; i < object->ring_count && !error; i++)
-		error = -bpf_map__update_elem(rings_of(object), &i, sizeof(i), &object->rings[i],
-					      sizeof(int), BPF_ANY);
+	for (int i = 0; object->ring_count > 1 && i < object->ring_count && !error; i++)
+		error = -bpf_map__update_elem(map_of(object, "rings"), &i, sizeof(i),
+					      &object->rings[i], sizeof(int), BPF_ANY);
 	return error;
 }
 
@@ -227,15 +232,10 @@ int object_load(struct object *object)
 	return error ? error : map_counters(object);
 }
 
-static struct bpf_map *tree_of(const struct object *object)
-{
-	return bpf_object__find_map_by_name(object->bpf, "tree");
-}
-
 int object_join_tree(struct object *object, const void *pid, size_t pid_size, const void *start,
 		     size_t start_size)
 {
-	int error = bpf_map__update_elem(tree_of(object), pid, pid_size, start, start_size,
+	int error = bpf_map__update_elem(map_of(object, "tree"), pid, pid_size, start, start_size,
 					 BPF_NOEXIST);
 
 	if (!error)
@@ -245,7 +245,7 @@ int object_join_tree(struct object *object, const void *pid, size_t pid_size, co
 
 void object_leave_tree(struct object *object, const void *pid, size_t pid_size)
 {
-	if (!bpf_map__delete_elem(tree_of(object), pid, pid_size, 0)) /* it may be gone */
+	if (!bpf_map__delete_elem(map_of(object, "tree"), pid, pid_size, 0)) /* it may be gone */
 		__atomic_fetch_sub(object->counters[TREE_MEMBERS], 1, __ATOMIC_RELAXED);
 }
 
@@ -253,7 +253,7 @@ void object_leave_tree(struct object *object, const void *pid, size_t pid_size)
 static int fill_map(struct object *object, struct bpf_map *map, PyObject *entries)
 {
 	Py_ssize_t count = PyList_Size(entries), key_size, value_size;
-	bool is_tree = map == tree_of(object);
+	bool is_tree = map == map_of(object, "tree");
 	char *key, *value;
 
 	for (Py_ssize_t i = 0; i < count; i++) {

@@ -9,18 +9,23 @@
 #ifndef EXITSNOOP_RINGS_BPF_H
 #define EXITSNOOP_RINGS_BPF_H
 
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
 
+const volatile bool several_rings = false;
 const volatile __u8 ring_of_cpu[MAX_CPUS] = { 0 };
 
-/* object.c makes the rings, and sets how many and how large. */
+/* object.c makes the rings, and says how many and how large: `ring`, or, if there are several, those in
+ * `rings`. Not always the second, as putting a map into another waits for an RCU grace period.
+ */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
-};
+} ring SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -39,12 +44,15 @@ static inline void *own_ring(void)
 /* A record to fill and to submit; NULL if the ring is full. */
 static inline void *reserve(const __u64 bytes)
 {
-	void *ring = own_ring();
+	void *own;
 
-	return ring ? bpf_ringbuf_reserve(ring, bytes, 0) : NULL;
+	if (!several_rings)
+		return bpf_ringbuf_reserve(&ring, bytes, 0);
+	own = own_ring();
+	return own ? bpf_ringbuf_reserve(own, bytes, 0) : NULL;
 }
 
-/* Both begin a note, for whose order reader.c relies on when that is: see there. */
+/* Begins a note. For the order of notes reader.c relies on when that is: see there. */
 static inline __u64 note_time(void)
 {
 	return NOTE | bpf_ktime_get_boot_ns();
@@ -53,11 +61,13 @@ static inline __u64 note_time(void)
 /* Copies a note of any size. */
 static inline void send_note(void *note, __u64 bytes)
 {
-	void *ring = own_ring();
+	void *own;
 
 	*(__u64 *)note = note_time();
-	if (ring)
-		bpf_ringbuf_output(ring, note, bytes, 0);
+	if (!several_rings)
+		bpf_ringbuf_output(&ring, note, bytes, 0);
+	else if ((own = own_ring()))
+		bpf_ringbuf_output(own, note, bytes, 0);
 }
 
 #endif

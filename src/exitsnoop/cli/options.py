@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
-from exitsnoop.causes import KINDS
 from exitsnoop.cli.lists import (
     parse_causes,
     parse_codes,
@@ -15,6 +14,7 @@ from exitsnoop.cli.lists import (
 )
 from exitsnoop.cli.output import Output
 from exitsnoop.filters import EXCLUDABLE, Filters
+from exitsnoop.kinds import KINDS
 from exitsnoop.status import SIGNAL_NAMES
 
 # What a ! before a list turns round here: Filters knows only what is wanted of these.

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from json import dumps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from exitsnoop.causes import Cause, Oom
-from exitsnoop.cgroups import Container
-from exitsnoop.evidence import Sender
 from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Kind
 from exitsnoop.sinks.values import Writer, texts, timestamps
 from exitsnoop.status import describe
+
+if TYPE_CHECKING:
+    from exitsnoop.causes import Cause, Oom
+    from exitsnoop.cgroups import Container
+    from exitsnoop.evidence import Sender
 
 
 class JsonLines:
@@ -74,7 +76,7 @@ def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _cause(cause: Cause) -> str:
+def _cause(cause: "Cause") -> str:
     known = {key: value for key, value in cause._asdict().items() if value is not None}
     if cause.sender is not None:
         known["sender"] = _sender(cause.sender)
@@ -84,15 +86,15 @@ def _cause(cause: Cause) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _container(container: Container) -> str:
+def _container(container: "Container") -> str:
     return dumps({"runtime": container.runtime, "id": container.id})
 
 
-def _oom(oom: Oom) -> dict[str, Any]:
+def _oom(oom: "Oom") -> dict[str, Any]:
     return {**oom._asdict(), "trigger": _sender(oom.trigger)}
 
 
-def _sender(sender: Sender) -> dict[str, Any]:
+def _sender(sender: "Sender") -> dict[str, Any]:
     known = sender._asdict()
     if sender.args is None:
         del known["args"], known["args_truncated"]

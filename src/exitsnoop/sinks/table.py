@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from exitsnoop import clock
-from exitsnoop.causes import Cause
 from exitsnoop.exits import Exits
 from exitsnoop.names import human_bytes
 from exitsnoop.records import Exit
@@ -14,6 +14,9 @@ from exitsnoop.sinks.escape import escape
 from exitsnoop.sinks.terminal import BOLD, BOLD_RED, YELLOW, cut, painted
 from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts
 from exitsnoop.status import describe, signal
+
+if TYPE_CHECKING:
+    from exitsnoop.causes import Cause
 
 # What may be long, and still tells something when it is cut.
 _FREE_TEXT = {"text", "cause", "args", "ancestors", "container"}
@@ -91,7 +94,7 @@ class Table:
             return describe(status)
         return painted(describe(status), BOLD_RED if signal(status) else YELLOW, width)
 
-    def _cause(self, width: int, cause: Cause) -> str:
+    def _cause(self, width: int, cause: "Cause") -> str:
         text = escape(cause.text, ascii_only=self._ascii_only, spaces=False)
         if cause.kind in _ORDINARY or not self._color:
             return text
