@@ -1,4 +1,5 @@
-# The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest.
+# The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
+# benchmarks/bench.py.
 PYTHON ?= python3
 
 VENV := .venv
@@ -10,7 +11,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 SOURCES := $(shell find src LICENSES -type f -not -path '*/__pycache__/*') \
 	LICENSE README.md meson.build pyproject.toml
-C_FILES := $(shell find src tests -name '*.[ch]')
+C_FILES := $(shell find src tests benchmarks -name '*.[ch]')
 
 # Stamps: the files that these steps make are named after the version and the machine.
 VENV_MADE := $(VENV)/made-with-$(subst /,-,$(PYTHON))
@@ -21,7 +22,8 @@ BUNDLED := build/bundled
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test test-kernels lint fix wheel clean system-packages system-packages-for-tests
+.PHONY: help build run test test-kernels bench lint fix wheel clean system-packages system-packages-for-tests \
+	system-packages-for-bench
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -39,6 +41,11 @@ test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests,
 # As root, without leaving anything behind, too.
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU
 	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" tests/vm/test-kernels $(BIN)/python $(PYTEST_ARGS)
+
+# In a mount namespace of its own: the peers need tracefs, which is not mounted everywhere.
+bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
+	$(SUDO) unshare --mount sh -euc 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$$@"' sh \
+		$(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
 lint: $(VENV)/group-lint ## look for mistakes in style and types; change nothing
 	$(BIN)/ruff check
@@ -62,6 +69,9 @@ system-packages:
 
 system-packages-for-tests:
 	@tools/system-packages test $(PYTHON)
+
+system-packages-for-bench:
+	@tools/system-packages bench $(PYTHON)
 
 $(VENV_MADE): | system-packages
 	$(PYTHON) -m venv --clear $(VENV)

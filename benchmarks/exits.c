@@ -4,7 +4,7 @@
  *   exits threads COUNT CPU...     on each of the CPUs COUNT threads
  *   exits paced COUNT RATE         COUNT processes, RATE a second
  *
- * What `processes` and `threads` print: nanoseconds an exit took, from start to start, the mean of
+ * `processes` and `threads` call themselves "storm". What they print: nanoseconds an exit took, from start to start, the mean of
  * the CPUs; and how many processes, or threads, ended in all, this one and those that led the others
  * included. What `paced` prints: for each process its PID, and the time (CLOCK_BOOTTIME, nanoseconds)
  * at which its parent was told of its end.
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +95,7 @@ static int on_each(void (*end)(int), int count, char **cpus, int cpu_count)
 	long long took, sum = 0;
 	char byte;
 
+	prctl(PR_SET_NAME, "storm");
 	if (pipe(gate) || pipe(times))
 		fail("pipe");
 	for (int i = 0; i < cpu_count; i++) {

@@ -1,0 +1,59 @@
+"""The benchmarks run, small, and count rows against the truth; nothing is judged by time."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from needs import need
+
+ROOT = Path(__file__).parents[2]
+SMALL = "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    need(os.geteuid() == 0, "the benchmarks need root")
+    need(os.path.exists("/usr/sbin/exitsnoop"), "the peer of the benchmarks is libbpf-tools")
+    document = tmp_path_factory.mktemp("bench") / "performance.md"
+    document.write_text("before\n<!-- made by make bench -->old<!-- end -->\nafter\n")
+    subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-euc"),
+            'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"',
+            *("sh", sys.executable, "-B", ROOT / "benchmarks" / "bench.py"),
+            *SMALL.split(),
+            *("--document", document),
+        ],
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return document.read_text()
+
+
+def test_the_tables_take_the_place_of_the_old_ones(report: str) -> None:
+    assert report.startswith("before\n<!-- made by make bench -->\n\n20")
+    assert report.endswith("\n\n<!-- end -->\nafter\n")
+    assert "old" not in report.split()
+
+
+def test_every_tool_has_its_figures(report: str) -> None:
+    storms = [line for line in report.splitlines() if re.match(r"\| (libbpf|exitsnoop)", line)]
+    names = {line.split(" | ")[0] for line in storms}
+    assert {"| libbpf-tools exitsnoop", "| exitsnoop", "| exitsnoop --json"} <= names
+    assert len(storms) == 6 + 4 + 3 + 2 * 4
+    assert "nan" not in report
+
+
+def test_no_row_of_ours_is_missing(report: str) -> None:
+    """As each table that counts rows says itself."""
+    (whole,) = re.findall(r"\| exitsnoop \|.*\| (.*?) \| - \|\n", report.split("###")[1])
+    assert whole == "all"
+    floods = re.findall(
+        r"\| exitsnoop[^|]* \| ([\d,]+) (?:processes|threads) \|.*\| ([\d,]+) \| -", report
+    )
+    assert len(floods) == 6
+    for exits, rows in floods:
+        assert exits == rows
