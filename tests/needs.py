@@ -16,6 +16,12 @@ def need(there: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
+def need_of_kernel(there: bool, what: str) -> None:
+    """Skip unless the kernel has it, also where CI=true: no preparation would bring it."""
+    if not there:
+        pytest.skip(f"this kernel has no {what}")
+
+
 def kernel_has(function: str) -> bool:
     """Whether the kernel has this function, which is not static: by name, not by version."""
     return f" {function}\n" in _kernel_symbols()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import pytest
-from needs import need
+from needs import need, need_of_kernel
 
 from exitsnoop import Cause, Exit
 
@@ -181,7 +181,7 @@ class Stage:
         tops = [path for path, kind, _ in mounts() if kind == "cgroup2"]
         need(bool(tops), "cgroup.kill needs cgroup2")
         path = self.cgroup(tops[0])
-        need((path / "cgroup.kill").exists(), "cgroup.kill needs Linux 5.14")
+        need_of_kernel((path / "cgroup.kill").exists(), "cgroup.kill")
         return path
 
     def __enter__(self) -> "Stage":

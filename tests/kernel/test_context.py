@@ -245,18 +245,18 @@ def test_the_end_of_a_path_that_is_too_long(life: Stage, controller: str) -> Non
 
 def test_which_hierarchy_counts(life: Stage) -> None:
     tops = cgroup_tops()
-    if tops.keys() != {"", "pids", "memory"}:
+    if len(tops) < 2:
         pytest.skip("the machine has only one version of cgroups")
     expected, joined = {}, []
     with recorded(fields=CGROUP) as exits:
-        for name in ("memory", "pids", ""):  # the later, the more it counts
+        for name in [name for name in ("memory", "pids", "") if name in tops]:  # the last counts
             joined.append(life.cgroup(tops[name]))
             puppet = life.puppet()
             for group in joined:
                 move(puppet, group)
             expected[puppet.pid] = cgroup_of(puppet.pid, name)
             end(puppet)
-    assert len(set(expected.values())) == 3
+    assert len(set(expected.values())) == len(tops)
     for pid, path in expected.items():
         assert record_of(exits, pid).cgroup == path
 
