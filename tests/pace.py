@@ -16,6 +16,11 @@ def steps(count: int) -> range:
     return range(0, count, 5 if SLOW else 1)
 
 
+def long(milliseconds: int) -> int:
+    """Return how long to do what is counted in ticks, which come late on a slow machine."""
+    return milliseconds * 4 if SLOW else milliseconds
+
+
 def within(seconds: float) -> float:
     """Return how long something takes that takes these seconds, at most, on a usual machine."""
     return seconds * 40 if SLOW else seconds

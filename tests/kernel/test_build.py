@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from command import Report, report
+from pace import some
 
-SOURCES = 200
-ERRORS = {7, 42, 77, 101, 150, 199}
-KILLED = {13, 88, 166}
-ORPHAN = 60
+SOURCES = some(200)
+ERRORS = {2, 7, 11, 16, SOURCES - 1}
+KILLED = {4, 13, 17}
+ORPHAN = 9
 
 # Make's SHELL: runs each step in a shell of its own; notes that one's PID, its own, the status.
 NOTING_SHELL = """\

@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pace import SLOW, long
 from stage import Puppet, Stage
 from truth import record_of, recorded
 
 from exitsnoop import Exit
+from exitsnoop.kernel import exit_has_memory
 
 FIELDS = (
     "cpu_user",
@@ -29,8 +31,10 @@ FIELDS = (
 )
 CLOCK_REALTIME_COARSE = 5
 TICK_S = time.clock_getres(CLOCK_REALTIME_COARSE)
+BEHIND_S = TICK_S * (25 if SLOW else 2)  # at most, what the kernel's sum may lack at the exit
 KIB, MIB = 1024, 1024 * 1024
 PAGE = os.sysconf("SC_PAGESIZE")
+MUCH = 256 * MIB  # more than this process has, whose peak a child starts with
 
 
 def finish(puppet: Puppet) -> resource.struct_rusage:
@@ -39,12 +43,12 @@ def finish(puppet: Puppet) -> resource.struct_rusage:
 
 
 def assert_cpu(record: Exit, usage: resource.struct_rusage) -> None:
-    """The same up to two ticks, and divided as the samples are: one more or less counts."""
+    """The same up to what ran since a tick, and divided as sampled: one more or less counts."""
     assert record.cpu_user is not None
     assert record.cpu_system is not None
     missing = usage.ru_utime + usage.ru_stime - record.cpu_user - record.cpu_system
-    assert -0.000_01 <= missing <= 2 * TICK_S  # wait4's are whole microseconds
-    assert abs(usage.ru_utime - record.cpu_user) <= 4 * TICK_S
+    assert -0.000_01 <= missing <= BEHIND_S  # wait4's are whole microseconds
+    assert abs(usage.ru_utime - record.cpu_user) <= 2 * BEHIND_S
 
 
 def assert_switches(record: Exit, usage: resource.struct_rusage) -> None:
@@ -53,6 +57,12 @@ def assert_switches(record: Exit, usage: resource.struct_rusage) -> None:
     assert record.involuntary_switches is not None
     assert usage.ru_nvcsw - record.voluntary_switches in (0, 1)
     assert 0 <= usage.ru_nivcsw - record.involuntary_switches <= 10
+
+
+def cpu_of_threads(pid: int) -> dict[int, float]:
+    """What each has used, in seconds, as the scheduler has measured it."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
 
 
 def is_in_memory(directory: Path) -> bool:
@@ -67,7 +77,7 @@ def assert_faults(record: Exit, usage: resource.struct_rusage) -> None:
 def test_time_in_user_mode(life: Stage) -> None:
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
-        puppet.ask("spin", 300)
+        puppet.ask("spin", long(300))
         usage = finish(puppet)
     assert usage.ru_utime > 0.2
     record = record_of(exits, puppet.pid)
@@ -78,7 +88,7 @@ def test_time_in_user_mode(life: Stage) -> None:
 def test_time_in_the_kernel(life: Stage) -> None:
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
-        puppet.ask("spin_in_kernel", 300)
+        puppet.ask("spin_in_kernel", long(300))
         usage = finish(puppet)
     assert usage.ru_stime > 0.2
     assert_cpu(record_of(exits, puppet.pid), usage)
@@ -90,7 +100,7 @@ def test_threads_that_are_gone_count(life: Stage, leader_first: bool) -> None:
         puppet = life.puppet()
         if leader_first:
             puppet.ask("hand_over")
-        puppet.ask("spin_in_threads", 8, 50)
+        puppet.ask("spin_in_threads", 8, long(50))
         usage = finish(puppet)
     assert usage.ru_utime + usage.ru_stime > 0.39
     record = record_of(exits, puppet.pid)
@@ -102,49 +112,61 @@ def test_threads_that_are_there_count(life: Stage) -> None:
     """More than a program without bpf_loop() can add up."""
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
-        puppet.ask("keep_threads", 200, 1, 16 * PAGE)
+        puppet.ask("keep_threads", 200, long(1), 16 * PAGE)
         usage = finish(puppet)
     assert usage.ru_utime + usage.ru_stime > 0.19
     assert usage.ru_minflt > 200 * 16
     record = record_of(exits, puppet.pid)
     assert_cpu(record, usage)
     assert_faults(record, usage)
-    assert record.max_rss
-    assert record.max_rss > 200 * 16 * PAGE
 
 
 @pytest.mark.parametrize("leader_first", [False, True])
 def test_each_thread_has_its_own(life: Stage, leader_first: bool) -> None:
+    """Threads that wait have given up the CPU, so the kernel's sum lacks only how they end."""
     with recorded(fields=FIELDS, per_thread=True) as exits:
         puppet = life.puppet()
         if leader_first:
             puppet.ask("hand_over")
-        puppet.ask("spin_in_threads", 3, 100)
+        puppet.ask("keep_threads", 3, long(100), PAGE)
+        told = cpu_of_threads(puppet.pid)
         puppet.die("exit", 0)
-    used = []
+    used = {}
     for record in exits:
         if record.pid == puppet.pid:
             assert record.cpu_user is not None
             assert record.cpu_system is not None
-            used.append(record.cpu_user + record.cpu_system)
-    *others, first, second, third = sorted(used)
-    assert len(others) == 1 + leader_first
-    assert max(others) < 0.05
-    assert 0.1 - TICK_S <= first <= second <= third <= 0.15
+            used[record.tid] = record.cpu_user + record.cpu_system
+    assert used.keys() == told.keys()
+    assert len(told) == 4 + leader_first
+    assert sum(used_s >= long(100) / 1000 for used_s in told.values()) == 3
+    for tid, used_s in used.items():
+        assert abs(used_s - told[tid]) <= BEHIND_S
 
 
 def test_memory_and_faults(life: Stage) -> None:
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
-        puppet.ask("fill", 256 * MIB)
+        puppet.ask("fill", MUCH)
         usage = finish(puppet)
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert usage.ru_maxrss * KIB >= 256 * MIB > ours * KIB, "before the exec it had as much as we"
+    assert usage.ru_maxrss * KIB >= MUCH > ours * KIB, "before the exec it had as much as we"
     record = record_of(exits, puppet.pid)
     assert_faults(record, usage)
     assert record.minor_faults
-    assert record.minor_faults > 256 * MIB // PAGE
+    assert record.minor_faults > MUCH // PAGE
     assert record.max_rss == usage.ru_maxrss * KIB
+
+
+def test_memory_of_threads(life: Stage) -> None:
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("keep_threads", 8, 1, MUCH // 8)
+        usage = finish(puppet)
+    record = record_of(exits, puppet.pid)
+    assert_faults(record, usage)
+    assert record.max_rss == usage.ru_maxrss * KIB
+    assert record.max_rss >= MUCH
 
 
 @pytest.mark.parametrize("how", ["vfork", "spawn"])
@@ -156,7 +178,7 @@ def test_the_peak_is_not_that_of_the_parent(life: Stage, how: str) -> None:
         puppet.die("exit", 0)
     assert told * KIB > 96 * MIB, "wait4 tells the parent's"
     peak = record_of(exits, pid).max_rss
-    if b"\0group_dead\0" in Path("/sys/kernel/btf/vmlinux").read_bytes():
+    if exit_has_memory():
         assert peak
         assert 64 * KIB < peak < 8 * MIB
     else:
@@ -177,7 +199,7 @@ def test_switches_that_it_asked_for(life: Stage) -> None:
         puppet = life.puppet()
         puppet.ask("nap", 500)
         usage = finish(puppet)
-    assert usage.ru_nvcsw > 500
+    assert usage.ru_nvcsw > 400, "a nap may be over before the CPU is given up"
     assert_switches(record_of(exits, puppet.pid), usage)
 
 
