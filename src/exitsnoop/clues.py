@@ -21,15 +21,18 @@ class Clues:
 
     Args:
         groups: what is collected, see fields.groups().
+        per_thread: whether a process has a record of each thread.
 
     Attributes:
         missing: how many ended by a signal of which nothing was seen.
     """
 
-    def __init__(self, groups: frozenset[str]) -> None:
+    def __init__(self, groups: frozenset[str], *, per_thread: bool = False) -> None:
         self.missing = 0
         self._groups = groups
         self._images = Images()
+        # Before v6.16 a thread that left with the last one, or before it, may be told after it.
+        self._end_of_image = self._images.retire if per_thread else self._images.forget
         self._evidence: dict[Process, Evidence] = {}
         self._memory: dict[int, Memory] = {}
         self._collected: dict[Process, bytes] = {}
@@ -88,7 +91,7 @@ class Clues:
         started = start_boot_ns if tid == pid else None
         running = self._images.get(pid, started)
         if last_thread:
-            self._images.forget(pid, started)
+            self._end_of_image(pid, started)
         return context.decode(record, running, self._groups) if record else context.NOTHING
 
 

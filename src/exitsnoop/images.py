@@ -6,6 +6,7 @@ The kernel side tells of every exec and fork; what ran before is looked up in /p
 import contextlib
 import os
 import struct
+from collections import deque
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ MAX_ARGS_BYTES = 16384  # of event.h
 _ARGS_UNREAD, _EXE_DELETED = 1, 2
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SWEEP_AT_LEAST = 4096
+_RETIRED = 4096  # as many as the kernel side keeps in `reported`
 
 
 class Image:
@@ -59,6 +61,7 @@ class Images:
         self._running: dict[Process, Running] = {}
         self._starts: dict[int, int] = {}  # by PID, of the latest
         self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
+        self._retired: deque[Process] = deque()
         self._sweep_at = _SWEEP_AT_LEAST
 
     def add(self, kind: int, record: bytes) -> None:
@@ -90,10 +93,7 @@ class Images:
     def forget(self, pid: int, start_boot_ns: int | None = None) -> None:
         """Drop a process that has ended; without its start, the latest that has the PID."""
         if start_boot_ns is None:
-            start_boot_ns = self._starts.get(pid)
-        if start_boot_ns is None:
-            self._before.pop(pid, None)
-            return
+            start_boot_ns = self._latest_start(pid)
         self._running.pop((pid, start_boot_ns), None)
         if self._starts.get(pid) == start_boot_ns:
             del self._starts[pid]
@@ -101,11 +101,24 @@ class Images:
         if ticks == start_boot_ns // _TICK_NS:
             del self._before[pid]
 
+    def retire(self, pid: int, start_boot_ns: int | None = None) -> None:
+        """Drop a process as forget() does, but not before _RETIRED more: threads may follow it."""
+        if start_boot_ns is None:
+            start_boot_ns = self._latest_start(pid)
+        self._retired.append((pid, start_boot_ns))
+        if len(self._retired) > _RETIRED:
+            self.forget(*self._retired.popleft())
+
     def scan(self) -> None:
         """Look up what runs now. Whose files may not be read is not known."""
         for pid in all_pids():
             with contextlib.suppress(OSError):  # it has ended
                 self._before[pid] = _look_up(pid)
+
+    def _latest_start(self, pid: int) -> int:
+        """Return when the latest that has the PID started, to a tick; -1 for none."""
+        ticks, _ = self._before.get(pid, (None, None))
+        return self._starts.get(pid, -1 if ticks is None else ticks * _TICK_NS)
 
     def _exec(self, record: bytes) -> None:
         _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (

@@ -102,7 +102,7 @@ class Tracer:
         if self._groups:
             from exitsnoop import clues  # the plain path does without
 
-            self._clues = clues.Clues(self._groups)
+            self._clues = clues.Clues(self._groups, per_thread=filters.per_thread)
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
         # Apart from the other: stop() must not wait for who waits to be stopped.
         self._wake_lock = threading.RLock()

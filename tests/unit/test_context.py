@@ -163,6 +163,16 @@ def test_images_pass_from_parent_to_child() -> None:
     assert known.get(7) == running, "per thread"
 
 
+def test_what_ran_is_known_a_little_longer_per_thread() -> None:
+    known = Images()
+    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"sh\0"))
+    known.retire(5)
+    assert known.get(5)
+    for pid in range(10_000, 20_000):
+        known.retire(pid, 2)
+    assert known.get(5) is None
+
+
 def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
     """The buffer was full; the exit that came later says how many execs there were."""
     known = Images()
