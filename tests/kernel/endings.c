@@ -5,6 +5,7 @@
  *   endings run KIND ARG            one ending
  *   endings storm COUNT SEED        COUNT endings of all kinds, some at a time
  *   endings burst PROCESSES THREADS all of them at once, every thread calling exit_group()
+ *   endings crash PROCESSES THREADS the same, every thread causing a core dump
  *   endings serve                   a child a line of input ("KIND ARG"), until end of file
  *   endings kinds                   the names of the kinds
  *   endings vforks COUNT            as fast as it goes; prints only how many were waited for
@@ -515,42 +516,57 @@ static int storm(int count, unsigned int seed)
 	return 0;
 }
 
-static atomic_int *gate;
+static int gate[2]; /* a pipe: closed means open */
 
 static void *exit_at_the_gate(void *code)
 {
-	while (!atomic_load(gate))
-		sched_yield();
+	char byte;
+
+	if (read(gate[0], &byte, 1))
+		fail("read");
 	_exit((long)code);
 }
 
-static int burst(int processes, int threads)
+static void *crash_at_the_gate(void *unused)
 {
-	static const struct kind kind = { "burst", NULL, NULL, CODE };
+	char byte;
+
+	if (read(gate[0], &byte, 1))
+		fail("read");
+	abort();
+	return unused;
+}
+
+static const struct kind at_once = { "burst", NULL, NULL, CODE };
+static const struct kind crashing = { "crash", NULL, NULL, CODE };
+
+static int burst(const struct kind *kind, void *(*at_the_gate)(void *), int processes, int threads)
+{
 	int ready[2];
 	char byte;
 
-	gate = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (gate == MAP_FAILED || pipe(ready))
-		fail("burst");
+	allow_core(1);
+	if (pipe(gate) || pipe(ready))
+		fail("pipe");
 	for (int i = 0; i < processes; i++) {
 		long long now = boot_clock();
 		pid_t pid = fork();
 
 		if (!pid) {
+			close(gate[1]);
 			for (int t = 1; t < threads; t++)
-				start_thread(exit_at_the_gate, (i + t) & 0xff);
+				start_thread(at_the_gate, (i + t) & 0xff);
 			if (write(ready[1], "", 1) != 1)
 				fail("write");
-			exit_at_the_gate((void *)(long)(i & 0xff));
+			at_the_gate((void *)(long)(i & 0xff));
 		}
-		started[pid] = (struct started){ now, &kind, threads };
+		started[pid] = (struct started){ now, kind, threads };
 		children++;
 	}
 	for (int i = 0; i < processes; i++)
 		if (read(ready[0], &byte, 1) != 1)
 			fail("read");
-	atomic_store(gate, 1);
+	close(gate[1]);
 	reap_rest();
 	return 0;
 }
@@ -649,7 +665,9 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "storm") && argc == 4)
 		return storm(atoi(argv[2]), (unsigned int)atoi(argv[3]));
 	if (!strcmp(mode, "burst") && argc == 4)
-		return burst(atoi(argv[2]), atoi(argv[3]));
+		return burst(&at_once, exit_at_the_gate, atoi(argv[2]), atoi(argv[3]));
+	if (!strcmp(mode, "crash") && argc == 4)
+		return burst(&crashing, crash_at_the_gate, atoi(argv[2]), atoi(argv[3]));
 	if (!strcmp(mode, "serve"))
 		return serve();
 	fprintf(stderr, "endings: see the top of its source\n");

@@ -1,16 +1,12 @@
 """What a Tracer attaches, as bpftool tells; and all that it can collect, together."""
 
-import contextlib
-import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import pytest
-from needs import need
+from loaded import attached_programs
 from stage import Stage, kill_off
 from truth import recorded
 
@@ -20,21 +16,6 @@ from exitsnoop.kernel import tracepoints_are_preemptible
 ON_EXIT = {"on_exit"}
 if tracepoints_are_preemptible():
     ON_EXIT |= {f"on_exit_if_missed_{n}" for n in (1, 2, 3)}
-
-
-def attached() -> list[str]:
-    """Return the names of the programs that this process has attached, with a link each."""
-    bpftool = shutil.which("bpftool", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    need(bool(bpftool), "the names of programs need bpftool")
-    names = []
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # that of the directory itself
-            lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
-            fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-            if "link_type" in fields:
-                command = [str(bpftool), "--json", "prog", "show", "id", fields["prog_id"]]
-                names.append(json.loads(subprocess.check_output(command))["name"])
-    return names
 
 
 @pytest.mark.parametrize(
@@ -52,10 +33,10 @@ def attached() -> list[str]:
     ],
 )
 def test_no_more_is_attached_than_needed(options: dict[str, Any], more: set[str]) -> None:
-    assert attached() == []
+    assert attached_programs() == []
     with Tracer(**options):
-        assert sorted(attached()) == sorted(ON_EXIT | more)
-    assert attached() == []
+        assert sorted(attached_programs()) == sorted(ON_EXIT | more)
+    assert attached_programs() == []
 
 
 @pytest.mark.parametrize("leader_first", [False, True])

@@ -61,15 +61,6 @@ def test_storm_under_load(endings: Path, seed: int) -> None:
     assert_same(exits, truth)
 
 
-@pytest.mark.parametrize("threads", [2, 9, 40])
-@pytest.mark.usefixtures("busy_cpus")
-def test_many_threads_of_many_processes_at_once(endings: Path, threads: int) -> None:
-    with recorded() as exits:
-        truth = run(endings, "burst", some(300), threads)
-    assert len(truth) == some(300)
-    assert_same(exits, truth)
-
-
 def test_zombie_that_nobody_waits_for() -> None:
     with recorded() as exits:
         zombie = subprocess.Popen(["/bin/sh", "-c", "kill -TERM $$"])

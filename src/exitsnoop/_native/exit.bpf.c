@@ -29,7 +29,8 @@ const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
 const volatile bool preemptible = false;   /* the kernel may preempt a program of a tracepoint */
 const volatile bool send_unwanted = false; /* also what the filters leave out, marked */
 
-__u64 lost; /* exits that found no room in their ring */
+__u64 lost;	   /* exits that found no room in their ring */
+__u64 turned_away; /* threads that could have been the last of a process that had been reported */
 
 struct task_id {
 	__u64 start_boot_ns;
@@ -75,7 +76,10 @@ static bool speaks_for_process(struct task_struct *task, struct task_struct *lea
 		return false;
 	if (!(task->signal->flags & SIGNAL_GROUP_EXIT) && task != leader && leader->mm)
 		return false;
-	return is_first_to_report(leader);
+	if (is_first_to_report(leader))
+		return true;
+	__sync_fetch_and_add(&turned_away, 1);
+	return false;
 }
 
 static bool is_last_thread(const __u64 *ctx, struct task_struct *task, struct task_struct *leader)
