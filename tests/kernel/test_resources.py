@@ -6,6 +6,7 @@ given up for the last time. What ran since the last tick or switch is not in the
 
 import os
 import resource
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from stage import Puppet, Stage
 from truth import record_of, recorded
 
 from exitsnoop import Exit
-from exitsnoop.kernel import exit_has_memory
+from exitsnoop.kernel import exit_has_memory, has_loops
 
 FIELDS = (
     "cpu_user",
@@ -61,8 +62,11 @@ def assert_switches(record: Exit, usage: resource.struct_rusage) -> None:
 
 def cpu_of_threads(pid: int) -> dict[int, float]:
     """What each has used, in seconds, as the scheduler has measured it."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
+    used = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        used_ns, *_ = (task / "schedstat").read_text().split()
+        used[int(task.name)] = int(used_ns) / 1e9
+    return used
 
 
 def is_in_memory(directory: Path) -> bool:
@@ -109,7 +113,6 @@ def test_threads_that_are_gone_count(life: Stage, leader_first: bool) -> None:
 
 
 def test_threads_that_are_there_count(life: Stage) -> None:
-    """More than a program without bpf_loop() can add up."""
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
         puppet.ask("keep_threads", 200, long(1), 16 * PAGE)
@@ -119,6 +122,20 @@ def test_threads_that_are_there_count(life: Stage) -> None:
     record = record_of(exits, puppet.pid)
     assert_cpu(record, usage)
     assert_faults(record, usage)
+
+
+def test_more_threads_at_once_than_can_be_added_up(life: Stage) -> None:
+    """None is gone when the first of them goes on after a core dump; bpf_loop() counts them all."""
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("keep_threads", 200, 1, 16 * PAGE)
+        puppet.process.send_signal(signal.SIGQUIT)
+        usage = puppet.usage()
+    record = record_of(exits, puppet.pid)
+    if has_loops():
+        assert_faults(record, usage)
+    else:
+        assert {getattr(record, field) for field in FIELDS if field != "max_rss"} == {None}
 
 
 @pytest.mark.parametrize("leader_first", [False, True])
