@@ -211,6 +211,7 @@ def test_time_is_that_of_the_exit(exitsnoop: str, options: list[str], zone: str)
     assert earliest <= text <= latest or latest < earliest  # the latter at midnight
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "label"),
     [
@@ -317,6 +318,7 @@ def test_pid_that_ends_while_it_starts_is_never_waited_for(exitsnoop: str) -> No
             assert str(child.pid) in errors
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     "pid", ["abc", "0", "-1", "", "1,,2", "1,x", "12abc", "1.5", "99999999", "+5", " 5", "1_0"]
 )
@@ -351,6 +353,7 @@ def test_per_thread_with_pid_goes_on_until_the_last_thread(exitsnoop: str, endin
     assert tracer.process.returncode == 0
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     "name",
     [

@@ -33,6 +33,7 @@ def without(*left_out: tuple[str, str]) -> list[tuple[str, str]]:
     return [end for end in ALL if end not in left_out]
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

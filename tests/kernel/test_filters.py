@@ -364,6 +364,7 @@ def test_what_has_ended_is_not_remembered(life: Stage) -> None:
         assert not images._before.keys() & ended
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

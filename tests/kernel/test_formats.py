@@ -67,6 +67,7 @@ def keys_of(columns: list[str]) -> list[str]:
     return keys
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "keys"),
     [
@@ -166,6 +167,7 @@ def test_csv_is_read_as_it_happened(exitsnoop: str, endings: Path, tmp_path: Pat
     )
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "titles"),
     [
@@ -206,6 +208,7 @@ def assert_printable(text: str, *line_ends: str) -> None:
     assert not [c for c in text if not c.isprintable() and c not in line_ends]
 
 
+@pytest.mark.no_kernel
 def test_no_name_breaks_json(
     exitsnoop: str, hostile: tuple[bytes, list[bytes]], tmp_path: Path
 ) -> None:
@@ -217,6 +220,7 @@ def test_no_name_breaks_json(
     assert record["args"] == [word.decode("utf-8", "replace") for word in command]
 
 
+@pytest.mark.no_kernel
 def test_no_name_breaks_csv(
     exitsnoop: str, hostile: tuple[bytes, list[bytes]], tmp_path: Path
 ) -> None:
@@ -230,6 +234,7 @@ def test_no_name_breaks_csv(
     assert len(words) == len(command)
 
 
+@pytest.mark.no_kernel
 def test_no_name_breaks_the_table(
     exitsnoop: str, hostile: tuple[bytes, list[bytes]], tmp_path: Path
 ) -> None:

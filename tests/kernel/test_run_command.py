@@ -124,6 +124,7 @@ def test_command_is_not_run_untraced(exitsnoop: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -55,6 +55,7 @@ def test_rows_are_not_cut_in_a_pipe(exitsnoop: str, endings: Path) -> None:
     assert [line.endswith(LONG) for line in result.stdout.splitlines()] == [False, *[True] * 3]
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     ("options", "no_color", "on_terminal", "in_pipe"),
     [

@@ -92,6 +92,7 @@ def test_what_passes_a_filter(exitsnoop: str, options: list[str], passing: list[
     assert tracer.process.returncode == 0
 
 
+@pytest.mark.no_kernel
 @pytest.mark.parametrize(
     "options",
     [
