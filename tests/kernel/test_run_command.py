@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import truth
 from command import (
     COLUMNS,
+    NOBODY,
     ROW,
     UNPRIVILEGED,
     Terminal,
@@ -22,6 +24,7 @@ from command import (
     running,
     status_text,
 )
+from needs import need
 from stage import kill_off
 
 from exitsnoop.status import signal_name
@@ -301,6 +304,26 @@ def test_under_sudo_command_runs_as_who_called_it(exitsnoop: str, tmp_path: Path
     assert told.status == 3
     assert {e["uid"] for e in told.exits} == {nobody.pw_uid}
     assert told.exits[-1]["pid"] == int(pid)
+
+
+def test_under_the_real_sudo(exitsnoop: str, tmp_path: Path) -> None:
+    """With rules that only it sees: nobody may run anything as root."""
+    need(bool(shutil.which("sudo")), "sudo is not installed")
+    rules, rows = tmp_path / "sudoers", tmp_path / "rows"
+    rules.write_text("nobody ALL=(root) NOPASSWD: ALL\n")
+    rules.chmod(0o440)
+    hide = 'mount --bind "$0" /etc/sudoers && exec "$@"'
+    apart = ["unshare", "--mount", "sh", "-c", hide, str(rules)]
+    as_nobody = ["setpriv", *NOBODY, "--inh-caps=-all", "--ambient-caps=-all"]
+    script = "id -ru; id -rg; grep -E 'CapEff|NoNewPrivs' /proc/self/status; echo $HOME; exit 3"
+    told = report(exitsnoop, rows, *sh(script), prefix=[*apart, *as_nobody, "sudo", "-n"])
+    home = pwd.getpwnam("nobody").pw_dir
+    assert told.stdout.splitlines() == [
+        *("65534", "65534"),
+        *(f"CapEff:\t{0:016x}", "NoNewPrivs:\t0"),
+        home,
+    ]
+    assert (told.status, told.exits[-1]["uid"], rows.stat().st_uid) == (3, 65534, 0)
 
 
 def test_under_sudo_of_a_user_without_a_name(exitsnoop: str, tmp_path: Path) -> None:
