@@ -101,7 +101,7 @@ class Run:
         if not ids:
             return None
         shown = subprocess.check_output(["bpftool", "prog", "show", "-j"])
-        return sum(p.get("run_time_ns", 0) for p in json.loads(shown) if p["id"] in ids)
+        return sum(int(p.get("run_time_ns", 0)) for p in json.loads(shown) if p["id"] in ids)
 
     def memory(self) -> tuple[int, int]:
         """The most bytes that it had resident, and how many it has."""

@@ -56,15 +56,15 @@ TABLE = "exitsnoop"
 JSON = "exitsnoop --json"
 ALL = "exitsnoop --json -w, every field"
 
-_JSON_ROW = {"is_row": re.compile(rb'"comm": "storm"'), "pid": re.compile(rb'"pid": (\d+)')}
+_JSON_ROW = (re.compile(rb'"comm": "storm"'), re.compile(rb'"pid": (\d+)'))
 
 TOOLS = [
     Tool(C_TOOL, ["/usr/sbin/exitsnoop"], ["-T"], "libbpf-tools"),
     Tool(TABLE, [EXITSNOOP], ["--per-thread"]),
     Tool(f"{TABLE}, to a pipe", [EXITSNOOP], ["--per-thread"]),
-    Tool(JSON, [EXITSNOOP, "--json"], ["--per-thread"], **_JSON_ROW),
-    Tool(f"{JSON}, to a pipe", [EXITSNOOP, "--json"], ["--per-thread"], **_JSON_ROW),
-    Tool(ALL, [EXITSNOOP, "--json", "-w", "-o", EVERYTHING], ["--per-thread"], **_JSON_ROW),
+    Tool(JSON, [EXITSNOOP, "--json"], ["--per-thread"], "", *_JSON_ROW),
+    Tool(f"{JSON}, to a pipe", [EXITSNOOP, "--json"], ["--per-thread"], "", *_JSON_ROW),
+    Tool(ALL, [EXITSNOOP, "--json", "-w", "-o", EVERYTHING], ["--per-thread"], "", *_JSON_ROW),
     Tool("bpftrace", ["bpftrace", "-e", PROGRAM], [], "bpftrace"),
     Tool(
         "forkstat -e exit",
