@@ -47,11 +47,13 @@ bench: system-packages-for-bench build ## measure it beside its peers, as root; 
 	$(SUDO) unshare --mount sh -euc 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$$@"' sh \
 		$(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
-lint: $(VENV)/group-lint ## look for mistakes in style and types; change nothing
+# The analyzer needs what the build generates; the BPF programs have the verifier.
+lint: $(VENV)/group-lint $(COMPILED) ## look for mistakes in style, types and C; change nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(BIN)/clang-tidy -p build/meson --quiet $(filter-out %.bpf.c,$(wildcard src/exitsnoop/_native/*.c))
 
 fix: $(VENV)/group-lint ## mend what lint can mend
 	$(BIN)/ruff check --fix
