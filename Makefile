@@ -18,12 +18,13 @@ VENV_MADE := $(VENV)/made-with-$(subst /,-,$(PYTHON))
 INSTALLED := $(VENV)/installed
 COMPILED := build/compiled
 BUNDLED := build/bundled
+SANITIZED := build/sanitized
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test test-kernels bench lint fix wheel clean system-packages system-packages-for-tests \
-	system-packages-for-bench
+.PHONY: help build run test test-kernels test-sanitized bench lint fix wheel clean system-packages \
+	system-packages-for-tests system-packages-for-bench
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -46,6 +47,19 @@ test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/ke
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
 	$(SUDO) unshare --mount sh -euc 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$$@"' sh \
 		$(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
+
+# Leaks are for tests/kernel/test_leaks.py: the interpreter itself leaves memory behind at its end. The
+# sanitizers are preloaded into all that the tests start; what is to die of a signal there must.
+SANITIZING = env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/$(SANITIZED)/site \
+	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 \
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)"
+IS_SANITIZED := from exitsnoop import _native; assert b"__asan_init" in open(_native.__file__, "rb").read()
+
+test-sanitized: system-packages-for-tests build $(SANITIZED)/built $(VENV)/group-test ## run tests with ASan and UBSan in the extension
+	$(SANITIZING) $(BIN)/python -c '$(IS_SANITIZED)'
+	$(SUDO) $(SANITIZING) CI="$$CI" $(BIN)/python -m pytest -p no:cacheprovider \
+		$(or $(PYTEST_ARGS),-k 'not test_age' $(patsubst %,tests/kernel/test_%.py,library filters why refusals))
 
 # The analyzer needs what the build generates; the BPF programs have the verifier.
 lint: $(VENV)/group-lint $(COMPILED) ## look for mistakes in style, types and C; change nothing
@@ -92,6 +106,15 @@ $(COMPILED): $(SOURCES) $(VENV)/group-build
 
 $(INSTALLED): $(COMPILED)
 	$(PIP) install --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
+$(SANITIZED)/built: $(SOURCES) $(VENV)/group-build
+	rm -rf $(SANITIZED)/site
+	$(TOOLS) $(PIP) install --no-deps --no-build-isolation --target $(SANITIZED)/site \
+		--config-settings build-dir=$(SANITIZED)/meson \
+		--config-settings setup-args=-Db_sanitize=address,undefined \
+		--config-settings setup-args=-Db_lundef=false \
+		--config-settings setup-args=-Dc_args='-g -fno-omit-frame-pointer -fno-sanitize-recover=all' .
 	@touch $@
 
 # meson-python names the Python that it ran on, although the extension is compiled for 3.10's ABI.
