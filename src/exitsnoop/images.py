@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from exitsnoop.notes import Kind, Process, args, path
-from exitsnoop.processes import all_pids, stat
+from exitsnoop.processes import all_pids, exists, stat
 
 HEAD = struct.Struct("=QQQQQIIIIQ")
 FORKED = struct.Struct("=QQQQQII")
@@ -139,8 +139,7 @@ class Images:
 
     def _sweep(self) -> None:
         """Drop those of whose end nobody told, as the buffer was full."""
-        alive = set(all_pids())
-        ended = [process for process in self._running if process[0] not in alive]
+        ended = [process for process in self._running if not exists(process[0])]
         # They may still be on their way to us: of the youngest ones the exits are not read yet.
         for pid, start_boot_ns in ended[: len(ended) // 2]:
             self.forget(pid, start_boot_ns)

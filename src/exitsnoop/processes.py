@@ -12,6 +12,17 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
+def exists(pid: int) -> bool:
+    """Return whether there is a process with this PID, also where /proc hides it (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
+
+
 def stat(pid: int) -> list[bytes]:
     """Return the fields of /proc/PID/stat that follow the name: state, ppid and so on.
 

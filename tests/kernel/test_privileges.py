@@ -172,3 +172,18 @@ def test_so_they_can_on_a_terminal(
         assert terminal.line("日本").endswith("…")
         victim.die("break_filter", "process")
         assert "getppid" in terminal.line("signal 31 (SYS)")
+
+
+def test_who_lives_is_known_where_proc_hides_it() -> None:
+    """As from nobody, where it is mounted with hidepid; not from root, whose group is let in."""
+    script = (
+        "import subprocess\n"
+        "from exitsnoop.processes import all_pids, exists\n"
+        "gone = subprocess.Popen(['true'])\n"
+        "gone.wait()\n"
+        "print(1 in all_pids(), exists(1), exists(gone.pid))\n"
+    )
+    hide = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
+    apart = ["unshare", "--mount", "sh", "-c", hide, "sh", *become(NOBODY, "-all,+dac_read_search")]
+    result = run(sys.executable, "-c", script, prefix=apart)
+    assert result.stdout == "False True False\n"
