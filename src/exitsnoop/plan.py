@@ -39,6 +39,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     switches = {
         "failed": filters.failed,
         "per_thread": filters.per_thread,
+        "tells_last_thread": exit_has_memory(),  # by the same commit
         "preemptible": preemptible,
         "send_unwanted": unwanted,
         "why": filters.why,

@@ -21,11 +21,12 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Tunables: set before loading, so the verifier removes what this run does not ask for. */
-const volatile bool failed = false;	   /* only a status other than 0 */
-const volatile bool per_thread = false;	   /* a record for every thread */
-const volatile bool only_statuses = false; /* only those in the next two */
-const volatile __u64 signal_set = 0;	   /* bit N-1: ended by signal N */
-const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
+const volatile bool failed = false;	       /* only a status other than 0 */
+const volatile bool per_thread = false;	       /* a record for every thread */
+const volatile bool only_statuses = false;     /* only those in the next two */
+const volatile __u64 signal_set = 0;	       /* bit N-1: ended by signal N */
+const volatile __u64 code_set[4] = { 0 };      /* bit N: exited with code N */
+const volatile bool tells_last_thread = false; /* the event says whether it is the last one's */
 const volatile bool preemptible = false;   /* the kernel may preempt a program of a tracepoint */
 const volatile bool send_unwanted = false; /* also what the filters leave out, marked */
 
@@ -84,9 +85,7 @@ static bool speaks_for_process(struct task_struct *task, struct task_struct *lea
 
 static bool is_last_thread(const __u64 *ctx, struct task_struct *task, struct task_struct *leader)
 {
-	struct trace_event_raw_sched_process_exit___since_6_16 *record = NULL;
-
-	if (bpf_core_field_exists(record->group_dead))
+	if (tells_last_thread)
 		return ctx[1] & 0xff;
 	return speaks_for_process(task, leader);
 }

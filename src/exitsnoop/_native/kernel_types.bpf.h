@@ -307,13 +307,6 @@ struct task_struct___before_5_5 {
 	__u64 real_start_time;
 };
 
-/* Since Linux kernel commit 3e816361e94a ("sched/tracepoints: Move and extend the
- * sched_process_exit() tracepoint") (in v6.16) the event says whether it is the last thread's.
- */
-struct trace_event_raw_sched_process_exit___since_6_16 {
-	_Bool group_dead;
-};
-
 #pragma clang attribute pop
 
 #endif
