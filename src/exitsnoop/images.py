@@ -20,7 +20,7 @@ MAX_ARGS_BYTES = 16384  # of event.h
 _ARGS_UNREAD, _EXE_DELETED = 1, 2
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SWEEP_AT_LEAST = 4096
-_RETIRED = 4096  # as many as the kernel side keeps in `reported`
+RETIRED = 4096  # as many as the kernel side keeps in `reported`
 
 
 class Image:
@@ -102,11 +102,11 @@ class Images:
             del self._before[pid]
 
     def retire(self, pid: int, start_boot_ns: int | None = None) -> None:
-        """Drop a process as forget() does, but not before _RETIRED more: threads may follow it."""
+        """Drop a process as forget() does, but not before RETIRED more: threads may follow it."""
         if start_boot_ns is None:
             start_boot_ns = self._latest_start(pid)
         self._retired.append((pid, start_boot_ns))
-        if len(self._retired) > _RETIRED:
+        if len(self._retired) > RETIRED:
             self.forget(*self._retired.popleft())
 
     def scan(self) -> None:

@@ -12,6 +12,7 @@ from truth import recorded
 
 from exitsnoop import Exit, Tracer
 from exitsnoop.filters import Options
+from exitsnoop.images import RETIRED
 
 NOBODY, SOMEBODY = 65534, 54321
 ID = "0123456789abcdef" * 4
@@ -359,6 +360,8 @@ def test_what_has_ended_is_not_remembered(life: Stage) -> None:
         assert ended <= pids(list(tracer))
         assert tracer._clues
         images = tracer._clues._images
+        for number in range(RETIRED):  # so many others end
+            images.retire(-1 - number, 0)
         assert not {pid for pid, _ in images._running} & ended
         assert not images._starts.keys() & ended
         assert not images._before.keys() & ended

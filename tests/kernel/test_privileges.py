@@ -170,7 +170,7 @@ def test_so_they_can_on_a_terminal(
         terminal.line("PCOMM")
         subprocess.run([program, "本" * 300], check=True)
         assert terminal.line("日本").endswith("…")
-        victim.die("break_filter", "process")
+        victim.die("break_filter", "trap")
         assert "getppid" in terminal.line("signal 31 (SYS)")
 
 

@@ -125,14 +125,14 @@ def test_threads_that_are_there_count(life: Stage) -> None:
 
 
 def test_more_threads_at_once_than_can_be_added_up(life: Stage) -> None:
-    """None is gone when the first of them goes on after a core dump; bpf_loop() counts them all."""
+    """If none is gone when the first of them goes on after a core dump; bpf_loop() counts all."""
     with recorded(fields=FIELDS) as exits:
         puppet = life.puppet()
         puppet.ask("keep_threads", 200, 1, 16 * PAGE)
         puppet.process.send_signal(signal.SIGQUIT)
         usage = puppet.usage()
     record = record_of(exits, puppet.pid)
-    if has_loops():
+    if has_loops() or record.minor_faults is not None:
         assert_faults(record, usage)
     else:
         assert {getattr(record, field) for field in FIELDS if field != "max_rss"} == {None}
