@@ -41,7 +41,7 @@ test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests,
 
 # As root, without leaving anything behind, too.
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU
-	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" tests/vm/test-kernels $(BIN)/python $(PYTEST_ARGS)
+	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" $(BIN)/python -B tests/vm/kernels.py $(PYTEST_ARGS)
 
 # In a mount namespace of its own: the peers need tracefs, which is not mounted everywhere.
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md

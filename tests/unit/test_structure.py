@@ -9,6 +9,7 @@ from pathlib import Path
 import exitsnoop
 from exitsnoop import Exit, Tracer
 from exitsnoop.cli.options import parser
+from exitsnoop.fields import ALWAYS, COLLECTED
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "exitsnoop"
@@ -100,6 +101,13 @@ def test_the_guide_to_the_library_has_every_part_of_an_exit() -> None:
     guide = (ROOT / "docs" / "library.md").read_text()
     parts = [*Exit._fields, *(n for n, m in vars(Exit).items() if isinstance(m, property))]
     assert not [part for part in parts if f"`{part}`" not in guide and part[0] != "_"]
+
+
+def test_the_tables_of_the_kernels_have_every_field() -> None:
+    """They are made by tests/vm/kernels.py, which takes a while."""
+    rows = (ROOT / "docs" / "kernels.md").read_text().splitlines()
+    for field in (*ALWAYS, *COLLECTED):
+        assert any(row.startswith(f"| `{field}` |") for row in rows), field
 
 
 def test_the_plain_path_imports_nothing_heavy() -> None:
