@@ -55,9 +55,10 @@ class Part(NamedTuple):
 
 def parts() -> list[Part]:
     """Each test is in one; that of the OOM killer in two, which differs by version of cgroups."""
-    races = ("test_programs.py", "test_races.py", "test_rings.py", "test_truth.py")
-    causes = [path.name for path in TESTS.glob("test_causes_*.py")]
-    causes += ["test_build.py", "test_check.py", "test_terminal.py", "test_why.py"]
+    of_races = "causes_several programs races rings truth"
+    races = {f"test_{name}.py" for name in of_races.split()}
+    causes = {path.name for path in TESTS.glob("test_causes_*.py")} - races
+    causes |= {"test_build.py", "test_check.py", "test_terminal.py", "test_why.py"}
     others = {path.name for path in TESTS.glob("test_*.py")} - {*races, *causes}
     return [
         _part("causes", 1, "unified", *causes),
