@@ -1,9 +1,11 @@
 """The table: the sample of the original tool, to the letter; any text is one cell."""
 
 import re
+import struct
 import time
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +82,18 @@ def test_local_time(title: str, shown: str) -> None:
     table = Table(TIMED)
     assert table.header().startswith(title)
     assert table.rows([record()]).startswith(shown)
+
+
+def test_a_zone_s_name_is_escaped(tmp_path: Path) -> None:
+    """It comes from a file, of which $TZ may be the path."""
+    name = b"\x1b[31m\n\0"
+    head = b"TZif" + bytes(16) + struct.pack(">6L", 0, 0, 0, 0, 1, len(name))
+    (tmp_path / "zone").write_bytes(head + struct.pack(">lBB", 3600, 0, 0) + name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", f":{tmp_path}/zone")
+        time.tzset()
+        assert Table(TIMED).header().split()[0] == r"TIME-\033[31m\n"
+    time.tzset()
 
 
 @pytest.mark.parametrize("columns", [DEFAULT, TIMED])

@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import sys
+from typing import TextIO
 
 STDOUT, STDERR = 1, 2
 
@@ -20,8 +21,7 @@ class Output:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         os.fstat(self._fd)  # closed: an error now, before another file gets its number
         self.is_terminal = os.isatty(self._fd)
-        encoding = sys.stdout.encoding if sys.stdout else ""
-        self.takes_utf8 = path is not None or encoding.lower().replace("-", "") == "utf8"
+        self.takes_utf8 = path is not None or _takes_utf8(sys.stdout)
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -44,10 +44,16 @@ class Output:
                 select.select([], [self._fd], [])
 
 
+def _takes_utf8(stream: TextIO | None) -> bool:
+    """Whether who reads it does, as the locale or PYTHONIOENCODING says; None: it is closed."""
+    return stream is not None and stream.encoding.lower().replace("-", "") == "utf8"
+
+
 def complain(message: str, details: str = "") -> None:
     """Tell the person, on standard error: one line, and details below it if there are any."""
     text = f"exitsnoop: {message}\n"
     if details:
         text += "".join(f"  {line}\n" for line in details.splitlines())
+    encoding = "utf-8" if _takes_utf8(sys.stderr) else "ascii"
     with contextlib.suppress(OSError):  # nobody there to be told
-        os.write(STDERR, text.encode("utf-8", "backslashreplace"))
+        os.write(STDERR, text.encode(encoding, "backslashreplace"))

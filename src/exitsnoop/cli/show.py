@@ -51,7 +51,7 @@ def sink(options: argparse.Namespace, names: tuple[str, ...], output: Output) ->
     if options.csv:
         from exitsnoop.sinks.csv import Csv
 
-        return Csv(names, label=label)
+        return Csv(names, label=label, ascii_only=not output.takes_utf8)
     from exitsnoop.sinks.table import Table
 
     return Table(

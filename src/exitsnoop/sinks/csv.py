@@ -3,15 +3,15 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import repeat
 from typing import Any
 
 from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Kind
-from exitsnoop.sinks.escape import escape
-from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts, timestamps
+from exitsnoop.sinks.escape import escape, word
+from exitsnoop.sinks.values import Writer, cached, joined_ancestors, joined_args, texts, timestamps
 from exitsnoop.status import describe
 
 
@@ -24,14 +24,18 @@ class Csv:
     Args:
         columns: their names, at least one.
         label: a text for the column "label", which then comes first; None for none.
+        ascii_only: escape what is not ASCII.
     """
 
-    def __init__(self, columns: Sequence[str], *, label: str | None = None) -> None:
+    def __init__(
+        self, columns: Sequence[str], *, label: str | None = None, ascii_only: bool = False
+    ) -> None:
+        writers = _writers(ascii_only=ascii_only)
         chosen = [COLUMNS[name] for name in columns]
         self._names = [column.name for column in chosen]
-        self._cells = [texts(column, _WRITERS.get(column.kind), "") for column in chosen]
+        self._cells = [texts(column, writers.get(column.kind), "") for column in chosen]
         if label is not None:
-            text = _text(label)
+            text = writers["text"](label)
             self._names.insert(0, "label")
             self._cells.insert(0, lambda exits: repeat(text, len(exits)))
 
@@ -55,16 +59,16 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
     return text.getvalue()
 
 
-_text = lru_cache(maxsize=1024)(partial(escape, spaces=False))  # names repeat
-_word = lru_cache(maxsize=1024)(lambda text: escape(text) or "''")
-
-_WRITERS: dict[Kind, Writer] = {
-    "flag": {False: "false", True: "true"}.__getitem__,
-    "text": _text,
-    "exit": describe,
-    "time": timestamps,
-    "cause": lambda cause: _text(cause.text),
-    "args": lambda args: joined_args(args, _word),
-    "ancestors": lambda ancestors: joined_ancestors(ancestors, _word),
-    "container": lambda container: _text(f"{container.runtime}:{container.id}"),
-}
+def _writers(*, ascii_only: bool) -> dict[Kind, Writer]:
+    text = cached(partial(escape, ascii_only=ascii_only, spaces=False))
+    part = cached(partial(word, ascii_only=ascii_only))
+    return {
+        "flag": {False: "false", True: "true"}.__getitem__,
+        "text": text,
+        "exit": describe,
+        "time": timestamps,
+        "cause": lambda cause: text(cause.text),
+        "args": lambda args: joined_args(args, part),
+        "ancestors": lambda ancestors: joined_ancestors(ancestors, part),
+        "container": lambda container: text(f"{container.runtime}:{container.id}"),
+    }

@@ -33,6 +33,19 @@ def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) 
     return escaped if spaces else escaped.replace("\\ ", " ")
 
 
+def word(text: str | bytes, *, ascii_only: bool = False) -> str:
+    """Return the text of a field that must not be empty, or of one of several in it.
+
+    Nothing in it is "''", and what looks like that or like "...", which stands for what is missing,
+    is escaped: so each text reads back as what it was.
+    """
+    escaped = escape(text, ascii_only=ascii_only)
+    return _STANDS_FOR.get(escaped, escaped)
+
+
+_STANDS_FOR = {"": "''", "''": r"\047'", "...": r"\056.."}
+
+
 def _escape_character(character: str, ascii_only: bool) -> str:
     if character in _LETTERS:
         return _LETTERS[character]

@@ -10,9 +10,9 @@ from exitsnoop.exits import Exits
 from exitsnoop.names import human_bytes
 from exitsnoop.records import Exit
 from exitsnoop.sinks.columns import COLUMNS, Column, Kind
-from exitsnoop.sinks.escape import escape
+from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.terminal import BOLD, BOLD_RED, YELLOW, cut, painted
-from exitsnoop.sinks.values import Writer, joined_ancestors, joined_args, texts
+from exitsnoop.sinks.values import Writer, cached, joined_ancestors, joined_args, texts
 from exitsnoop.status import describe, signal
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Table:
         self._ascii_only = ascii_only
         self._color = color
         self._writers = _writers(utc=utc, ascii_only=ascii_only)
-        layout = [_titled(COLUMNS[name], utc=utc) for name in columns]
+        layout = [_titled(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
         layout[-1] = layout[-1]._replace(width=0)  # not padded
         self._cells = [texts(column, self._writer(column), "-") for column in layout]
         if label is not None:
@@ -101,10 +101,11 @@ class Table:
         return painted(text, BOLD, width)
 
 
-def _titled(column: Column, *, utc: bool) -> Column:
+def _titled(column: Column, *, utc: bool, ascii_only: bool) -> Column:
     if column.kind != "time":
         return column
-    title = f"{column.title}-{clock.zone_name(utc=utc)}"
+    # It may come from a file that anybody wrote ($TZ).
+    title = f"{column.title}-{escape(clock.zone_name(utc=utc), ascii_only=ascii_only)}"
     return column._replace(title=title, width=max(column.width, len(title)))
 
 
@@ -113,20 +114,24 @@ def _format(column: Column) -> str:
 
 
 def _writers(*, utc: bool, ascii_only: bool) -> dict[Kind, Writer]:
+    plain = partial(word, ascii_only=ascii_only)
+    part = cached(plain)
+
     @lru_cache(maxsize=1024)  # names repeat, so most are escaped once
-    def word(text: str | bytes) -> str:
-        return escape(text, ascii_only=ascii_only) or "''"
+    def alone(text: str | bytes) -> str:
+        escaped = plain(text)
+        return r"\055" if escaped == "-" else escaped  # which stands for what is unknown
 
     return {
         "seconds": "{:.3f}".format,
         "size": human_bytes,
         "flag": {False: "no", True: "yes"}.__getitem__,
-        "text": word,
+        "text": alone,
         "exit": describe,
         "time": partial(clock.times_of_day, utc=utc),
-        "args": lambda args: joined_args(args, word),
-        "ancestors": lambda ancestors: joined_ancestors(ancestors, word),
-        "container": lambda container: word(f"{container.runtime}:{_short(container.id)}"),
+        "args": lambda args: joined_args(args, part),
+        "ancestors": lambda ancestors: joined_ancestors(ancestors, part),
+        "container": lambda container: plain(f"{container.runtime}:{_short(container.id)}"),
     }
 
 

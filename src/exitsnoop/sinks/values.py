@@ -102,18 +102,36 @@ def timestamps(times: Sequence[int]) -> list[str]:
     ]
 
 
+def cached(word: Writer) -> Writer:
+    """Return the same, quicker for what repeats, unless it is long: those would fill the memory."""
+    remembered = lru_cache(maxsize=1024)(word)
+    return lambda text: remembered(text) if len(text) <= _LONG else word(text)
+
+
+_LONG = 256
+
+
 def joined_args(args: tuple[Sequence[str], bool], word: Writer) -> str:
     """Return arguments in one line, each as word() gives it, and whether there were more."""
     words, truncated = args
-    return _joined(" ", map(word, words), truncated)
+    text = _joined(" ", map(word, words), truncated)
+    return _ALONE.get(text, text) if words else text
+
+
+_ALONE = {"[]": r"\133]", "-": r"\055"}  # alone they stand for no arguments, and for unknown ones
 
 
 def joined_ancestors(ancestors: tuple[Sequence[Any], bool], word: Writer) -> str:
     """Return ancestors in one line, nearest first: "bash[812]<sshd[800]<..."."""
     processes, truncated = ancestors
     return _joined(
-        "<", [f"{word(process.comm)}[{process.pid}]" for process in processes], truncated
+        "<", [f"{_apart(word(process.comm))}[{process.pid}]" for process in processes], truncated
     )
+
+
+def _apart(name: str) -> str:
+    """Escape what would part two ancestors."""
+    return name.replace("<", r"\074")
 
 
 def _joined(separator: str, parts: Iterable[str], truncated: bool) -> str:
