@@ -1,5 +1,6 @@
 """Users: their names for their numbers, and the other way round."""
 
+import os
 import pwd
 from functools import lru_cache
 
@@ -8,9 +9,12 @@ _LAST = 2**32 - 2  # the kernel's 2**32 - 1 is "no user"
 
 @lru_cache(maxsize=1024)
 def name(uid: int) -> str | None:
-    """Return the name of a user, None if there is none. Asked of the system once."""
+    """Return the name of a user, None if there is none. Asked of the system once.
+
+    Invalid UTF-8 becomes U+FFFD.
+    """
     try:
-        return pwd.getpwuid(uid).pw_name
+        return os.fsencode(pwd.getpwuid(uid).pw_name).decode("utf-8", "replace")
     except KeyError:
         return None
 

@@ -1,7 +1,6 @@
 """The kernel layer: real exits under the running kernel. Needs root and BTF."""
 
 import os
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from needs import need
 from pace import SLOW
+from programs import compiled
 from stage import Stage
 
 HERE = Path(__file__).parent
@@ -36,37 +36,28 @@ def _able() -> None:
     need(Path("/sys/kernel/btf/vmlinux").exists(), "the kernel layer needs a kernel with BTF")
 
 
-def compiled(name: str, directory: Path) -> Iterator[Path]:
-    """Compile a program of this folder; remove it at the end, with the cores it left."""
-    program = directory / name
-    flags = ["-O1", "-static", "-pthread", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["cc", *flags, "-o", program, HERE / f"{name}.c"], check=True)
-    yield program
-    shutil.rmtree(directory)
-
-
 @pytest.fixture(scope="session")
 def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program endings.c, in a directory that takes its cores."""
-    yield from compiled("endings", tmp_path_factory.mktemp("endings"))
+    yield from compiled(HERE / "endings.c", tmp_path_factory.mktemp("endings"))
 
 
 @pytest.fixture(scope="session")
 def refuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program refuse.c."""
-    yield from compiled("refuse", tmp_path_factory.mktemp("refuse"))
+    yield from compiled(HERE / "refuse.c", tmp_path_factory.mktemp("refuse"))
 
 
 @pytest.fixture(scope="session")
 def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program deaths.c."""
-    yield from compiled("deaths", tmp_path_factory.mktemp("deaths"))
+    yield from compiled(HERE / "deaths.c", tmp_path_factory.mktemp("deaths"))
 
 
 @pytest.fixture(scope="session")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program lives.c."""
-    yield from compiled("lives", tmp_path_factory.mktemp("lives"))
+    yield from compiled(HERE / "lives.c", tmp_path_factory.mktemp("lives"))
 
 
 @pytest.fixture
