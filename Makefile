@@ -1,5 +1,5 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py.
+# benchmarks/bench.py; SECONDS for fuzz.
 PYTHON ?= python3
 
 VENV := .venv
@@ -23,7 +23,7 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test test-kernels test-sanitized bench lint fix wheel clean system-packages \
+.PHONY: help build run test fuzz test-kernels test-sanitized bench lint fix wheel clean system-packages \
 	system-packages-for-tests system-packages-for-bench
 
 help: ## say what there is to make
@@ -38,6 +38,12 @@ run: build ## run exitsnoop $(ARGS), as root
 test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
 	$(SUDO) env CI="$$CI" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+# What breaks the decoders is kept in build/, and named.
+fuzz: SECONDS ?= 60
+fuzz: build $(VENV)/group-test ## search for input that breaks the decoders, for $(SECONDS), then the sinks
+	$(BIN)/python -B tests/fuzz/decoders.py -max_total_time=$(SECONDS) -artifact_prefix=build/
+	FUZZ_EXAMPLES=2000 $(BIN)/python -B -m pytest -p no:cacheprovider -q tests/unit -k fuzz
 
 # As root, without leaving anything behind, too.
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from exitsnoop import status as wait_status
-from exitsnoop.evidence import Evidence, Flags, Sender
+from exitsnoop.evidence import NOBODY, Evidence, Flags, Sender
 from exitsnoop.kinds import (
     ABRT,
     ALRM,
@@ -148,7 +148,7 @@ def judge(status: int, evidence: Evidence | None) -> Cause:
     signal = wait_status.signal(status)
     if signal is None:
         return _exited(status >> 8 & 0xFF)
-    case = _Case(signal, evidence or Evidence(0, Sender(0, 0, "", 0)))
+    case = _Case(signal, evidence or Evidence(0, NOBODY))
     for rule in RULES:
         if rule.holds(case):
             return rule.tell(case)._replace(kind=rule.kind)
@@ -174,7 +174,7 @@ def _cause(case: _Case, text: str) -> Cause:
 
 def _oom(case: _Case) -> Cause:
     trigger, memory = case.evidence.sender, case.evidence.memory
-    if memory is None:
+    if memory is None or not case.seen:
         return _cause(case, "out of memory")
     where = "system"
     if memory.cgroup is not None and memory.limit is not None:

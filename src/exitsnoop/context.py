@@ -12,10 +12,10 @@ from typing import NamedTuple
 from exitsnoop import cgroups, users
 from exitsnoop.cgroups import Container
 from exitsnoop.images import Image, Running
-from exitsnoop.notes import Process, path, text
+from exitsnoop.notes import Process, path, require, text
 
 HEAD = struct.Struct("=QQQQQQQQQQQQQQQQIIIIHHHH16s")
-_WHOSE = struct.Struct("=16xQ104xI")  # its start_boot_ns and tid
+_WHOSE = struct.Struct("=16xQ104xI12xHHH")  # start_boot_ns, tid; lengths of the parts
 ANCESTOR = struct.Struct("=I16s")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _SECOND_NS = 1_000_000_000
@@ -103,8 +103,13 @@ NOTHING = Context()
 
 
 def whose(record: bytes) -> Process:
-    """Return whose context it is: (tid, start_boot_ns)."""
-    start_boot_ns, tid = _WHOSE.unpack_from(record)
+    """Return whose context it is: (tid, start_boot_ns).
+
+    Raises struct.error if the record is not as long as it says.
+    """
+    start_boot_ns, tid, cgroup_bytes, hostname_bytes, ancestors = _WHOSE.unpack_from(record)
+    parts_bytes = cgroup_bytes + hostname_bytes + ancestors * ANCESTOR.size
+    require(len(record) == HEAD.size + parts_bytes)
     return tid, start_boot_ns
 
 

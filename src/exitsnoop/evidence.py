@@ -7,7 +7,7 @@ import os
 import struct
 from typing import NamedTuple
 
-from exitsnoop.notes import Process, path, text
+from exitsnoop.notes import Process, path, require, text
 from exitsnoop.notes import args as split_args
 
 SIGNAL = struct.Struct("=QQQQQQIIiiIIIIII16s16s128s")
@@ -53,6 +53,9 @@ class Sender(NamedTuple):
     args_truncated: bool = False
 
 
+NOBODY = Sender(0, 0, "", 0)  # of a signal that was not seen
+
+
 class Memory(NamedTuple):
     """The memory of a process as the OOM killer chose it, in bytes, and the limit that was hit.
 
@@ -84,7 +87,7 @@ class Evidence(NamedTuple):
 
 
 def signal(record: bytes) -> tuple[Process, Evidence]:
-    """Return what is known of a signal that ended a process."""
+    """Return what is known of a signal that ended a process. Raises struct.error."""
     (
         _,
         _,
@@ -106,6 +109,8 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         tty,
         args,
     ) = SIGNAL.unpack(record)
+    if not flags & Flags.SEEN:  # then the rest is what was there before in the kernel's buffer
+        return (pid, start_boot_ns), Evidence(flags, NOBODY)
     sender = Sender(
         sender_pid,
         sender_ppid,
@@ -129,8 +134,9 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
 
 
 def memory(record: bytes) -> tuple[Process, Memory]:
-    """Return the memory of a process that the OOM killer chose."""
+    """Return the memory of a process that the OOM killer chose. Raises struct.error."""
     _, _, start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
+    require(cgroup_bytes <= len(names))
     cgroup = path(names[:cgroup_bytes])
     found = Memory(
         anon * _PAGE, file * _PAGE, shmem * _PAGE, cgroup, limit * _PAGE if cgroup_bytes else None

@@ -10,7 +10,7 @@ from collections import deque
 from functools import cached_property
 from typing import NamedTuple
 
-from exitsnoop.notes import Kind, Process, args, path
+from exitsnoop.notes import Kind, Process, args, path, require
 from exitsnoop.processes import all_pids, exists, stat
 
 HEAD = struct.Struct("=QQQQQIIIIQ")
@@ -65,7 +65,7 @@ class Images:
         self._sweep_at = _SWEEP_AT_LEAST
 
     def add(self, kind: int, record: bytes) -> None:
-        """Take note of an exec, of a fork, or of an end that nobody reports."""
+        """Take note of an exec, a fork, or an end that nobody reports. Raises struct.error."""
         if kind == Kind.EXEC_IMAGE:
             self._exec(record)
         elif kind == Kind.FORKED:
@@ -77,6 +77,8 @@ class Images:
         elif kind == Kind.GONE:
             _, _, started, pid = GONE.unpack(record)
             self.forget(pid, started)
+        else:
+            require(kind == Kind.LEFT and len(record) == GONE.size)
 
     def get(self, pid: int, start_boot_ns: int | None = None) -> Running | None:
         """Return what a process runs; without its start, the latest that has the PID."""
@@ -124,6 +126,7 @@ class Images:
         _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
             HEAD.unpack_from(record)
         )
+        require(len(record) == HEAD.size + exe_bytes + args_bytes)
         at = HEAD.size + exe_bytes
         exe = path(record[HEAD.size : at])
         if exe and flags & _EXE_DELETED:

@@ -25,8 +25,17 @@ class Kind:
 
 
 def kind(record: bytes) -> int:
-    """Return of which Kind a record is."""
+    """Return of which Kind a record is.
+
+    Raises struct.error, as all who decode do, if the bytes are not as event.h has them.
+    """
     return int(HEAD.unpack_from(record)[1])
+
+
+def require(well_formed: bool) -> None:
+    """Raise struct.error unless it is: what does not fit together must not become a record."""
+    if not well_formed:
+        raise struct.error("a record from the kernel side is not as event.h has it")
 
 
 @lru_cache(maxsize=1024)  # names repeat
