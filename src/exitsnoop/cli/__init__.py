@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f" {error.filename}" if error.filename else ""
         complain(f"cannot write{where}: {error.strerror}")
         return os.EX_IOERR
+    except MemoryError:
+        complain("there is not enough memory: the rows end here, and exits since are not told")
+        return os.EX_IOERR
 
 
 def _run(words: list[str]) -> int:

@@ -11,7 +11,14 @@ from typing import Any, NoReturn
 
 from exitsnoop.cli.options import parser, wanted
 from exitsnoop.cli.output import Output, complain
-from exitsnoop.cli.show import columns, fields, follow, load_what_rows_need, sink
+from exitsnoop.cli.show import (
+    columns,
+    count_unwritten,
+    fields,
+    follow,
+    load_what_rows_need,
+    sink,
+)
 from exitsnoop.cli.summary import Summary
 from exitsnoop.privileges import CAP_KILL, drop
 from exitsnoop.tracer import Tracer
@@ -67,6 +74,7 @@ def run(options: argparse.Namespace, command: list[str]) -> int:
             pass  # the reader has what it wanted; COMMAND goes on
         except OSError as error:
             complain(f"cannot write: {error.strerror}")
+            count_unwritten(tracer, output, summary.add)
         for batch in tracer.batches():  # what could not be written counts, too
             summary.add(batch)
         status = child.wait()

@@ -12,6 +12,9 @@ STDOUT, STDERR = 1, 2
 class Output:
     """Standard output, or a file. Every write is whole and at once, or an OSError.
 
+    Attributes:
+        unwritten: how many rows were not written, wholly or at all, as a write failed.
+
     Raises OSError if it cannot be written to.
     """
 
@@ -19,6 +22,7 @@ class Output:
         self._fd = STDOUT
         if path is not None:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self.unwritten = 0
         os.fstat(self._fd)  # closed: an error now, before another file gets its number
         self.is_terminal = os.isatty(self._fd)
         self.takes_utf8 = path is not None or _takes_utf8(sys.stdout)
@@ -31,8 +35,8 @@ class Output:
         """Return how many characters fit in a line of the terminal, as it is now."""
         return os.get_terminal_size(self._fd).columns
 
-    def write(self, text: str) -> None:
-        """Write all of it, waiting for a reader that is behind.
+    def write(self, text: str, *, rows: bool = False) -> None:
+        """Write all of it, waiting for a reader that is behind. rows: each line is an exit.
 
         Raises BrokenPipeError if there is no reader, OSError if the text cannot be stored.
         """
@@ -42,6 +46,9 @@ class Output:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody we share the pipe or terminal with made it so
                 select.select([], [self._fd], [])
+            except OSError:
+                self.unwritten += bytes(rest).count(b"\n") if rows else 0
+                raise
 
 
 def _takes_utf8(stream: TextIO | None) -> bool:

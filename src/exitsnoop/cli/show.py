@@ -1,6 +1,7 @@
 """From options to rows: which columns, in which format, and what to do with a batch of exits."""
 
 import argparse
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -104,10 +105,19 @@ def follow(
             if note:
                 note(batch)
             if shown := batch.where(batch.column("wanted")):
-                output.write(form.rows(shown))
+                output.write(form.rows(shown), rows=True)
             losses.report()
     finally:
         losses.sum_up()
+
+
+def count_unwritten(tracer: Tracer, output: Output, note: Callable[[Sequence[Exit]], None]) -> None:
+    """After a write that failed, go on until the trace ends; tell how many were not written."""
+    for batch in tracer.batches():
+        note(batch)
+        output.unwritten += sum(batch.column("wanted"))
+    if output.unwritten:
+        complain(f"{output.unwritten} exits were traced, but not written")
 
 
 class Losses:
@@ -131,7 +141,8 @@ class Losses:
     def sum_up(self) -> None:
         """Tell of all losses, if there were any."""
         if self._tracer.lost:
-            self._tell()
+            with contextlib.suppress(OSError):  # then standard error alone has it
+                self._tell()
             complain(f"{self._tracer.lost} exits were lost in all; the rows are not complete")
         if self._tracer.unexplained:
             complain(f"{self._tracer.unexplained} causes are unknown")

@@ -7,7 +7,14 @@ from types import FrameType
 
 from exitsnoop.cli.options import wanted
 from exitsnoop.cli.output import Output
-from exitsnoop.cli.show import columns, fields, follow, load_what_rows_need, sink
+from exitsnoop.cli.show import (
+    columns,
+    count_unwritten,
+    fields,
+    follow,
+    load_what_rows_need,
+    sink,
+)
 from exitsnoop.privileges import drop
 from exitsnoop.tracer import Tracer
 
@@ -27,7 +34,14 @@ def run(options: argparse.Namespace) -> int:
         drop()
         _stop_on_signals(tracer)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        follow(tracer, form, output)
+        try:
+            follow(tracer, form, output)
+        except BrokenPipeError:
+            raise  # the reader has what it wanted
+        except OSError:
+            tracer.stop()
+            count_unwritten(tracer, output, note=lambda _: None)
+            raise
         return os.EX_IOERR if tracer.lost else os.EX_OK
 
 

@@ -1,0 +1,134 @@
+"""The tracer is held up: by a signal, by its cgroup, by who does not read what it writes."""
+
+import os
+import select
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
+
+import pytest
+from needs import need
+from pace import some
+from stage import mounts
+from traced import PATIENCE_S, count, report, traced, until
+
+FITS, TOO_MANY = 5_000, 60_000  # of what the buffer can hold
+
+
+@pytest.mark.parametrize(("exits", "lost"), [(FITS, False), (TOO_MANY, True)])
+def test_stopped_and_continued(
+    exitsnoop: str, loads: Path, tmp_path: Path, exits: int, lost: bool
+) -> None:
+    truth = 0
+    with traced(exitsnoop, tmp_path / "rows", loads.name) as tracer:
+        for _ in range(2):
+            tracer.suspend(SIGSTOP)
+            truth += count(loads, "forks", exits)
+            tracer.suspend(SIGCONT)
+            truth += count(loads, "forks", some(500))
+        tracer.stop().assert_adds_up(truth, lost=lost)
+
+
+class Freezer:
+    """A cgroup that can be frozen, of version 1 or 2."""
+
+    def __init__(self, path: Path, *, two: bool) -> None:
+        self.path = path
+        self._state = path / ("cgroup.freeze" if two else "freezer.state")
+        self._words = ("0", "1") if two else ("THAWED", "FROZEN")
+        self._told = ("frozen 0", "frozen 1") if two else self._words
+        self._events = path / "cgroup.events" if two else self._state
+
+    def set(self, frozen: bool) -> None:
+        """Freeze, or thaw; wait until it is so."""
+        self._state.write_text(self._words[frozen])
+        until(lambda: self._told[frozen] in self._events.read_text())
+
+
+@pytest.fixture
+def freezer() -> Iterator[Freezer]:
+    tops = [(path, kind == "cgroup2") for path, kind, options in mounts() if "freezer" in options]
+    tops += [(path, True) for path, kind, _ in mounts() if kind == "cgroup2"]
+    need(bool(tops), "freezing needs a cgroup of version 2, or the freezer of version 1")
+    top, two = tops[0]
+    freezer = Freezer(top / f"exitsnoop-{os.getpid()}", two=two)
+    freezer.path.mkdir()
+    yield freezer
+    freezer.set(False)
+    until(lambda: not (freezer.path / "cgroup.procs").read_text())
+    freezer.path.rmdir()
+
+
+@pytest.mark.parametrize(("exits", "lost"), [(FITS, False), (TOO_MANY, True)])
+def test_frozen_and_thawed(
+    exitsnoop: str, loads: Path, tmp_path: Path, freezer: Freezer, exits: int, lost: bool
+) -> None:
+    """SIGTERM comes while it is frozen."""
+    with traced(exitsnoop, tmp_path / "rows", loads.name) as tracer:
+        (freezer.path / "cgroup.procs").write_text(str(tracer.pid))
+        freezer.set(True)
+        truth = count(loads, "forks", exits)
+        tracer.process.terminate()
+        freezer.set(False)
+        tracer.report().assert_adds_up(truth, lost=lost)
+
+
+class Pipe:
+    """What a tracer writes to, and nobody reads for now."""
+
+    def __init__(self, exitsnoop: str, loads: Path) -> None:
+        self.reading, writing = os.pipe()
+        words = [exitsnoop, "--csv", "-o", "comm,pid,ppid,status", "-n", loads.name]
+        self.tracer = subprocess.Popen(words, stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        assert select.select([self.reading], [], [], PATIENCE_S)[0]  # the header
+
+    def await_full(self) -> None:
+        """Wait until the tracer cannot write on: it sleeps in anon_pipe_write, or pipe_write."""
+        waits_in = Path(f"/proc/{self.tracer.pid}/wchan")
+        until(lambda: "pipe_write" in waits_in.read_text())
+
+    def end(self) -> None:
+        self.tracer.kill()
+        self.tracer.communicate()
+        os.close(self.reading)
+
+
+@pytest.fixture
+def pipe(exitsnoop: str, loads: Path) -> Iterator[Pipe]:
+    pipe = Pipe(exitsnoop, loads)
+    yield pipe
+    pipe.end()
+
+
+@pytest.mark.parametrize(("exits", "lost"), [(FITS, False), (TOO_MANY, True)])
+def test_output_that_blocks(loads: Path, pipe: Pipe, exits: int, lost: bool) -> None:
+    """SIGTERM comes while it is blocked; then somebody reads all after all."""
+    truth = count(loads, "forks", FITS)
+    pipe.await_full()
+    truth += count(loads, "forks", exits)
+    pipe.tracer.terminate()
+    written = b""
+    while part := os.read(pipe.reading, 65536):
+        written += part
+    _, errors = pipe.tracer.communicate(timeout=PATIENCE_S)
+    report(pipe.tracer.returncode, written, errors).assert_adds_up(truth, lost=lost)
+
+
+def test_a_second_signal_ends_it_if_nobody_ever_reads(loads: Path, pipe: Pipe) -> None:
+    count(loads, "forks", FITS)
+    pipe.await_full()
+    pipe.tracer.terminate()
+    until(lambda: SIGTERM not in _pending(pipe.tracer.pid))
+    pipe.await_full()  # the first is handled, and the write goes on
+    pipe.tracer.terminate()
+    assert pipe.tracer.wait(timeout=PATIENCE_S) == -SIGTERM
+
+
+def _pending(pid: int) -> set[int]:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("ShdPnd:"):
+            mask = int(line.split()[1], 16)
+            return {number for number in range(1, 65) if mask >> number - 1 & 1}
+    raise AssertionError
