@@ -1,5 +1,6 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py; SECONDS for fuzz.
+# benchmarks/bench.py; SECONDS for
+# fuzz and soak.
 PYTHON ?= python3
 
 VENV := .venv
@@ -23,8 +24,8 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test fuzz test-kernels test-sanitized bench lint fix wheel clean system-packages \
-	system-packages-for-tests system-packages-for-bench
+.PHONY: help build run test fuzz soak test-kernels test-sanitized bench lint fix wheel clean \
+	system-packages system-packages-for-tests system-packages-for-bench
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -44,6 +45,10 @@ fuzz: SECONDS ?= 60
 fuzz: build $(VENV)/group-test ## search for input that breaks the decoders, for $(SECONDS), then the sinks
 	$(BIN)/python -B tests/fuzz/decoders.py -max_total_time=$(SECONDS) -artifact_prefix=build/
 	FUZZ_EXAMPLES=2000 $(BIN)/python -B -m pytest -p no:cacheprovider -q tests/unit -k fuzz
+
+soak: SECONDS ?= 3600
+soak: build $(VENV)/group-test ## trace a mixed load for $(SECONDS): does all add up, does memory grow
+	$(SUDO) nice $(BIN)/python -B tests/soak/soak.py $(SECONDS)
 
 # As root, without leaving anything behind, too.
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU

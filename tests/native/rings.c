@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reader.c and ring.c on rings that this program writes as the kernel does: what producers do is made
+ * up at random, what comes out is checked. For AddressSanitizer, which looks at each access.
+ *
+ *   rings SEED ROUNDS
+ *
+ * A producer reserves room, takes the time, writes and submits; in between others do, and the reader
+ * reads. Checked: exits come in order of time, each once and as it was; notes likewise, and none after
+ * an exit that is younger; all are there in the end. Prints how many exits and notes there were.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <linux/bpf.h>
+
+#include "reader.h"
+
+#define RINGS 3
+#define RING_BYTES 8192
+#define OVERLAP 4096
+#define OPEN 6 /* records that are being written, in each ring */
+#define MOST_NOTE 2000
+
+struct open_record {
+	unsigned long position;
+	__u32 size;
+};
+
+struct producer {
+	unsigned long consumer, producer;
+	char *data;
+	struct open_record open[OPEN];
+	int open_count;
+};
+
+static struct producer producers[RINGS];
+static unsigned long state;
+static unsigned long sent_exits, sent_notes, got_exits, got_notes, lost;
+static __u64 sent_sum, got_sum, last_exit, last_note;
+
+static unsigned int any(unsigned int below)
+{
+	state = state * 6364136223846793005UL + 1442695040888963407UL;
+	return (unsigned int)(state >> 33) % below;
+}
+
+static void require(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "rings: %s\n", what);
+	abort();
+}
+
+static __u64 boot_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
+}
+
+/* Writes where the ring is mapped twice at both places. */
+static void put(struct producer *producer, unsigned long position, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		size_t at = (position + i) & (RING_BYTES - 1);
+
+		producer->data[at] = ((const char *)bytes)[i];
+		if (at < OVERLAP)
+			producer->data[RING_BYTES + at] = producer->data[at];
+	}
+}
+
+static size_t rounded(__u32 size)
+{
+	return (size + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
+}
+
+static void reserve(struct producer *producer)
+{
+	__u32 size = any(2) ? sizeof(struct exit_event) : 16 + any(MOST_NOTE);
+	__u32 header[2] = { size | BPF_RINGBUF_BUSY_BIT, 0 };
+
+	if (producer->open_count == OPEN)
+		return;
+	if (producer->producer + rounded(size) - producer->consumer > RING_BYTES) {
+		lost++;
+		return;
+	}
+	put(producer, producer->producer, header, sizeof(header));
+	producer->open[producer->open_count++] = (struct open_record){
+		.position = producer->producer, .size = size
+	};
+	__atomic_store_n(&producer->producer, producer->producer + rounded(size), __ATOMIC_RELEASE);
+}
+
+/* A sum that each record adds to: exits by what they hold, notes by their bytes. */
+static __u64 sum(const char *bytes, size_t size)
+{
+	__u64 sum = size;
+
+	for (size_t i = 0; i < size; i++)
+		sum = sum * 31 + (unsigned char)bytes[i];
+	return sum;
+}
+
+static void submit(struct producer *producer)
+{
+	int which = (int)any((unsigned int)producer->open_count);
+	struct open_record open = producer->open[which];
+	char bytes[16 + MOST_NOTE];
+	__u64 now = boot_clock();
+
+	for (__u32 i = 0; i < open.size; i++)
+		bytes[i] = (char)any(256);
+	if (open.size == sizeof(struct exit_event)) {
+		memcpy(bytes, &now, sizeof(now));
+		sent_exits++;
+	} else {
+		now |= NOTE;
+		memcpy(bytes, &now, sizeof(now));
+		sent_notes++;
+	}
+	sent_sum += sum(bytes, open.size);
+	put(producer, open.position + BPF_RINGBUF_HDR_SZ, bytes, open.size);
+	put(producer, open.position, &open.size, sizeof(open.size));
+	producer->open[which] = producer->open[--producer->open_count];
+}
+
+static void take(struct reader *reader, size_t most)
+{
+	size_t count = reader_read(reader, most);
+	const struct note *note;
+
+	require(count != READER_NO_MEMORY, "there is no memory");
+	require(count <= most, "more than were asked for");
+	while ((note = reader_note(reader, count))) {
+		require(note->boot_ns >= last_note, "notes are not in order");
+		require(note->boot_ns >= last_exit, "a note comes after a younger exit");
+		last_note = note->boot_ns;
+		got_sum += sum(note->bytes, note->size);
+		got_notes++;
+		reader_drop_note(reader);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct exit_event *exit = reader_exits(reader) + i;
+
+		require(exit->boot_ns >= last_exit, "exits are not in order");
+		last_exit = exit->boot_ns;
+		got_sum += sum((const char *)exit, sizeof(*exit));
+		got_exits++;
+	}
+	reader_drop_exits(reader, count);
+}
+
+static void add_ring(struct reader *reader, struct producer *producer)
+{
+	struct ring ring = {
+		.consumer_position = &producer->consumer,
+		.producer_position = &producer->producer,
+		.bytes = RING_BYTES,
+	};
+
+	ring.data = producer->data = calloc(1, RING_BYTES + OVERLAP);
+	require(ring.data, "there is no memory");
+	reader_add(reader, &ring);
+}
+
+int main(int argc, char **argv)
+{
+	struct reader reader = { 0 };
+	long rounds = argc == 3 ? atol(argv[2]) : 0;
+
+	state = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
+	for (int i = 0; i < RINGS; i++)
+		add_ring(&reader, &producers[i]);
+	for (long round = 0; round < rounds; round++) {
+		struct producer *producer = &producers[any(RINGS)];
+
+		if (any(40) == 0)
+			take(&reader, 1 + any(20));
+		else if (producer->open_count && any(2))
+			submit(producer);
+		else
+			reserve(producer);
+	}
+	for (int i = 0; i < RINGS; i++)
+		while (producers[i].open_count)
+			submit(&producers[i]);
+	do {
+		take(&reader, 1 + any(20));
+	} while (!reader_is_done(&reader));
+	require(got_exits == sent_exits, "exits are missing, or there are too many");
+	require(got_notes == sent_notes, "notes are missing, or there are too many");
+	require(got_sum == sent_sum, "records are not what was sent");
+	for (int i = 0; i < RINGS; i++) {
+		reader.rings[i].consumer_position = NULL; /* not mapped, so not to be unmapped */
+		free(producers[i].data);
+	}
+	reader_close(&reader);
+	printf("%lu exits, %lu notes, %lu lost\n", got_exits, got_notes, lost);
+	return 0;
+}

@@ -1,0 +1,35 @@
+"""The C that reads the rings, under AddressSanitizer, on rings that rings.c writes."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[1] / "src" / "exitsnoop" / "_native"
+ROUNDS = 40_000
+
+
+@pytest.fixture(scope="module")
+def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("native") / "rings"
+    sources = [HERE / "rings.c", NATIVE / "reader.c", NATIVE / "ring.c"]
+    flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run(["cc", *flags, "-o", program, *sources], check=True)
+    return program
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_order_records_are_written_in(rings: Path, seed: int) -> None:
+    """All come out once, whole, in order of time, and no access is out of bounds."""
+    result = subprocess.run(
+        [rings, str(seed), str(ROUNDS)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    told = re.fullmatch(r"(\d+) exits, (\d+) notes, (\d+) lost\n", result.stdout)
+    assert told
+    exits, notes, lost = map(int, told.groups())
+    assert min(exits, notes) > ROUNDS / 10
+    assert lost
