@@ -208,6 +208,6 @@ def _adjusted(
     return user / _SECOND_NS, (run_ns - user) / _SECOND_NS
 
 
-@lru_cache(maxsize=1024)  # those of the children of a process are the same
+@lru_cache(maxsize=256)  # those of the children of a process are the same
 def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
     return tuple(Ancestor(pid, text(comm)) for pid, comm in ANCESTOR.iter_unpack(raw))

@@ -62,20 +62,20 @@ def _text(text: str | bytes) -> str:
     return dumps(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
-@lru_cache(maxsize=1024)  # as do the rest
+@lru_cache(maxsize=128)  # so do arguments, which may be long
 def _args(args: tuple[Sequence[str], bool]) -> str:
     words, truncated = args
     return f'{dumps(words)}, "args_truncated": {dumps(truncated)}'
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
     processes, truncated = ancestors
     named = [{"pid": process.pid, "comm": process.comm} for process in processes]
     return f'{dumps(named)}, "ancestors_truncated": {dumps(truncated)}'
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _cause(cause: "Cause") -> str:
     known = {key: value for key, value in cause._asdict().items() if value is not None}
     if cause.sender is not None:
@@ -85,7 +85,7 @@ def _cause(cause: "Cause") -> str:
     return dumps(known)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _container(container: "Container") -> str:
     return dumps({"runtime": container.runtime, "id": container.id})
 
