@@ -67,6 +67,8 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps |= {"images": (0, []), "file_walks": (0, [])}
     if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
         programs.append("on_fork")
+    if preemptible and filters.tree:
+        programs += ["on_fork_if_missed_1", "on_fork_if_missed_2", "on_fork_if_missed_3"]
     shared = rings()
     if shared.of_cpu:
         tunables |= {"several_rings": _ON, "ring_of_cpu": shared.of_cpu}

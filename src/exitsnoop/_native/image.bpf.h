@@ -70,19 +70,27 @@ int on_exec(__u64 *ctx)
 	return 0;
 }
 
+/* Returns whether the child is of interest. */
+static bool follow_fork(struct task_struct *parent, struct task_struct *child)
+{
+	if (child->pid != child->tgid)
+		return false;
+	if (only_tree) {
+		if (!has_member(&tree, parent->group_leader))
+			return false;
+		join_tree(child);
+	}
+	return true;
+}
+
 SEC("tp_btf/sched_process_fork")
 int on_fork(__u64 *ctx)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	struct forked *forked;
 
-	if (child->pid != child->tgid)
+	if (!follow_fork(parent, child))
 		return 0;
-	if (only_tree) {
-		if (!has_member(&tree, parent->group_leader))
-			return 0;
-		join_tree(child);
-	}
 	if (only_pids || !with_images)
 		return 0; /* a child is none of `pids` */
 	forked = reserve(sizeof(*forked));
@@ -98,6 +106,21 @@ int on_fork(__u64 *ctx)
 	bpf_ringbuf_submit(forked, 0);
 	return 0;
 }
+
+/* A child of the tree whose fork the program above missed would be missed with all that it starts: see
+ * exit.bpf.c, on_exit_if_missed_1. To join twice does no harm.
+ */
+#define FORK_PROGRAM(name)                                                                         \
+	SEC("tp_btf/sched_process_fork")                                                           \
+	int name(__u64 *ctx)                                                                       \
+	{                                                                                          \
+		follow_fork((void *)ctx[0], (void *)ctx[1]);                                       \
+		return 0;                                                                          \
+	}
+
+FORK_PROGRAM(on_fork_if_missed_1)
+FORK_PROGRAM(on_fork_if_missed_2)
+FORK_PROGRAM(on_fork_if_missed_3)
 
 static void send_gone(struct task_struct *leader, enum note_kind kind)
 {

@@ -321,16 +321,16 @@ __u64 object_count(const struct object *object, enum object_counter counter)
 	return count ? __atomic_load_n(count, __ATOMIC_RELAXED) : 0;
 }
 
-static bool is_offered_exits(const struct bpf_program *program)
+static bool begins(const char *name, const char *start)
 {
-	return strncmp(bpf_program__name(program), "on_exit", strlen("on_exit")) == 0;
+	return strncmp(name, start, strlen(start)) == 0;
 }
 
 /* An event that all programs missed counts in each of them. Counted since Linux kernel commit
  * 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented") (in v5.12); programs of raw
  * tracepoints are guarded, so can miss, since v6.1.
  */
-__u64 object_missed(const struct object *object)
+static __u64 missed_by_all(const struct object *object, const char *programs)
 {
 	__u64 missed = ~0ULL;
 	struct bpf_program *program;
@@ -339,13 +339,24 @@ __u64 object_missed(const struct object *object)
 		struct bpf_prog_info info = { 0 };
 		__u32 size = sizeof(info);
 
-		if (!bpf_program__autoload(program) || !is_offered_exits(program))
+		if (!bpf_program__autoload(program) ||
+		    !begins(bpf_program__name(program), programs))
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			return 0;
 		if (info.recursion_misses < missed)
 			missed = info.recursion_misses;
 	}
+	return missed;
+}
+
+/* A fork that was missed is a child less in the tree: its exit is not told. */
+__u64 object_missed(const struct object *object)
+{
+	__u64 missed = missed_by_all(object, "on_exit");
+
+	if (bpf_object__find_map_fd_by_name(object->bpf, "tree") >= 0)
+		missed += missed_by_all(object, "on_fork");
 	return missed;
 }
 
