@@ -1,6 +1,5 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py; SECONDS for
-# fuzz and soak.
+# benchmarks/bench.py; SECONDS for fuzz and soak.
 PYTHON ?= python3
 
 VENV := .venv

@@ -87,8 +87,8 @@ class Clues:
 
     def _context(self, pid: int, tid: int, start_boot_ns: int, last_thread: bool) -> Context:
         record = self._collected.pop((tid, start_boot_ns), None)
-        # Per thread it is not told when the process started.
-        started = start_boot_ns if tid == pid else None
+        # Of another thread than the first it is not told when the process started.
+        started = start_boot_ns if tid == pid else self._images.start_of(pid, start_boot_ns)
         running = self._images.get(pid, started)
         if last_thread:
             self._end_of_image(pid, started)

@@ -6,6 +6,7 @@ The kernel side tells of every exec and fork; what ran before is looked up in /p
 import contextlib
 import os
 import struct
+from bisect import insort
 from collections import deque
 from functools import cached_property
 from typing import NamedTuple
@@ -59,7 +60,7 @@ class Images:
 
     def __init__(self) -> None:
         self._running: dict[Process, Running] = {}
-        self._starts: dict[int, int] = {}  # by PID, of the latest
+        self._starts: dict[int, list[int]] = {}  # by PID, of those in _running, the latest last
         self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
         self._retired: deque[Process] = deque()
         self._sweep_at = _SWEEP_AT_LEAST
@@ -80,33 +81,37 @@ class Images:
         else:
             require(kind == Kind.LEFT and len(record) == GONE.size)
 
-    def get(self, pid: int, start_boot_ns: int | None = None) -> Running | None:
-        """Return what a process runs; without its start, the latest that has the PID."""
-        if start_boot_ns is None:
-            start_boot_ns = self._starts.get(pid, -1)
-            if start_boot_ns < 0:
-                return self._before.get(pid, (0, None))[1]
+    def start_of(self, pid: int, thread_boot_ns: int) -> int:
+        """Return when the process started that a thread is of, to a tick; -1 if it is not known.
+
+        thread_boot_ns: when the thread was created: who has the PID later started after that.
+        """
+        for start_boot_ns in reversed(self._starts.get(pid, ())):
+            if start_boot_ns <= thread_boot_ns:
+                return start_boot_ns
+        ticks, _ = self._before.get(pid, (None, None))
+        return -1 if ticks is None else ticks * _TICK_NS
+
+    def get(self, pid: int, start_boot_ns: int) -> Running | None:
+        """Return what a process runs."""
         known = self._running.get((pid, start_boot_ns))
         if known:
             return known
         ticks, running = self._before.get(pid, (-1, None))
         return running if ticks == start_boot_ns // _TICK_NS else None
 
-    def forget(self, pid: int, start_boot_ns: int | None = None) -> None:
-        """Drop a process that has ended; without its start, the latest that has the PID."""
-        if start_boot_ns is None:
-            start_boot_ns = self._latest_start(pid)
-        self._running.pop((pid, start_boot_ns), None)
-        if self._starts.get(pid) == start_boot_ns:
-            del self._starts[pid]
+    def forget(self, pid: int, start_boot_ns: int) -> None:
+        """Drop a process that has ended."""
+        if self._running.pop((pid, start_boot_ns), None):
+            self._starts[pid].remove(start_boot_ns)
+            if not self._starts[pid]:
+                del self._starts[pid]
         ticks, _ = self._before.get(pid, (None, None))
         if ticks == start_boot_ns // _TICK_NS:
             del self._before[pid]
 
-    def retire(self, pid: int, start_boot_ns: int | None = None) -> None:
+    def retire(self, pid: int, start_boot_ns: int) -> None:
         """Drop a process as forget() does, but not before RETIRED more: threads may follow it."""
-        if start_boot_ns is None:
-            start_boot_ns = self._latest_start(pid)
         self._retired.append((pid, start_boot_ns))
         if len(self._retired) > RETIRED:
             self.forget(*self._retired.popleft())
@@ -116,11 +121,6 @@ class Images:
         for pid in all_pids():
             with contextlib.suppress(OSError):  # it has ended
                 self._before[pid] = _look_up(pid)
-
-    def _latest_start(self, pid: int) -> int:
-        """Return when the latest that has the PID started, to a tick; -1 for none."""
-        ticks, _ = self._before.get(pid, (None, None))
-        return self._starts.get(pid, -1 if ticks is None else ticks * _TICK_NS)
 
     def _exec(self, record: bytes) -> None:
         _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
@@ -135,8 +135,9 @@ class Images:
         self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
 
     def _set(self, pid: int, start_boot_ns: int, running: Running) -> None:
+        if (pid, start_boot_ns) not in self._running:
+            insort(self._starts.setdefault(pid, []), start_boot_ns)
         self._running[pid, start_boot_ns] = running
-        self._starts[pid] = start_boot_ns
         if len(self._running) > self._sweep_at:
             self._sweep()
 

@@ -160,17 +160,31 @@ def test_images_pass_from_parent_to_child() -> None:
     assert (running.image.args, running.image.exe) == (("sh", "-c"), "/bin/dash")
     assert known.get(5, 1) is None
     assert known.get(7, 4) is None, "another that has the PID"
-    assert known.get(7) == running, "per thread"
+
+
+def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
+    """Also where the next one that has the PID is known by the time the thread is told of."""
+    known = Images()
+    assert known.start_of(7, 100) == -1
+    for start, name in ((10, b"one\0"), (30, b"two\0"), (20, b"between\0"), (30, b"again\0")):
+        known.add(Kind.EXEC_IMAGE, execed(7, start, name))
+    assert [known.start_of(7, at) for at in (10, 15, 20, 29, 30, 99)] == [10, 10, 20, 20, 30, 30]
+    known.forget(7, 20)
+    known.forget(7, 20)
+    assert [known.start_of(7, at) for at in (9, 29, 30)] == [-1, 10, 30]
+    known.forget(7, 10)
+    known.forget(7, 30)
+    assert known.start_of(7, 99) == -1
 
 
 def test_what_ran_is_known_a_little_longer_per_thread() -> None:
     known = Images()
     known.add(Kind.EXEC_IMAGE, execed(5, 1, b"sh\0"))
-    known.retire(5)
-    assert known.get(5)
+    known.retire(5, 1)
+    assert known.get(5, 1)
     for pid in range(10_000, 20_000):
         known.retire(pid, 2)
-    assert known.get(5) is None
+    assert known.get(5, 1) is None
 
 
 def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
@@ -196,7 +210,7 @@ def test_who_is_gone_is_forgotten() -> None:
     known.add(Kind.EXEC_IMAGE, execed(5, 1, b"a\0"))
     known.add(Kind.GONE, images.GONE.pack(AT, Kind.GONE, 1, 5))
     assert known.get(5, 1) is None
-    assert known.get(5) is None
+    assert known.start_of(5, 1) == -1
 
 
 def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
