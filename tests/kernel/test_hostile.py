@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -158,7 +159,9 @@ def told(
         for tracer in tracers:
             tracer.terminate()
             _, errors = tracer.communicate(timeout=60)
-            assert (tracer.returncode, errors) == (0, b"")
+            # Of other processes on this machine the cause may be unknown.
+            assert re.fullmatch(rb"(exitsnoop: \d+ causes are unknown\n)?", errors)
+            assert tracer.returncode == 0
     return families, {name: (tmp_path / name).read_bytes().decode() for name in formats}
 
 
