@@ -1,21 +1,10 @@
 """The OOM killer where it may do harm, or where this machine's cgroups do not let it come."""
 
-import json
-import os
-import platform
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from needs import need
+from guest import TESTS, compiled, told_in_guest
 
-import exitsnoop
-
-HERE = Path(__file__).parent
-TESTS = HERE.parent
 MIB = 1 << 20
 LIMIT = 32 * MIB
 MEMORY_MIB = 512
@@ -24,36 +13,8 @@ MEMORY_MIB = 512
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What provoke_oom.py told in a guest."""
-    need(os.geteuid() == 0, "a guest sees this machine's root, which takes root")
-    need(platform.machine() == "x86_64", "the guest's kernel is for x86")
-    need(bool(shutil.which("qemu-system-x86_64")), "a guest needs qemu-system-x86")
-    need(bool(shutil.which("apt-get")), "the guest's kernel comes from Debian")
-    program = tmp_path_factory.mktemp("vm") / "deaths"
-    subprocess.run(
-        ["cc", "-O1", "-static", "-pthread", "-o", program, TESTS / "kernel" / "deaths.c"],
-        check=True,
-    )
-    kernel = subprocess.run(
-        [HERE / "get-kernel", "bookworm", "linux-image-6.12-cloud-amd64"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    # The interpreter itself: what is in its place may be slow under emulation.
-    packages = [str(Path(file).parents[1]) for file in (exitsnoop.__file__, pytest.__file__)]
-    guest = subprocess.run(
-        [
-            *(HERE / "run-in-guest", kernel),
-            *(Path(sys.executable).resolve(), HERE / "provoke_oom.py", program),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ
-        | {"PYTHONPATH": ":".join([str(TESTS), *packages]), "MEMORY_MIB": str(MEMORY_MIB)},
-        check=False,
-    )
-    assert guest.returncode == 0, guest.stdout
-    results: dict[str, Any] = json.loads(guest.stdout.splitlines()[-1])
+    program = compiled(TESTS / "kernel" / "deaths.c", tmp_path_factory.mktemp("vm"))
+    results = told_in_guest("provoke_oom.py", program, memory_mib=MEMORY_MIB)
     assert set(results["statuses"]) == {-9}
     return results
 
