@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from needs import kernel_has
+
 COLUMNS = "PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE"
 NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
 
@@ -23,7 +25,9 @@ NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
 def become(user: list[str], capabilities: str) -> list[str]:
     """Return the command to run another as a user with these capabilities."""
     sets = [f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
-    return ["setpriv", *user, *sets]
+    # Before 5.11, which brought that function too, what BPF keeps counts as locked memory.
+    limit = [] if kernel_has("bpf_ktime_get_coarse_ns") else ["prlimit", "--memlock=unlimited"]
+    return [*limit, "setpriv", *user, *sets]
 
 
 # Nobody, who may read every file, so that the interpreter may be anywhere.
