@@ -87,10 +87,13 @@ def _statistics() -> Iterator[None]:
 
 def _described(options: argparse.Namespace) -> str:
     kernel = platform.uname()
+    given = sys.argv[1:]
+    if options.document:  # which is make's
+        given = given[:-2]
     today = datetime.datetime.now(datetime.timezone.utc).date()
     return (
         f"{today}, Linux {kernel.release} {kernel.machine}, {len(CPUS)} CPUs, "
-        f'`make bench BENCH_ARGS="{" ".join(sys.argv[1:])}"`; {options.rounds} rounds.'
+        f'`make bench BENCH_ARGS="{" ".join(given)}"`; {options.rounds} rounds.'
     )
 
 

@@ -350,8 +350,9 @@ def test_a_reader_that_leaves_changes_nothing_for_command(exitsnoop: str, tmp_pa
 def test_a_full_disk_changes_nothing_for_command(exitsnoop: str) -> None:
     result = run(exitsnoop, "--output", "/dev/full", *sh("(exit 4); (exit 6); echo still; exit 3"))
     assert (result.returncode, result.stdout) == (3, "still\n")
-    error, summary = result.stderr.splitlines()
+    error, unwritten, summary = result.stderr.splitlines()
     assert error == "exitsnoop: cannot write: No space left on device"
+    assert unwritten == "exitsnoop: 3 exits were traced, but not written"
     assert summary.startswith("exitsnoop: 3 exits: 3 failed, ")
 
 
