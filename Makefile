@@ -23,11 +23,11 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test fuzz soak test-kernels test-sanitized bench lint fix wheel clean \
-	system-packages system-packages-for-tests system-packages-for-bench
+.PHONY: help build run test fuzz soak test-kernels test-arm64 test-sanitized bench lint fix wheel clean \
+	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
 
 build: $(INSTALLED) ## make .venv/bin/exitsnoop
 
@@ -57,6 +57,12 @@ test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/ke
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
 	$(SUDO) unshare --mount sh -euc 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$$@"' sh \
 		$(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
+
+# Root must leave nothing behind here, either.
+test-arm64: system-packages-for-arm64 $(VENV)/group-build ## build for arm64 and run tests/kernel there, in QEMU
+	root=$$($(SUDO) tests/vm/get-arm64-root) && \
+	$(TOOLS) tests/vm/build-for-arm64 "$$root" $(BIN)/python && \
+	$(SUDO) tests/vm/test-arm64 "$$root" $(PYTEST_ARGS)
 
 # Leaks are for tests/kernel/test_leaks.py: the interpreter itself leaves memory behind at its end. The
 # sanitizers are preloaded into all that the tests start; what is to die of a signal there must.
@@ -98,6 +104,9 @@ system-packages-for-tests:
 
 system-packages-for-bench:
 	@tools/system-packages bench $(PYTHON)
+
+system-packages-for-arm64:
+	@tools/system-packages test-arm64 $(PYTHON)
 
 $(VENV_MADE): | system-packages
 	$(PYTHON) -m venv --clear $(VENV)
