@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ MS, US, MB = 1e-3, 1e3, 1e6
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the tools are ended, too
     chosen = [tool for tool in TOOLS if options.tools in tool.name]
     tools = [tool for tool in chosen if tool.is_there]
     for tool in chosen:

@@ -1,5 +1,6 @@
 """One run of a tool under a load, and what it cost."""
 
+import atexit
 import contextlib
 import glob
 import json
@@ -61,6 +62,7 @@ class Run:
         self.process = subprocess.Popen(
             [*tool.command, *options], stdout=output, stderr=self._errors, start_new_session=True
         )
+        atexit.register(self.process.kill)  # harmless once it has ended and been waited for
         if self._reader and self._reader.stdin:
             self._reader.stdin.close()
         self._await_rows(program)
@@ -168,6 +170,7 @@ def start_up(tool: Tool, program: str) -> float:
         load.stdout.readline()  # it runs
         begun = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         traced = subprocess.Popen(tool.command, stdout=rows, stderr=subprocess.DEVNULL)
+        atexit.register(traced.kill)
         truth = [tuple(map(int, line.split())) for line in load.communicate()[0].splitlines()]
         os.kill(traced.pid, signal.SIGINT)
         traced.wait()
@@ -184,6 +187,7 @@ def latencies(tool: Tool, program: str, count: int, rate: int, cpus: list[str]) 
     """
     ours, theirs = os.openpty()
     with subprocess.Popen(tool.command, stdout=theirs, stderr=subprocess.DEVNULL) as traced:
+        atexit.register(traced.kill)
         os.close(theirs)
         seen: dict[int, int] = {}
         reader = threading.Thread(target=_note_arrivals, args=(tool, ours, seen))
