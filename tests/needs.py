@@ -22,6 +22,12 @@ def need_of_kernel(there: bool, what: str) -> None:
         pytest.skip(f"this kernel has no {what}")
 
 
+def need_to_trace(layer: str) -> None:
+    """Skip, or fail, unless tests of this layer can trace."""
+    need(os.geteuid() == 0, f"{layer} needs root: run `make test`, or `sudo make test`")
+    need(Path("/sys/kernel/btf/vmlinux").exists(), f"{layer} needs a kernel with BTF")
+
+
 def kernel_has(function: str) -> bool:
     """Whether the kernel has this function, which is not static: by name, not by version."""
     return f" {function}\n" in _kernel_symbols()

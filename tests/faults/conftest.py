@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import need
+from needs import need_to_trace
 from programs import compiled
 
 HERE = Path(__file__).parent
@@ -14,8 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session", autouse=True)
 def _able() -> None:
-    need(os.geteuid() == 0, "faults need root: run `make test`, or `sudo make test`")
-    need(Path("/sys/kernel/btf/vmlinux").exists(), "faults need a kernel with BTF")
+    need_to_trace("the layer of faults")
 
 
 @pytest.fixture(scope="session")

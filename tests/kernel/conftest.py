@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import need
+from needs import need_to_trace
 from pace import SLOW
 from programs import compiled
 from stage import Stage
@@ -32,8 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _able() -> None:
-    need(os.geteuid() == 0, "the kernel layer needs root: run `make test`, or `sudo make test`")
-    need(Path("/sys/kernel/btf/vmlinux").exists(), "the kernel layer needs a kernel with BTF")
+    need_to_trace("the kernel layer")
 
 
 @pytest.fixture(scope="session")

@@ -14,15 +14,6 @@ from exitsnoop.sinks import Sink
 from exitsnoop.sinks.columns import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.tracer import Tracer
 
-_IMPORTED_FOR = {
-    "user": "exitsnoop.users",
-    "container": "exitsnoop.cgroups",
-    "pod": "exitsnoop.cgroups",
-    "unit": "exitsnoop.cgroups",
-    "user_unit": "exitsnoop.cgroups",
-    "cause": "exitsnoop.syscalls",
-}
-
 
 def columns(options: argparse.Namespace) -> tuple[str, ...]:
     """Return the names of the columns that the options ask for."""
@@ -66,15 +57,14 @@ def sink(options: argparse.Namespace, names: tuple[str, ...], output: Output) ->
 
 
 def load_what_rows_need(names: Iterable[str], output: Output) -> None:
-    """Import what is otherwise imported when it is needed.
+    """Import what rows would import when they need it; what the tracer needs comes with it.
 
     Without capabilities not even root can read a package in a home that only its owner may enter.
     """
-    modules = {_IMPORTED_FOR[name] for name in names if name in _IMPORTED_FOR}
+    if "cause" in names:
+        import_module("exitsnoop.syscalls")
     if output.is_terminal:
-        modules.add("unicodedata")
-    for module in modules:
-        import_module(module)
+        import_module("unicodedata")
 
 
 def _wants_color(choice: str, output: Output) -> bool:
