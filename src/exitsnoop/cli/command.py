@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from exitsnoop.cli.options import parser, wanted
 from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.priority import go_first
 from exitsnoop.cli.show import (
     columns,
     count_unwritten,
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace, command: list[str]) -> int:
     with Tracer(**filters._asdict(), unwanted=True) as tracer:
         child = Child(command, inherited, on_child)  # with the privileges that we have now
         tracer.leave_out(os.getpid())
+        go_first()
         drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
         try:
             child.start()

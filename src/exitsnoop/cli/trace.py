@@ -7,6 +7,7 @@ from types import FrameType
 
 from exitsnoop.cli.options import wanted
 from exitsnoop.cli.output import Output
+from exitsnoop.cli.priority import go_first
 from exitsnoop.cli.show import (
     columns,
     count_unwritten,
@@ -31,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     # Held back until there is a tracer to stop: a signal in between must not cost the rows.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with Tracer(**filters._asdict()) as tracer:
+        go_first()
         drop()
         _stop_on_signals(tracer)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

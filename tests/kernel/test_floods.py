@@ -1,0 +1,68 @@
+"""All CPUs end processes as fast as they can, in a session of their own."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import NOBODY, become, run, running, tracing
+from pace import some
+
+FIRST = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+CPUS = sorted(os.sched_getaffinity(0))
+ENDS = some(60_000)  # on each CPU: together more than the buffer has room for
+# Of which no feature needs more; the interpreter may be where nobody may look.
+ENOUGH = become(NOBODY, "-all,+bpf,+perfmon,+dac_read_search")
+
+
+def _flood(endings: Path) -> None:
+    """One session, so one group to the scheduler, has all CPUs: alone it need not share them."""
+    each = [f"taskset --cpu-list {cpu} {endings} vforks {ENDS} &" for cpu in CPUS]
+    subprocess.run(
+        ["sh", "-c", "\n".join([*each, "wait"])],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+
+
+def test_nothing_is_lost(exitsnoop: str, endings: Path, tmp_path: Path) -> None:
+    """What starts and ends all the time leaves other sessions next to nothing of a CPU."""
+    rows, errors = tmp_path / "rows", tmp_path / "errors"
+    with rows.open("w") as output, errors.open("w") as complaints:
+        tracer = subprocess.Popen(
+            [exitsnoop], stdout=output, stderr=complaints, start_new_session=True
+        )
+        try:
+            while not rows.stat().st_size:  # the header says that it traces
+                assert tracer.poll() is None
+                subprocess.run(["true"], check=True)
+            _flood(endings)
+            tracer.terminate()
+            assert tracer.wait() == 0
+        finally:
+            tracer.kill()
+            tracer.wait()
+    assert errors.read_text() == ""
+    assert rows.read_text().count("\nendings ") >= len(CPUS) * (ENDS + 1)
+
+
+@pytest.mark.parametrize("words", [[], ["--", "sleep", "1000"]])
+def test_it_goes_first(exitsnoop: str, words: list[str]) -> None:
+    with running(exitsnoop, *words) as tracer:
+        policies = {
+            int(task): os.sched_getscheduler(int(task))
+            for task in os.listdir(f"/proc/{tracer.process.pid}/task")
+        }
+        assert policies.pop(tracer.process.pid) == FIRST
+        assert set(policies.values()) <= {os.SCHED_OTHER}
+
+
+def test_command_does_not(exitsnoop: str) -> None:
+    policy = ["python3", "-c", "import os; print(os.sched_getscheduler(0))"]
+    assert run(exitsnoop, "--output", "/dev/null", "--", *policy).stdout == f"{os.SCHED_OTHER}\n"
+
+
+def test_it_traces_also_where_it_may_not(exitsnoop: str) -> None:
+    with tracing(exitsnoop, prefix=ENOUGH) as tracer:
+        assert os.sched_getscheduler(tracer.process.pid) == os.SCHED_OTHER
