@@ -34,7 +34,7 @@ class Clues:
         # Before v6.16 a thread that left with the last one, or before it, may be told after it.
         self._end_of_image = self._images.retire if per_thread else self._images.forget
         self._evidence: dict[Process, Evidence] = {}
-        self._memory: dict[int, Memory] = {}
+        self._memory: dict[Process, Memory] = {}
         self._collected: dict[Process, bytes] = {}
 
     def look_around(self) -> None:
@@ -52,10 +52,11 @@ class Clues:
                 self._collected[context.whose(record)] = record
             elif of_kind == Kind.SIGNAL_EVIDENCE:
                 process, found = evidence.signal(record)
-                memory = self._memory.pop(process[0], None)
+                memory = self._memory.pop(process, None)
                 self._evidence[process] = found._replace(memory=memory)
             elif of_kind == Kind.OOM_EVIDENCE:
-                process, self._memory[process[0]] = evidence.memory(record)
+                process, memory = evidence.memory(record)
+                self._memory[process] = memory
             else:
                 self._images.add(of_kind, record)
 

@@ -57,6 +57,22 @@ def test_it_took_too_much_itself(stage: Stage) -> None:
     assert f"{path} limit 32.0M, anon " in cause.text
 
 
+def test_the_last_thread_has_it(stage: Stage) -> None:
+    """Per thread: of two, the one that took too much is killed last."""
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True, per_thread=True) as exits:
+        victim = stage.puppet()
+        path = group.join(victim)
+        victim.tell("in_thread", "allocate", 2 * LIMIT)
+        assert victim.wait() == -SIGKILL
+    first, last = [record for record in exits if record.pid == victim.pid]
+    assert (first.last_thread, last.last_thread) == (False, True)
+    assert first.cause is None
+    assert last.cause
+    assert_oom(last.cause, path, LIMIT, victim)
+
+
 def test_another_took_the_rest(stage: Stage) -> None:
     group = stage.memory_cgroup()
     group.set_limit(LIMIT)

@@ -309,8 +309,11 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader,
 	if (task->signal->oom_mm) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
-		if (oom && oom->start_boot_ns == started)
+		if (oom && oom->start_boot_ns == started) {
+			oom->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
 			send_note(oom, sizeof(*oom));
+			bpf_map_delete_elem(&oom_kills, &key.pid);
+		}
 	}
 	evidence = reserve(sizeof(*evidence));
 	if (!evidence)
