@@ -60,6 +60,8 @@ class Session:
         exits are whole records in the order of time, `most` of them at most. notes are the other
         records, in that order, too; none comes later than the exit it belongs to. complete:
         whether that is all that was there; if not, there may be more though no ring is readable.
+
+        Raises ValueError if a record does not have the size of one of event.h.
         """
 
     def join_tree(self, pid: bytes, start: bytes) -> bool:

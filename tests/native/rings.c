@@ -3,10 +3,14 @@
  * up at random, what comes out is checked. For AddressSanitizer, which looks at each access.
  *
  *   rings SEED ROUNDS
+ *   rings broken HEADER [note]
  *
  * A producer reserves room, takes the time, writes and submits; in between others do, and the reader
  * reads. Checked: exits come in order of time, each once and as it was; notes likewise, and none after
  * an exit that is younger; all are there in the end. Prints how many exits and notes there were.
+ *
+ * broken: an exit is followed by what says with HEADER that it is of some other size, and then by
+ * more; wherever in the ring that is, the reader must refuse it. Prints how often it did.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,11 +173,62 @@ static void add_ring(struct reader *reader, struct producer *producer)
 	reader_add(reader, &ring);
 }
 
+static void free_ring(struct reader *reader, int which)
+{
+	reader->rings[which].consumer_position = NULL; /* not mapped, so not to be unmapped */
+	free(producers[which].data);
+}
+
+/* Writes a record with its header, `follows` bytes of it. */
+static void write_record(struct producer *producer, __u32 header, __u64 time, size_t follows)
+{
+	char bytes[2 * sizeof(struct exec_image)] = { 0 };
+	__u32 headers[2] = { header, 0 };
+
+	memcpy(bytes, &time, sizeof(time));
+	put(producer, producer->producer, headers, sizeof(headers));
+	put(producer, producer->producer + BPF_RINGBUF_HDR_SZ, bytes, follows);
+	producer->producer += rounded((__u32)follows);
+}
+
+static int refuse(__u32 header, bool note)
+{
+	size_t sizes[] = { sizeof(struct exit_event), 0, 64, 4000 };
+	int refused = 0;
+
+	for (unsigned long start = 0; start < RING_BYTES; start += 8) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+			struct reader reader = { 0 };
+			struct producer *producer = &producers[0];
+			__u64 now = boot_clock();
+
+			*producer = (struct producer){ .producer = start, .consumer = start };
+			add_ring(&reader, producer);
+			reader.rings[0].position = start;
+			write_record(producer, sizeof(struct exit_event), now,
+				     sizeof(struct exit_event));
+			write_record(producer, header, note ? now | NOTE : now, sizes[i]);
+			for (int again = 0; again < 2; again++)
+				require(reader_read(&reader, 10) == READER_BAD_RECORD,
+					"it was not refused");
+			require(reader.exits_end - reader.exits_first == 1 && !reader.notes_end,
+				"it is not what was sent");
+			free_ring(&reader, 0);
+			reader_close(&reader);
+			refused++;
+		}
+	}
+	printf("%d refused\n", refused);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct reader reader = { 0 };
 	long rounds = argc == 3 ? atol(argv[2]) : 0;
 
+	if (argc > 2 && !strcmp(argv[1], "broken"))
+		return refuse((__u32)strtoul(argv[2], NULL, 0), argc > 3);
 	state = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
 	for (int i = 0; i < RINGS; i++)
 		add_ring(&reader, &producers[i]);
@@ -196,10 +251,8 @@ int main(int argc, char **argv)
 	require(got_exits == sent_exits, "exits are missing, or there are too many");
 	require(got_notes == sent_notes, "notes are missing, or there are too many");
 	require(got_sum == sent_sum, "records are not what was sent");
-	for (int i = 0; i < RINGS; i++) {
-		reader.rings[i].consumer_position = NULL; /* not mapped, so not to be unmapped */
-		free(producers[i].data);
-	}
+	for (int i = 0; i < RINGS; i++)
+		free_ring(&reader, i);
 	reader_close(&reader);
 	printf("%lu exits, %lu notes, %lu lost\n", got_exits, got_notes, lost);
 	return 0;

@@ -33,3 +33,19 @@ def test_whatever_order_records_are_written_in(rings: Path, seed: int) -> None:
     exits, notes, lost = map(int, told.groups())
     assert min(exits, notes) > ROUNDS / 10
     assert lost
+
+
+@pytest.mark.parametrize(
+    ("header", "note"),
+    [
+        *[(size, False) for size in (0, 8, 47, 49, 56, 4096, 0x3FFFFFFF)],
+        *[(size, True) for size in (0, 8, 15, 8192, 20545, 0x3FFFFFFF)],
+        (0x40000000 | 48, False),  # BPF_RINGBUF_DISCARD_BIT
+        (0x40000000 | 48, True),
+    ],
+)
+def test_what_is_no_record_is_refused(rings: Path, header: int, note: bool) -> None:
+    """At whatever place in the ring, and whatever follows; nothing is read beyond it."""
+    words = [str(rings), "broken", hex(header), *(["note"] if note else [])]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", "4096 refused\n")

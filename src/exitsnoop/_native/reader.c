@@ -25,6 +25,8 @@
  */
 #define BUSY_LOOKS 1000
 
+#define NOTE_HEAD_BYTES 16 /* boot_ns and kind */
+
 void reader_add(struct reader *reader, const struct ring *ring)
 {
 	reader->rings[reader->ring_count++] = *ring;
@@ -124,20 +126,31 @@ static struct ring *oldest(struct reader *reader, struct record *record)
 	return found;
 }
 
-/* One round of the three steps above. Returns false if memory is short. */
-static bool read_round(struct reader *reader)
+/* Whether it can be what it says. exit.bpf.c sends nothing else; what is copied must not rest on that. */
+static bool is_sound(const struct record *record)
+{
+	if (first_word(record) & NOTE)
+		return record->size >= NOTE_HEAD_BYTES && record->size <= sizeof(struct exec_image);
+	return record->size == sizeof(struct exit_event);
+}
+
+/* One round of the three steps above. Returns 0, READER_NO_MEMORY or READER_BAD_RECORD. */
+static size_t read_round(struct reader *reader)
 {
 	__u64 now = boot_clock();
 	struct record record;
 	struct ring *ring;
-	bool enough = true;
+	size_t error = 0;
 
 	for (int i = 0; i < reader->ring_count; i++)
 		ring_look(&reader->rings[i]);
-	while (enough && (ring = oldest(reader, &record))) {
-		enough = first_word(&record) & NOTE ? stage_note(reader, &record)
-						    : stage_exit(reader, &record);
-		if (enough)
+	while (!error && (ring = oldest(reader, &record))) {
+		if (!is_sound(&record) || !ring_has(ring, &record))
+			error = READER_BAD_RECORD;
+		else if (!(first_word(&record) & NOTE ? stage_note(reader, &record)
+						      : stage_exit(reader, &record)))
+			error = READER_NO_MEMORY;
+		else
 			ring_skip(ring, &record);
 	}
 	reader->complete = true;
@@ -148,7 +161,7 @@ static bool read_round(struct reader *reader)
 	}
 	if (reader->complete)
 		reader->complete_until = now;
-	return enough;
+	return error;
 }
 
 /* How many exits are final, `most` at the most. */
@@ -176,8 +189,10 @@ size_t reader_read(struct reader *reader, size_t most)
 	if (final_exits(reader, most) == most)
 		return most;
 	for (int looks = 0; looks < BUSY_LOOKS; looks++) {
-		if (!read_round(reader))
-			return READER_NO_MEMORY;
+		size_t error = read_round(reader);
+
+		if (error)
+			return error;
 		if (!has_waiting(reader))
 			break;
 		if (!reader->complete)

@@ -32,12 +32,14 @@ struct reader {
 };
 
 #define READER_NO_MEMORY ((size_t)-1)
+#define READER_BAD_RECORD ((size_t)-2)
 
 /* Takes over one more ring, which reader_close() closes. */
 void reader_add(struct reader *reader, const struct ring *ring);
 
 /* Reads what is there, unless `most` exits are waiting. Returns how many of them, at most, are final:
- * no record that is still to come is older. READER_NO_MEMORY: nothing is lost.
+ * no record that is still to come is older. READER_NO_MEMORY: nothing is lost. READER_BAD_RECORD: what
+ * comes next is no record of event.h, and where one begins is not known any more; it stays so.
  */
 size_t reader_read(struct reader *reader, size_t most);
 

@@ -65,9 +65,21 @@ bool ring_peek(const struct ring *ring, struct record *record)
 	return true;
 }
 
+/* With its header. */
+static unsigned long bytes_taken(const struct record *record)
+{
+	return (7UL + BPF_RINGBUF_HDR_SZ + record->size) & ~7UL;
+}
+
+bool ring_has(const struct ring *ring, const struct record *record)
+{
+	return bytes_taken(record) <= ring->end - ring->position &&
+	       bytes_taken(record) <= ring->bytes;
+}
+
 void ring_skip(struct ring *ring, const struct record *record)
 {
-	ring->position += (record->size + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
+	ring->position += bytes_taken(record);
 }
 
 void ring_release(struct ring *ring)

@@ -36,6 +36,9 @@ void ring_look(struct ring *ring);
 /* What stands at `position`: false if nothing before `end`, or a record that is still being written. */
 bool ring_peek(const struct ring *ring, struct record *record);
 
+/* Whether all of the record that stands at `position` is before `end`: else it is none. */
+bool ring_has(const struct ring *ring, const struct record *record);
+
 /* Goes on to the next record; gives the room back to the producers at ring_release(). */
 void ring_skip(struct ring *ring, const struct record *record);
 void ring_release(struct ring *ring);

@@ -209,6 +209,11 @@ static PyObject *Session_drain(Session *self, PyObject *args)
 	count = reader_read(reader, most);
 	if (count == READER_NO_MEMORY)
 		return PyErr_NoMemory();
+	if (count == READER_BAD_RECORD) {
+		PyErr_SetString(PyExc_ValueError,
+				"a record from the kernel side is not as event.h has it");
+		return NULL;
+	}
 	exits = PyBytes_FromStringAndSize((const char *)reader_exits(reader),
 					  (Py_ssize_t)(count * sizeof(struct exit_event)));
 	notes = exits ? take_notes(reader, count) : NULL;
