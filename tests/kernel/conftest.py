@@ -1,12 +1,13 @@
 """The kernel layer: real exits under the running kernel. Needs root and BTF."""
 
+import contextlib
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loops import looping
 from needs import need_to_trace
 from pace import SLOW
 from programs import compiled
@@ -76,12 +77,7 @@ def stage(deaths: Path) -> Iterator[Stage]:
 @pytest.fixture
 def busy_cpus() -> Iterator[None]:
     """Every CPU has something else to do, all the time."""
-    loads = [
-        subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in os.sched_getaffinity(0)
-    ]
-    try:
+    with contextlib.ExitStack() as loads:
+        for _ in os.sched_getaffinity(0):
+            loads.enter_context(looping(":"))
         yield
-    finally:
-        for load in loads:
-            load.kill()
-            load.wait()

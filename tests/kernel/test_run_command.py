@@ -6,7 +6,6 @@ import pwd
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from command import (
     running,
     status_text,
 )
+from loops import looping
 from needs import need
 from stage import kill_off
 
@@ -51,14 +51,10 @@ def test_all_of_command_and_nothing_else_is_traced(
     exitsnoop: str, endings: Path, tmp_path: Path
 ) -> None:
     """From its first child on, of whatever kind, while others end all the time."""
-    others = subprocess.Popen(["/bin/sh", "-c", "while :; do (exit 1); done"])
-    try:
+    with looping("(exit 1)") as others:
         told = report(
             exitsnoop, tmp_path / "rows", *sh(f"cd {endings.parent}; exec {endings} storm 420 1")
         )
-    finally:
-        others.kill()
-        others.wait()
     happened = truth.parse(told.stdout)
     traced = {(e["pid"], e["boot_ns"]): e for e in told.exits}
     assert len(traced) == len(told.exits)
