@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import NOBODY, Terminal, become, run, running, tracing
+from needs import need
 from stage import Stage
 
 from exitsnoop import Tracer
@@ -187,3 +188,29 @@ def test_who_lives_is_known_where_proc_hides_it() -> None:
     apart = ["unshare", "--mount", "sh", "-c", hide, "sh", *become(NOBODY, "-all,+dac_read_search")]
     result = run(sys.executable, "-c", script, prefix=apart)
     assert result.stdout == "False True False\n"
+
+
+def test_what_is_run_is_not_taken_from_where_it_is_run(exitsnoop: str, tmp_path: Path) -> None:
+    """Not from the current directory; from PYTHONPATH it is, which sudo and -I keep away."""
+    need(bool(shutil.which("sudo")), "sudo is not installed")
+    (tmp_path / "exitsnoop.py").write_text("raise SystemExit('not ours')")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('not ours')")
+    module = ["-m", "exitsnoop"]
+    path = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    def told(*words: str, environ: dict[str, str] | None = None) -> str:
+        return subprocess.run(
+            [*words, "--version"],
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        ).stdout.split()[0]
+
+    assert told(exitsnoop) == "exitsnoop"
+    assert told("sudo", "-n", exitsnoop, environ=path) == "exitsnoop"
+    assert told(sys.executable, "-I", *module, environ=path) == "exitsnoop"
+    assert told(exitsnoop, environ=path) == "not"
+    assert told(sys.executable, *module) == "not"
