@@ -3,6 +3,7 @@
 import os
 import select
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
@@ -11,7 +12,7 @@ import pytest
 from needs import need
 from pace import some
 from stage import mounts
-from traced import PATIENCE_S, count, report, traced, until
+from traced import PATIENCE_S, Report, count, report, traced, until
 
 FITS, TOO_MANY = 5_000, 60_000  # of what the buffer can hold
 
@@ -89,6 +90,15 @@ class Pipe:
         waits_in = Path(f"/proc/{self.tracer.pid}/wchan")
         until(lambda: "pipe_write" in waits_in.read_text())
 
+    def read_to_end(self) -> Report:
+        """Send SIGTERM while it is blocked; then read all after all."""
+        self.tracer.terminate()
+        written = b""
+        while part := os.read(self.reading, 65536):
+            written += part
+        _, errors = self.tracer.communicate(timeout=PATIENCE_S)
+        return report(self.tracer.returncode, written, errors)
+
     def end(self) -> None:
         self.tracer.kill()
         self.tracer.communicate()
@@ -108,12 +118,21 @@ def test_output_that_blocks(loads: Path, pipe: Pipe, exits: int, lost: bool) -> 
     truth = count(loads, "forks", FITS)
     pipe.await_full()
     truth += count(loads, "forks", exits)
-    pipe.tracer.terminate()
-    written = b""
-    while part := os.read(pipe.reading, 65536):
-        written += part
-    _, errors = pipe.tracer.communicate(timeout=PATIENCE_S)
-    report(pipe.tracer.returncode, written, errors).assert_adds_up(truth, lost=lost)
+    pipe.read_to_end().assert_adds_up(truth, lost=lost)
+
+
+def test_output_that_blocks_for_a_minute(loads: Path, pipe: Pipe) -> None:
+    """Processes end all the while."""
+    truth = count(loads, "forks", FITS)
+    pipe.await_full()
+    begun = time.monotonic()
+    while time.monotonic() - begun < 60:
+        truth += count(loads, "forks", 1000)
+        pipe.await_full()
+        time.sleep(1)
+    end = pipe.read_to_end()
+    end.assert_adds_up(truth)
+    assert len(end.rows) > FITS
 
 
 def test_a_second_signal_ends_it_if_nobody_ever_reads(loads: Path, pipe: Pipe) -> None:
