@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # with what is collected of each, and that takes longer to read
-BATCH = 2048  # bounds what a burst makes Python hold at a time
+# How many exits are read at a time. That bounds what a burst makes Python hold, and so for good: of
+# what it took for the largest batch it gives little back.
+BATCH = 2048
+FULL_BATCH = 256  # some KB each, with what is collected
 
 # An exit that comes alone is read at once. Where they come in numbers (several in one batch, or one
 # right after the other) the next batch is given PAUSE_S to grow: the kernel wakes us only for the
@@ -98,6 +101,7 @@ class Tracer:
         self._filters = filters
         self._unwanted = unwanted
         self._groups = filters.groups()
+        self._batch = FULL_BATCH if self._groups else BATCH
         self._clues: Clues | None = None
         if self._groups:
             from exitsnoop import clues  # the plain path does without
@@ -351,7 +355,7 @@ class Tracer:
     def _drain(self) -> Exits:
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._has_finished()
-        block, notes, complete = self._session.drain(BATCH)
+        block, notes, complete = self._session.drain(self._batch)
         exits = decode(block, wall_offset_ns())
         if notes and self._clues:
             self._clues.add(notes)

@@ -1,6 +1,7 @@
 """The tracer is held up: by a signal, by its cgroup, by who does not read what it writes."""
 
 import os
+import re
 import select
 import subprocess
 import time
@@ -14,6 +15,9 @@ from pace import some
 from stage import mounts
 from traced import PATIENCE_S, Report, count, report, traced, until
 
+from exitsnoop.sinks.columns import COLUMNS
+
+MOST_MEMORY_KB = 36 * 1024
 FITS, TOO_MANY = 5_000, 60_000  # of what the buffer can hold
 
 
@@ -29,6 +33,23 @@ def test_stopped_and_continued(
             tracer.suspend(SIGCONT)
             truth += count(loads, "forks", some(500))
         tracer.stop().assert_adds_up(truth, lost=lost)
+
+
+def test_what_waited_takes_little_memory(exitsnoop: str, loads: Path, tmp_path: Path) -> None:
+    """With all there is collected: what it read at a time for once, it would keep for good."""
+    everything = ",".join(COLUMNS)
+    truth = 0
+    with traced(exitsnoop, tmp_path / "rows", loads.name, "-w", "-o", everything) as tracer:
+        for _ in range(2):
+            tracer.suspend(SIGSTOP)
+            truth += count(loads, "forks", FITS)
+            truth += count(loads, "bomb", FITS)
+            tracer.suspend(SIGCONT)
+            until(lambda: tracer.path.read_bytes().count(b"\n") == truth + 1)  # noqa: B023
+        status = Path(f"/proc/{tracer.pid}/status").read_text()
+        tracer.stop().assert_adds_up(truth, lost=False)
+    (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    assert int(peak_kb) < MOST_MEMORY_KB
 
 
 class Freezer:
