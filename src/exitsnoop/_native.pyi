@@ -21,8 +21,8 @@ def drop_privileges(kept: int, /) -> None:
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).
 
-    step is "open", "load", "filter", "map" or "attach"; log is what libbpf said, at load with the
-    end of the verifier's log.
+    step is "open", "types", "load", "filter", "map" or "attach"; log is what libbpf said, at load
+    with the end of the verifier's log.
     """
 
 class Session:

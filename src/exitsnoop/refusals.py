@@ -11,6 +11,7 @@ from exitsnoop.processes import capabilities
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _STEPS = {
     "open": "libbpf could not read its BPF program",
+    "types": f"the kernel's description of its types ({BTF}) cannot be used",
     "load": "the kernel refused the BPF program",
     "filter": "the kernel refused the list of PIDs",
     "map": "the kernel refused to share its buffer",

@@ -64,6 +64,16 @@ def test_a_kernel_without_btf(exitsnoop: str) -> None:
     assert "CONFIG_DEBUG_INFO_BTF" in result.stderr
 
 
+def test_types_that_are_cut(exitsnoop: str, tmp_path: Path) -> None:
+    whole = Path("/sys/kernel/btf/vmlinux").read_bytes()
+    cut = tmp_path / "cut"
+    cut.write_bytes(whole[: len(whole) // 2])
+    instead = 'mount --bind "$1" /sys/kernel/btf/vmlinux && exec "$0"'
+    result = run(exitsnoop, str(cut), prefix=["unshare", "--mount", "sh", "-c", instead])
+    assert (result.returncode, result.stdout) == (70, "")
+    assert "exitsnoop: the kernel's description of its types (/sys/" in result.stderr
+
+
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.ENOMEM])
 def test_a_refused_program(exitsnoop: str, refuse: Path, number: int) -> None:
     result = run(exitsnoop, prefix=[str(refuse), "load", str(number)])

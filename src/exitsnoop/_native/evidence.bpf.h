@@ -278,7 +278,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	return !bpf_map_update_elem(&signals, &key, &evidence, BPF_ANY);
 }
 
-SEC("tp_btf/signal_generate")
+SEC("exitsnoop/signal_generate")
 int on_signal(__u64 *ctx)
 {
 	int signal = ctx[0];

@@ -212,7 +212,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 
 /* program: which of those that are offered the exit. */
 #define EXIT_PROGRAM(name, program)                                                                \
-	SEC("tp_btf/sched_process_exit")                                                           \
+	SEC("exitsnoop/sched_process_exit")                                                        \
 	int name(__u64 *ctx)                                                                       \
 	{                                                                                          \
 		return report_exit(ctx, program);                                                  \

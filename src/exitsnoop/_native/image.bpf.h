@@ -37,7 +37,7 @@ static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 a
 	return at + bytes;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("exitsnoop/sched_process_exec")
 int on_exec(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
@@ -83,7 +83,7 @@ static bool follow_fork(struct task_struct *parent, struct task_struct *child)
 	return true;
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC("exitsnoop/sched_process_fork")
 int on_fork(__u64 *ctx)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
@@ -111,7 +111,7 @@ int on_fork(__u64 *ctx)
  * exit.bpf.c, on_exit_if_missed_1. To join twice does no harm.
  */
 #define FORK_PROGRAM(name)                                                                         \
-	SEC("tp_btf/sched_process_fork")                                                           \
+	SEC("exitsnoop/sched_process_fork")                                                        \
 	int name(__u64 *ctx)                                                                       \
 	{                                                                                          \
 		follow_fork((void *)ctx[0], (void *)ctx[1]);                                       \

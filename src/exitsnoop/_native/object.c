@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
 #include "object.h"
 
 #include <errno.h>
@@ -10,6 +11,9 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <stdio.h>
+
+#include "extract.h"
 
 #include "full.skel.h"
 #include "full_without_loops.skel.h"
@@ -128,19 +132,58 @@ static int choose_maps(struct object *object, PyObject *maps)
 	return 0;
 }
 
+static _Thread_local const struct object *loading;
+
+/* What libbpf does for tp_btf, without its own copy of the kernel's types; until here it takes the
+ * program for one that needs none.
+ */
+static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
+{
+	const char *event = strchr(bpf_program__section_name(program), '/');
+
+	(void)cookie;
+	options->attach_btf_id = kernel_btf_typedef(&loading->kernel, "btf_trace_", event + 1);
+	if (!options->attach_btf_id)
+		return -ESRCH;
+	return bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
+}
+
+int object_register(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = prepare);
+	int handler = libbpf_register_prog_handler("exitsnoop+", BPF_PROG_TYPE_RAW_TRACEPOINT,
+						   BPF_TRACE_RAW_TP, &options);
+
+	return handler < 0 ? -handler : 0;
+}
+
+/* Opens it with a file for the kernel's types, which is empty for now. Returns 0 or an errno. */
+static int open_bytes(struct object *object, const void *bytes, size_t size)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "exitsnoop");
+	char path[32];
+
+	object->types = memfd_create("types", MFD_CLOEXEC);
+	if (object->types < 0)
+		return errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", object->types);
+	options.btf_custom_path = path;
+	object->bpf = bpf_object__open_mem(bytes, size, &options);
+	return object->bpf ? 0 : errno;
+}
+
 int object_open(struct object *object, const struct plan *plan)
 {
 	int result;
 
 	for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++)
 		if (strcmp(variants[i].name, plan->variant) == 0) {
-			LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "exitsnoop");
 			size_t size;
 			const void *bytes = variants[i].bytes(&size);
 
-			object->bpf = bpf_object__open_mem(bytes, size, &options);
-			if (!object->bpf)
-				return errno;
+			result = open_bytes(object, bytes, size);
+			if (result)
+				return result;
 		}
 	if (!object->bpf) {
 		PyErr_Format(PyExc_ValueError, "no variant %s", plan->variant);
@@ -223,10 +266,23 @@ static int map_counters(struct object *object)
 	return 0;
 }
 
+int object_read_types(struct object *object)
+{
+	int error = kernel_btf_open(&object->kernel);
+
+	if (error)
+		return error;
+	return extract_types(&object->kernel, bpf_object__btf(object->bpf), object->types);
+}
+
 int object_load(struct object *object)
 {
-	int error = -bpf_object__load(object->bpf);
+	int error;
 
+	loading = object;
+	error = -bpf_object__load(object->bpf);
+	loading = NULL;
+	kernel_btf_close(&object->kernel);
 	if (!error)
 		error = put_rings(object);
 	return error ? error : map_counters(object);
@@ -306,7 +362,7 @@ int object_attach(struct object *object)
 			continue;
 		if (object->link_count == MAX_PROGRAMS)
 			return E2BIG;
-		link = bpf_program__attach(program);
+		link = bpf_program__attach_trace(program);
 		if (!link)
 			return errno;
 		object->links[object->link_count++] = link;
@@ -369,5 +425,8 @@ void object_close(struct object *object)
 	if (object->variables)
 		munmap(object->variables, object->variables_bytes);
 	bpf_object__close(object->bpf);
+	kernel_btf_close(&object->kernel);
+	if (object->types > 0)
+		close(object->types);
 	*object = (struct object){ 0 };
 }

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "event.h"
+#include "kernel_btf.h"
 
 #define MAX_PROGRAMS 16
 
@@ -20,6 +21,8 @@ enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, TREE_MEMBERS, OBJECT_CO
 
 struct object {
 	struct bpf_object *bpf;
+	struct kernel_btf kernel; /* until it is loaded */
+	int types;		  /* a file with those of the kernel that it needs; 0: none yet */
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
 	int rings[MAX_RINGS]; /* descriptors */
@@ -38,10 +41,14 @@ struct plan {
 	PyObject *ring_nodes;	 /* a tuple: the NUMA node of each, -1 for any */
 };
 
+/* Tells libbpf of our kind of programs. Call it once; returns 0 or an errno. */
+int object_register(void);
+
 /* These return 0; -1 with a Python exception set, where the plan is wrong; or an errno. */
 int object_open(struct object *object, const struct plan *plan);
 int object_make_rings(struct object *object, const struct plan *plan);
-int object_load(struct object *object); /* may be called without the GIL */
+int object_read_types(struct object *object); /* this and the next may be called without the GIL */
+int object_load(struct object *object);
 int object_fill(struct object *object, const struct plan *plan);
 int object_attach(struct object *object);
 

@@ -90,6 +90,12 @@ static int start(Session *self, const struct plan *plan, const char **step)
 	error = object_open(object, plan);
 	if (error)
 		return error;
+	*step = "types";
+	Py_BEGIN_ALLOW_THREADS
+	error = object_read_types(object);
+	Py_END_ALLOW_THREADS
+	if (error)
+		return error;
 	*step = "load";
 	error = object_make_rings(object, plan);
 	if (error)
@@ -325,11 +331,16 @@ static int native_exec(PyObject *module)
 	PyObject *error = PyErr_NewException("exitsnoop._native.SessionError", NULL, NULL);
 	int failed = !type || !error || PyModule_AddObjectRef(module, "Session", type) ||
 		     PyModule_AddObjectRef(module, "SessionError", error) || add_layouts(module);
+	int refused = object_register();
 
 	Py_XDECREF(type);
 	Py_XDECREF(error);
 	libbpf_set_print(keep_log);
-	return failed ? -1 : 0;
+	if (refused) {
+		errno = refused;
+		PyErr_SetFromErrno(PyExc_OSError);
+	}
+	return failed || refused ? -1 : 0;
 }
 
 static PyMethodDef native_functions[] = {
