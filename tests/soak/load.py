@@ -19,10 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
 
-from stage import MemoryCgroup, memory_controllers
+from stage import MemoryCgroup, memory_controllers, mounts
 
 MIB = 1 << 20
 OOM_LIMIT = 8 * MIB
+CONTAINERS = 10  # of each round that has some: more than are remembered, before long
 
 
 class Load:
@@ -40,6 +41,7 @@ class Load:
         self._started = time.monotonic()
         self._seconds, self._rate = seconds, rate
         self._lock = threading.Lock()
+        self._ids = itertools.count()
 
     def run(self) -> None:
         """Do it until the time is over."""
@@ -81,9 +83,22 @@ class Load:
             self._count(1, named=True)
             self._told("unshare", "--pid", "--fork", "--kill-child", "env", "env", "true")
             self._count(2)
+            self._containers()
             if group and number % 50 == 4:
                 self._oom(group)
         self._pause()
+
+    def _containers(self) -> None:
+        """Processes each in a cgroup of its own, named as docker would, and gone with it."""
+        tops = [path for path, kind, _ in mounts() if kind == "cgroup2"]
+        for _ in range(CONTAINERS if tops else 0):
+            path = tops[0] / f"docker-{os.getpid():032x}{next(self._ids):032x}.scope"
+            path.mkdir()
+            try:
+                self._told("sh", "-c", f"echo 0 >{path}/cgroup.procs; exec true")
+            finally:
+                path.rmdir()
+            self._count(1)
 
     def _oom(self, group: MemoryCgroup) -> None:
         script = f"echo 0 >{group.path}/cgroup.procs; exec tail /dev/zero"

@@ -4,8 +4,12 @@
 
 One tracer is plain and is told of the load's two programs; the other collects all there is, with
 the cause of each end, of the load's whole tree. Ends by itself, with 0 if rows and told losses of
-both are together what the load was by waitpid, and neither memory nor descriptors grew after the
-first fifth of the time (looked at if that is a minute at least).
+both are together what the load was by waitpid, neither memory nor descriptors grew after the first
+fifth of the time (looked at if that is a minute at least), and the plain one never had more than 25
+MB.
+
+Memory is VmRSS. Told apart is what is the process's own (RssAnon); the rest is the ring, all of
+which counts as soon as it has been read through once, and the pages of the interpreter's files.
 """
 
 import json
@@ -25,13 +29,15 @@ TESTS = HERE.parent
 EXITSNOOP = str(Path(sys.executable).with_name("exitsnoop"))
 SAMPLE_S = 1.0
 GROWTH, SLACK_KB = 1.05, 1024
+MOST_PLAIN_KB = 25 * 1024
 WARM_UP_S = 60
 
 
 class Sample(NamedTuple):
-    """Of a tracer: resident memory in KB, descriptors, seconds of CPU time."""
+    """Of a tracer: resident memory in KB, and what of it is its own; descriptors, CPU seconds."""
 
     rss: int
+    own: int
     fds: int
     cpu: float
 
@@ -91,8 +97,9 @@ class Tracer:
             cpu = int((process / "schedstat").read_text().split()[0]) / 1e9
         except OSError:
             return
-        if rss := re.search(r"VmRSS:\s+(\d+) kB", status):
-            self.samples.append((at, Sample(int(rss[1]), fds, cpu)))
+        sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE))
+        if "VmRSS" in sizes:  # it has not ended
+            self.samples.append((at, Sample(int(sizes["VmRSS"]), int(sizes["RssAnon"]), fds, cpu)))
 
     def finish(self) -> int:
         """Wait until it has ended, and all of it is read; return how many exits it lost."""
@@ -105,15 +112,17 @@ class Tracer:
     def report(self, seconds: float, truth: int, lost: int) -> list[str]:
         """Print what it came to; return what is wrong."""
         samples = [sample for _, sample in self.samples]
-        rss, fds = [sample.rss for sample in samples], [sample.fds for sample in samples]
         say(f"{self.name}:")
         say(f"  exits by waitpid {truth}, rows {self.rows}, lost {lost}")
-        say(f"  RSS in KB: start {rss[0]}, end {rss[-1]}, most {max(rss)}")
-        say(f"  descriptors: start {fds[0]}, end {fds[-1]}, most {max(fds)}")
+        say(f"  memory in KB: {self._course('rss')}")
+        say(f"  of it its own: {self._course('own')}")
+        say(f"  descriptors: {self._course('fds')}")
         say(f"  CPU time {samples[-1].cpu:.1f} s; status {self.process.returncode}")
         for line in self.errors.splitlines():
             say(f"  {line}")
         wrong = []
+        if self.name == "plain" and max(sample.rss for sample in samples) > MOST_PLAIN_KB:
+            wrong.append(f"{self.name}: more than {MOST_PLAIN_KB} KB of memory")
         if self.rows + lost != truth:
             wrong.append(f"{self.name}: rows and losses are {self.rows + lost}, not {truth}")
         if self.process.returncode != (74 if lost else 0):
@@ -126,6 +135,13 @@ class Tracer:
             if max(s.fds for s in last) > max(s.fds for s in second):
                 wrong.append(f"{self.name}: descriptors grow")
         return wrong
+
+    def _course(self, what: str) -> str:
+        """Return the first value, and the most of each fifth of the time."""
+        values = [getattr(sample, what) for _, sample in self.samples]
+        fifth = -(-len(values) // 5)
+        most = [max(values[at : at + fifth]) for at in range(0, len(values), fifth)]
+        return f"start {values[0]}, most of each fifth {' '.join(map(str, most))}"
 
 
 def say(text: str) -> None:

@@ -1,0 +1,79 @@
+"""Traces very many exits with the default columns, as fast as they come: does memory stay?
+
+    python tests/soak/many.py [EXITS]      10,000,000
+
+Two processes fork one child after the other. Ends with 0 if rows and told losses are together what
+there were by waitpid, and memory is the same after all of them as it was after the first 100,000.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parents[1])
+from soak.soak import GROWTH, SAMPLE_S, SLACK_KB, Tracer, programs, say  # noqa: E402
+
+FIRST = 100_000
+WORKERS = 2
+
+
+def run(program: Path, exits: int, tracer: Tracer) -> int:
+    """Have so many end; return how many did, by waitpid, those that forked them included."""
+    started = time.monotonic()
+    words = [str(program), "forks", str(exits // WORKERS)]
+    workers = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(WORKERS)]
+    try:
+        while any(worker.poll() is None for worker in workers):
+            tracer.sample(time.monotonic() - started)
+            time.sleep(SAMPLE_S)
+    finally:
+        for worker in workers:
+            worker.kill()
+    counts = [int(worker.communicate()[0]) for worker in workers]
+    took = time.monotonic() - started
+    say(f"{sum(counts) + WORKERS} exits in {took:.0f} s")
+    return sum(counts) + WORKERS
+
+
+def many(exits: int, directory: Path) -> list[str]:
+    """Do it; return what is wrong."""
+    program = programs(directory)["loads"]
+    tracer = Tracer("plain", "-n", program.name)
+    try:
+        tracer.await_attached()
+        truth = run(program, FIRST, tracer)
+        tracer.samples.clear()
+        tracer.sample(0)
+        ((_, before),) = tracer.samples
+        truth += run(program, exits - truth, tracer)
+        tracer.process.terminate()
+        lost = tracer.finish()
+    finally:
+        tracer.process.kill()
+        tracer.process.wait()
+    wrong = tracer.report(0, truth, lost)
+    most = max(sample.rss for _, sample in tracer.samples)
+    if most > GROWTH * before.rss + SLACK_KB:
+        wrong.append("memory grows")
+    say(f"memory in KB: {before.rss} after the first {FIRST}, {most} at most since")
+    return wrong
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    directory = Path(tempfile.mkdtemp(prefix="soak-"))
+    try:
+        wrong = many(int(sys.argv[1]) if sys.argv[1:] else 10_000_000, directory)
+    finally:
+        shutil.rmtree(directory)
+    for line in wrong:
+        say(f"WRONG: {line}")
+    say("it does not add up" if wrong else "all adds up")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
