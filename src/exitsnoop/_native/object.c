@@ -157,7 +157,9 @@ int object_register(void)
 	return handler < 0 ? -handler : 0;
 }
 
-/* Opens it with a file for the kernel's types, which is empty for now. Returns 0 or an errno. */
+/* Opens it with a file for the kernel's types, which is empty for now. Memory has no name but in /proc:
+ * where that is not mounted, libbpf reads all types by itself. Returns 0 or an errno.
+ */
 static int open_bytes(struct object *object, const void *bytes, size_t size)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "exitsnoop");
@@ -167,7 +169,8 @@ static int open_bytes(struct object *object, const void *bytes, size_t size)
 	if (object->types < 0)
 		return errno;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", object->types);
-	options.btf_custom_path = path;
+	if (!access(path, R_OK))
+		options.btf_custom_path = path;
 	object->bpf = bpf_object__open_mem(bytes, size, &options);
 	return object->bpf ? 0 : errno;
 }
