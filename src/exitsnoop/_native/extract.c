@@ -91,6 +91,12 @@ struct extract {
 	struct bytes types, names;
 };
 
+/* Whether programs may ask for it by its name. */
+static bool is_declared(const struct btf_type *type)
+{
+	return btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type);
+}
+
 static int list_names(struct extract *extract, const struct btf *object)
 {
 	int error = 0;
@@ -99,7 +105,7 @@ static int list_names(struct extract *extract, const struct btf *object)
 		const struct btf_type *type = btf__type_by_id(object, id);
 		const struct btf_member *member = btf_members(type);
 
-		if (btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type))
+		if (is_declared(type))
 			error = add_name(&extract->type_names,
 					 btf__name_by_offset(object, type->name_off));
 		for (int i = 0; btf_is_composite(type) && i < btf_vlen(type) && !error; i++)
@@ -222,8 +228,7 @@ static int put_types(struct extract *extract)
 	for (__u32 id = 1; id <= kernel->count; id++) {
 		const struct btf_type *type = kernel_btf_type(kernel, id);
 
-		if ((btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type)) &&
-		    type->name_off && is_wanted(extract, type))
+		if (is_declared(type) && type->name_off && is_wanted(extract, type))
 			take(extract, id);
 	}
 	for (__u32 id = 1; id <= extract->count && !error; id++) /* which takes more */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,7 +12,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <stdio.h>
 
 #include "extract.h"
 
@@ -278,6 +278,14 @@ int object_read_types(struct object *object)
 	return extract_types(&object->kernel, bpf_object__btf(object->bpf), object->types);
 }
 
+static void drop_types(struct object *object)
+{
+	kernel_btf_close(&object->kernel);
+	if (object->types > 0)
+		close(object->types);
+	object->types = 0;
+}
+
 int object_load(struct object *object)
 {
 	int error;
@@ -285,7 +293,7 @@ int object_load(struct object *object)
 	loading = object;
 	error = -bpf_object__load(object->bpf);
 	loading = NULL;
-	kernel_btf_close(&object->kernel);
+	drop_types(object);
 	if (!error)
 		error = put_rings(object);
 	return error ? error : map_counters(object);
@@ -428,8 +436,6 @@ void object_close(struct object *object)
 	if (object->variables)
 		munmap(object->variables, object->variables_bytes);
 	bpf_object__close(object->bpf);
-	kernel_btf_close(&object->kernel);
-	if (object->types > 0)
-		close(object->types);
+	drop_types(object);
 	*object = (struct object){ 0 };
 }

@@ -21,8 +21,8 @@ enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, TREE_MEMBERS, OBJECT_CO
 
 struct object {
 	struct bpf_object *bpf;
-	struct kernel_btf kernel; /* until it is loaded */
-	int types;		  /* a file with those of the kernel that it needs; 0: none yet */
+	struct kernel_btf kernel; /* this and the next until it is loaded */
+	int types;		  /* a file with those of the kernel that it needs; 0: none */
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
 	int rings[MAX_RINGS]; /* descriptors */

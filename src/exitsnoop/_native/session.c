@@ -325,22 +325,27 @@ static PyType_Spec session_spec = {
 	.slots = session_slots,
 };
 
+static int register_programs(void)
+{
+	errno = object_register();
+	if (!errno)
+		return 0;
+	PyErr_SetFromErrno(PyExc_OSError);
+	return -1;
+}
+
 static int native_exec(PyObject *module)
 {
 	PyObject *type = PyType_FromModuleAndSpec(module, &session_spec, NULL);
 	PyObject *error = PyErr_NewException("exitsnoop._native.SessionError", NULL, NULL);
 	int failed = !type || !error || PyModule_AddObjectRef(module, "Session", type) ||
-		     PyModule_AddObjectRef(module, "SessionError", error) || add_layouts(module);
-	int refused = object_register();
+		     PyModule_AddObjectRef(module, "SessionError", error) || add_layouts(module) ||
+		     register_programs();
 
 	Py_XDECREF(type);
 	Py_XDECREF(error);
 	libbpf_set_print(keep_log);
-	if (refused) {
-		errno = refused;
-		PyErr_SetFromErrno(PyExc_OSError);
-	}
-	return failed || refused ? -1 : 0;
+	return failed ? -1 : 0;
 }
 
 static PyMethodDef native_functions[] = {
