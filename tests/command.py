@@ -30,7 +30,10 @@ def become(user: list[str], capabilities: str) -> list[str]:
     return [*limit, "setpriv", *user, *sets]
 
 
-# Nobody, who may read every file, so that the interpreter may be anywhere.
+# What every feature needs; and to read every file, so that the interpreter may be anywhere.
+ENOUGH = "-all,+bpf,+perfmon,+dac_read_search"
+CAPABLE = become(NOBODY, ENOUGH)
+# Who has but the latter.
 UNPRIVILEGED = become(NOBODY, "-all,+dac_read_search")
 ROW = re.compile(r"((?:\\ |\S)*) +(\d+) +(\d+) +(\d+) +(\d+\.\d\d) +(.+)")
 

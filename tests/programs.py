@@ -2,8 +2,20 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+NATIVE = Path(__file__).parents[1] / "src" / "exitsnoop" / "_native"
+
+
+def sanitized(source: Path, directory: Path, parts: Sequence[str], *libraries: str) -> Path:
+    """Compile a program with these parts of the extension, for AddressSanitizer and UBSan."""
+    program = directory / source.stem
+    flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [source, *(NATIVE / part for part in parts)]
+    subprocess.run(["cc", *flags, "-o", program, *sources, *libraries], check=True)
+    return program
 
 
 def compiled(source: Path, directory: Path) -> Iterator[Path]:

@@ -5,14 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import NOBODY, become, run, running, tracing
+from command import CAPABLE, run, running, tracing
 from pace import some
 
 FIRST = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 CPUS = sorted(os.sched_getaffinity(0))
 ENDS = some(60_000)  # on each CPU: together more than the buffer has room for
-# Of which no feature needs more; the interpreter may be where nobody may look.
-ENOUGH = become(NOBODY, "-all,+bpf,+perfmon,+dac_read_search")
 
 
 def _flood(endings: Path) -> None:
@@ -64,5 +62,5 @@ def test_command_does_not(exitsnoop: str) -> None:
 
 
 def test_it_traces_also_where_it_may_not(exitsnoop: str) -> None:
-    with tracing(exitsnoop, prefix=ENOUGH) as tracer:
+    with tracing(exitsnoop, prefix=CAPABLE) as tracer:
         assert os.sched_getscheduler(tracer.process.pid) == os.SCHED_OTHER

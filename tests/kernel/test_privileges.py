@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import NOBODY, Terminal, become, run, running, tracing
+from command import CAPABLE, NOBODY, Terminal, become, run, running, tracing
 from needs import need
 from stage import Stage
 
@@ -20,8 +20,6 @@ from exitsnoop._native import drop_privileges
 CAP_KILL = 1 << 5
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 NONE = dict.fromkeys(SETS, 0)
-# Of which no feature needs more; the interpreter may be where nobody may look.
-ENOUGH = become(NOBODY, "-all,+bpf,+perfmon,+dac_read_search")
 EVERYTHING = ["-w", "-a", "-o", "+exe,user,container,unit,max_rss,hostname,ancestors"]
 NO_ROWS = ["--output", "/dev/null"]
 SHOW = ["grep", "-E", "^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)", "/proc/self/status"]
@@ -46,7 +44,7 @@ def test_nothing_is_kept_to_trace(exitsnoop: str, options: list[str]) -> None:
 
 def test_what_was_never_there_cannot_be_got(exitsnoop: str) -> None:
     """Of the bounding set only who has CAP_SETPCAP can take."""
-    with tracing(exitsnoop, prefix=ENOUGH) as tracer:
+    with tracing(exitsnoop, prefix=CAPABLE) as tracer:
         (now,) = credentials(tracer.process.pid)
     assert now == {**NONE, "CapBnd": now["CapBnd"], "NoNewPrivs": 1}
 
@@ -67,7 +65,7 @@ def test_a_signal_reaches_a_command_that_changed_its_user(exitsnoop: str, number
         assert tracer.process.wait(timeout=60) == 128 + number
 
 
-@pytest.mark.parametrize("prefix", [[], ENOUGH], ids=["root", "nobody"])
+@pytest.mark.parametrize("prefix", [[], CAPABLE], ids=["root", "nobody"])
 def test_command_has_the_privileges_that_it_has_without_us(
     exitsnoop: str, prefix: list[str]
 ) -> None:
@@ -83,7 +81,7 @@ def test_setuid_programs_work_in_command(exitsnoop: str, tmp_path: Path) -> None
     program.chmod(0o4755)
     nosuid = os.statvfs(program).f_flag & os.ST_NOSUID
     assert not nosuid, f"{tmp_path} is mounted nosuid: the test needs another TMPDIR"
-    result = run(exitsnoop, *NO_ROWS, "--", str(program), "-u", prefix=ENOUGH)
+    result = run(exitsnoop, *NO_ROWS, "--", str(program), "-u", prefix=CAPABLE)
     assert (result.returncode, result.stdout) == (0, "0\n")
 
 

@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import NOBODY, become, run, tracing
+from command import ENOUGH, NOBODY, become, run, tracing
 
 # Who may still read every file: the interpreter need not be in a place open to all.
 ROOT: list[str] = []
-BPF_ONLY = "-all,+bpf,+perfmon,+dac_read_search"
 NO_BPF = "-all,+dac_read_search"
 
 
 def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
-    with tracing(exitsnoop, "-x", prefix=become(NOBODY, BPF_ONLY)) as tracer:
+    with tracing(exitsnoop, "-x", prefix=become(NOBODY, ENOUGH)) as tracer:
         status = Path(f"/proc/{tracer.process.pid}/status").read_text()
         with subprocess.Popen(["sh", "-c", "exit 9"]) as shell:
             pass

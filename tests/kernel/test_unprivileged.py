@@ -15,15 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import NOBODY, become, run, tracing
+from command import ENOUGH, NOBODY, become, run, tracing
 from needs import need
 from stage import Stage
 
 from exitsnoop.kernel import exit_has_memory
 
 UID = 65534
-# And what lets nobody read the interpreter, which may be anywhere.
-ENOUGH = "-all,+bpf,+perfmon,+dac_read_search"
 CAPABILITIES = 1 << 38 | 1 << 39 | 1 << 2
 VFS_CAP_REVISION_2, EFFECTIVE = 0x02000000, 1  # capability.h
 COLLECTED = "user,parent_comm,ancestors,args,exe,cgroup,nspid,hostname,max_rss,cpu_user"

@@ -5,20 +5,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from programs import sanitized
 
-HERE = Path(__file__).parent
-NATIVE = HERE.parents[1] / "src" / "exitsnoop" / "_native"
+SOURCE = Path(__file__).with_name("rings.c")
 ROUNDS = 40_000
 
 
 @pytest.fixture(scope="module")
 def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("native") / "rings"
-    sources = [HERE / "rings.c", NATIVE / "reader.c", NATIVE / "ring.c"]
-    flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    subprocess.run(["cc", *flags, "-o", program, *sources], check=True)
-    return program
+    return sanitized(SOURCE, tmp_path_factory.mktemp("native"), ["reader.c", "ring.c"])
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import sanitized
 
 HERE = Path(__file__).parent
-NATIVE = HERE.parents[1] / "src" / "exitsnoop" / "_native"
 OBJECTS = HERE.parents[1] / "build" / "meson" / "src" / "exitsnoop" / "_native"
 KERNEL = Path("/sys/kernel/btf/vmlinux")
 INSTEAD = f'mount --bind "$0" {KERNEL} && exec "$@"'
@@ -19,12 +19,8 @@ Types = dict[int, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("native") / "types"
-    sources = [HERE / "types.c", NATIVE / "extract.c", NATIVE / "kernel_btf.c"]
-    flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    subprocess.run(["cc", *flags, "-o", program, *sources, "-lbpf"], check=True)
-    return program
+    parts = ["extract.c", "kernel_btf.c"]
+    return sanitized(HERE / "types.c", tmp_path_factory.mktemp("native"), parts, "-lbpf")
 
 
 @pytest.fixture(scope="module")

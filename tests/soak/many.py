@@ -6,15 +6,14 @@ Two processes fork one child after the other. Ends with 0 if rows and told losse
 there were by waitpid, and memory is the same after all of them as it was after the first 100,000.
 """
 
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 sys.path[0] = str(Path(__file__).parents[1])
-from soak.soak import GROWTH, SAMPLE_S, SLACK_KB, Tracer, programs, say  # noqa: E402
+from soak.soak import GROWTH, SAMPLE_S, SLACK_KB, Tracer, judge, programs, say  # noqa: E402
 
 FIRST = 100_000
 WORKERS = 2
@@ -62,17 +61,10 @@ def many(exits: int, directory: Path) -> list[str]:
     return wrong
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Do what the arguments say."""
-    directory = Path(tempfile.mkdtemp(prefix="soak-"))
-    try:
-        wrong = many(int(sys.argv[1]) if sys.argv[1:] else 10_000_000, directory)
-    finally:
-        shutil.rmtree(directory)
-    for line in wrong:
-        say(f"WRONG: {line}")
-    say("it does not add up" if wrong else "all adds up")
-    sys.exit(bool(wrong))
+    exits = int(sys.argv[1]) if sys.argv[1:] else 10_000_000
+    judge(lambda directory: many(exits, directory))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -201,19 +202,24 @@ def soak(seconds: float, rate: float, directory: Path) -> list[str]:
     return wrong + whole.report(seconds, told["all"], losses[1])
 
 
-def main() -> None:
-    """Do what the arguments say."""
-    given = [float(word) for word in sys.argv[1:]]
-    seconds, rate = given + [3600.0, 1000.0][len(given) :]
+def judge(test: Callable[[Path], list[str]]) -> NoReturn:
+    """Run a test in a directory that is removed again, print what is wrong, and exit."""
     directory = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
-        wrong = soak(seconds, rate, directory)
+        wrong = test(directory)
     finally:
         shutil.rmtree(directory)
     for line in wrong:
         say(f"WRONG: {line}")
     say("it does not add up" if wrong else "all adds up")
     sys.exit(bool(wrong))
+
+
+def main() -> NoReturn:
+    """Do what the arguments say."""
+    given = [float(word) for word in sys.argv[1:]]
+    seconds, rate = given + [3600.0, 1000.0][len(given) :]
+    judge(lambda directory: soak(seconds, rate, directory))
 
 
 if __name__ == "__main__":
