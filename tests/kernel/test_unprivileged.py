@@ -3,6 +3,7 @@
 There are two ways to get them: ambient, as from systemd, and from the interpreter's file.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from command import ENOUGH, NOBODY, become, run, tracing
+from loops import looping
 from needs import need
 from stage import Stage
 
@@ -70,7 +72,9 @@ def command(
 def lines(command: list[str], *options: str, death: list[str]) -> list[str]:
     """Trace; run something that ends; return the lines about it."""
     *prefix, last = command
-    with tracing(last, *options, prefix=prefix) as tracer:
+    with contextlib.ExitStack() as attached:
+        with looping("sleep 0.1"):  # JSON has no header: there the first row says that it traces
+            tracer = attached.enter_context(tracing(last, *options, prefix=prefix))
         status = Path(f"/proc/{tracer.process.pid}/status").read_text()
         with subprocess.Popen(death) as victim:
             pass
