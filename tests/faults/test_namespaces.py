@@ -1,4 +1,4 @@
-"""The tracer in a PID namespace of its own, and in a container: the PIDs are still the host's."""
+"""The tracer where what it sees of the machine is less: its own PIDs, a container, no /proc."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import tracing
 from needs import need
 from stage import mounts
 from traced import COLUMNS, PATIENCE_S, Report, report, traced, until
@@ -90,3 +91,13 @@ def test_in_a_container(loads: Path, bundle: Path, tmp_path: Path) -> None:
     assert {row["nspid"] for row in report(0, path.read_bytes(), "").rows} == {
         str(pid) for pid, _ in truth
     }
+
+
+def test_it_traces_without_proc(exitsnoop: str) -> None:
+    hide = 'mount -t tmpfs none /proc && exec "$0"'
+    with tracing(exitsnoop, prefix=["unshare", "--mount", "sh", "-c", hide]) as tracer:
+        with subprocess.Popen(["sh", "-c", "exit 9"]) as shell:
+            pass
+        lines = tracer.stop()
+    assert [line.split()[-2:] for line in lines if f" {shell.pid} " in line] == [["code", "9"]]
+    assert tracer.process.returncode == 0

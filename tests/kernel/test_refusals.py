@@ -63,16 +63,6 @@ def test_a_kernel_without_btf(exitsnoop: str) -> None:
     assert "CONFIG_DEBUG_INFO_BTF" in result.stderr
 
 
-def test_it_traces_without_proc(exitsnoop: str) -> None:
-    hide = 'mount -t tmpfs none /proc && exec "$0"'
-    with tracing(exitsnoop, prefix=["unshare", "--mount", "sh", "-c", hide]) as tracer:
-        with subprocess.Popen(["sh", "-c", "exit 9"]) as shell:
-            pass
-        lines = tracer.stop()
-    assert [line.split()[-2:] for line in lines if f" {shell.pid} " in line] == [["code", "9"]]
-    assert tracer.process.returncode == 0
-
-
 def test_types_that_are_cut(exitsnoop: str, tmp_path: Path) -> None:
     whole = Path("/sys/kernel/btf/vmlinux").read_bytes()
     cut = tmp_path / "cut"
