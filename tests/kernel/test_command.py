@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -87,6 +88,28 @@ def test_interrupts_while_it_starts_never_show_a_traceback(exitsnoop: str) -> No
         _, errors = tracer.communicate(timeout=60)
         assert errors == b""
         assert tracer.returncode in (0, -signal.SIGTERM)
+
+
+LATE = """
+import os, signal, sys
+from exitsnoop.cli import main
+
+class Late:
+    # Run as modules are torn down, when the interpreter has given signals back their default.
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+        kill(pid, number)
+
+late = Late()
+sys.exit(main(["-x", "-p", sys.argv[1]]))
+"""
+
+
+def test_a_signal_on_its_way_out_does_not_take_its_status() -> None:
+    child = subprocess.Popen(["sh", "-c", "read line"], stdin=subprocess.PIPE)
+    with tracing(sys.executable, "-c", LATE, str(child.pid)) as tracer:
+        child.communicate(b"\n")
+        assert tracer.rest() == []
+    assert tracer.process.returncode == 0
 
 
 def test_nohup_is_respected(exitsnoop: str) -> None:

@@ -1,6 +1,7 @@
 """`exitsnoop [options]`: trace until told to stop, or until what it follows has ended."""
 
 import argparse
+import atexit
 import os
 import signal
 from types import FrameType
@@ -57,3 +58,5 @@ def _stop_on_signals(tracer: Tracer) -> None:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue  # nohup
         signal.signal(number, stop)
+    # On its way out, the interpreter gives signals back what they do by default.
+    atexit.register(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)
