@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from needs import need
-from pace import some
+from pace import some, steps
 from truth import assert_same, record_of, recorded, run
 
 from exitsnoop import Tracer, topology
@@ -36,11 +36,12 @@ def test_what_was_told_on_one_cpu_belongs_to_an_exit_on_another() -> None:
     hops = [word for cpu in CPUS[:2] * 3 for word in ("taskset", "--cpu-list", str(cpu))]
     with recorded(fields=["args", "ancestors"], why=True) as exits:
         shells = []
-        for number in range(some(200)):
+        numbers = steps(some(200))
+        for number in numbers:
             shell = subprocess.Popen([*hops, "sh", "-c", "kill -9 $$", str(number)])
             assert shell.wait() == -9
             shells.append(shell.pid)
-    for number, pid in enumerate(shells):
+    for number, pid in zip(numbers, shells, strict=True):
         record = record_of(exits, pid)
         assert record.args == ("sh", "-c", "kill -9 $$", str(number))
         assert record.cause
