@@ -26,13 +26,23 @@ def _described() -> Iterator[dict[str, str]]:
             yield dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
-def attached_programs() -> list[str]:
-    """Return the names of the programs that are attached, with a link each."""
+def _attached() -> list[dict[str, Any]]:
+    """What bpftool tells of the programs that are attached, with a link each."""
     return [
-        bpftool("prog", "show", "id", fields["prog_id"])["name"]
+        bpftool("prog", "show", "id", fields["prog_id"])
         for fields in _described()
         if "link_type" in fields
     ]
+
+
+def attached_programs() -> list[str]:
+    """Return the names of the programs that are attached."""
+    return [program["name"] for program in _attached()]
+
+
+def misses() -> dict[str, int]:
+    """Return how often each program that is attached could not run, by name (0 before 5.12)."""
+    return {program["name"]: program.get("recursion_misses", 0) for program in _attached()}
 
 
 def variables() -> dict[str, int]:

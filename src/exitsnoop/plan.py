@@ -52,9 +52,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     }
     tunables = {name: _ON for name, on in switches.items() if on}
     maps: dict[str, tuple[int, Entries]] = {"reported": (0, [])}
-    programs = ["on_exit"]
-    if preemptible:
-        programs += ["on_exit_if_missed_1", "on_exit_if_missed_2", "on_exit_if_missed_3"]
+    programs = _offered("on_exit", preemptible=preemptible)
     if "ancestors" in groups:
         tunables["with_ancestors"] = _U32.pack(MAX_ANCESTORS)
     if groups - {"why"}:
@@ -63,12 +61,11 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         programs.append("on_signal")
         maps |= {"signals": (0, []), "oom_kills": (0, []), "oom_scratch": (0, [])}
     if images:
-        programs.append("on_exec")
-        maps |= {"images": (0, []), "file_walks": (0, [])}
+        execs = _offered("on_exec", preemptible=preemptible)
+        programs += execs
+        maps |= {"images": (len(execs), []), "file_walks": (len(execs), [])}
     if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
-        programs.append("on_fork")
-    if preemptible and filters.tree:
-        programs += ["on_fork_if_missed_1", "on_fork_if_missed_2", "on_fork_if_missed_3"]
+        programs += _offered("on_fork", preemptible=preemptible)
     shared = rings()
     if shared.of_cpu:
         tunables |= {"several_rings": _ON, "ring_of_cpu": shared.of_cpu}
@@ -76,6 +73,11 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     _add_who(filters, tunables, maps)
     variant = _variant(filters, unwanted=unwanted)
     return Plan(variant, tunables, tuple(programs), maps, shared.nodes)
+
+
+def _offered(program: str, *, preemptible: bool) -> list[str]:
+    """Return those that are offered an event in turn: exit.bpf.c tells why."""
+    return [program, *(f"{program}_if_missed_{n}" for n in (1, 2, 3) if preemptible)]
 
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:

@@ -9,6 +9,7 @@
  *   endings serve                   a child a line of input ("KIND ARG"), until end of file
  *   endings kinds                   the names of the kinds
  *   endings vforks COUNT            as fast as it goes; prints only how many were waited for
+ *   endings execs COUNT PAUSE_US    so often: a pause, a child that exits with 1, one that execs `exit N`
  *   endings hang                    has threads and waits for ever; prints PID and a TID
  *   endings threads COUNT           starts and joins COUNT threads; prints nothing
  *   endings name NAME               is called NAME when it exits
@@ -584,6 +585,29 @@ static int vforks(int count)
 	return 0;
 }
 
+static int execs(int count, useconds_t pause_us)
+{
+	char number[16];
+
+	for (int i = 1; i <= 2 * count; i++) {
+		pid_t pid;
+
+		if (i & 1 && pause_us)
+			usleep(pause_us);
+		snprintf(number, sizeof(number), "%d", i / 2);
+		pid = fork();
+		if (!pid && i & 1)
+			_exit(1);
+		if (!pid) {
+			execl("/proc/self/exe", "endings", "exit", number, NULL);
+			_exit(97);
+		}
+		if (waitpid(pid, NULL, 0) != pid)
+			fail("waitpid");
+	}
+	return 0;
+}
+
 static void *do_nothing(void *unused)
 {
 	return unused;
@@ -642,6 +666,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "vforks"))
 		return vforks(atoi(argv[2]));
+	if (!strcmp(mode, "execs") && argc == 4)
+		return execs(atoi(argv[2]), (useconds_t)atoi(argv[3]));
 	if (!strcmp(mode, "threads"))
 		return threads(atoi(argv[2]));
 	if (!strcmp(mode, "hang")) {

@@ -13,9 +13,7 @@ from truth import recorded
 from exitsnoop import Tracer
 from exitsnoop.kernel import tracepoints_are_preemptible
 
-ON_EXIT = {"on_exit"}
-if tracepoints_are_preemptible():
-    ON_EXIT |= {f"on_exit_if_missed_{n}" for n in (1, 2, 3)}
+OFFERED = {"on_exit", "on_exec", "on_fork"}
 
 
 @pytest.mark.parametrize(
@@ -35,9 +33,10 @@ if tracepoints_are_preemptible():
 def test_no_more_is_attached_than_needed(options: dict[str, Any], more: set[str]) -> None:
     assert attached_programs() == []
     with Tracer(**options):
-        if tracepoints_are_preemptible() and "tree" in options:
-            more = more | {f"on_fork_if_missed_{n}" for n in (1, 2, 3)}
-        assert sorted(attached_programs()) == sorted(ON_EXIT | more)
+        programs = {"on_exit"} | more
+        if tracepoints_are_preemptible():
+            programs |= {f"{name}_if_missed_{n}" for name in programs & OFFERED for n in (1, 2, 3)}
+        assert sorted(attached_programs()) == sorted(programs)
     assert attached_programs() == []
 
 

@@ -20,7 +20,6 @@ const volatile bool with_exe = false;
 const volatile bool with_images = false; /* one of them, or the peaks of memory before each exec */
 
 #define MAX_THREADS 128 /* that are not released yet; before v5.17, which brought bpf_loop() */
-#define EXIT_PROGRAMS 4
 
 /* Too big for the stack. One for each of the programs that are offered an exit: a task that is in one
  * of them may be preempted by a task that gets into the next.

@@ -33,21 +33,73 @@ const volatile bool send_unwanted = false; /* also what the filters leave out, m
 __u64 lost;	   /* exits that found no room in their ring */
 __u64 turned_away; /* threads that could have been the last of a process that had been reported */
 
-struct task_id {
+/* Events that were not for on_exit, or on_fork, but for one that stands by: object.c compares. */
+__u64 late_exits;
+__u64 late_forks;
+
+/* A thread that calls exec takes the PID and the start of the leader, who exits then: the count of execs
+ * tells them apart.
+ */
+enum event_kind { EXIT, FORK_OR_EXEC };
+
+struct event_id {
 	__u64 start_boot_ns;
-	__u64 tid;
+	__u32 tid;
+	__u32 execs; /* times two, and the kind */
 };
 
-/* Who has been reported, where an exit has several who could report it: threads that all may be the
- * last (see speaks_for_process), or programs (see on_exit_if_missed_1). An entry matters for
+/* What has been seen, where an event has several who could tell of it: threads that all may be the last
+ * of a process (see speaks_for_process), or programs (see on_exit_if_missed_1). An entry matters for
  * milliseconds.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct task_id);
+	__type(key, struct event_id);
 	__type(value, __u8);
 	__uint(max_entries, 4096);
 } reported SEC(".maps");
+
+#define EEXIST 17
+#define EXIT_PROGRAMS 4 /* that are offered an event; where it is an exec or a fork, too */
+
+/* 0 for the first who asks, -EEXIST for others. The kernel may refuse to remember who that was, with
+ * another error (by v6.18 a map's lock is given up after a while: rqspinlock). Kernels (v5.10) may set
+ * only the lower half of the helper's result: it is an int.
+ */
+static int note_event(struct task_struct *task, enum event_kind kind)
+{
+	struct event_id id = {
+		.start_boot_ns = start_boot_ns(task),
+		.tid = task->pid,
+		.execs = task->self_exec_id << 1 | kind,
+	};
+	__u8 one = 1;
+
+	if (bpf_map_lookup_elem(&reported, &id))
+		return -EEXIST;
+	return bpf_map_update_elem(&reported, &id, &one, BPF_NOEXIST);
+}
+
+/* Where programs can be preempted: true for the first of them that sees an event. What cannot be noted
+ * is left to the next, and the last one tells of it: twice rather than not at all. Each event must come
+ * here, so that `late` grows by those that the first program missed and another has seen.
+ */
+static bool is_first_to_see(struct task_struct *task, enum event_kind kind, __u32 program,
+			    __u64 *late)
+{
+	int error = note_event(task, kind);
+
+	if (error == -EEXIST)
+		return false;
+	if (error && program != EXIT_PROGRAMS - 1) {
+		if (!program) /* not missed, and yet another's */
+			__sync_fetch_and_add(late, -1);
+		return false;
+	}
+	if (program)
+		__sync_fetch_and_add(late, 1);
+	return true;
+}
 
 #ifdef FULL
 #include "context.bpf.h"
@@ -55,16 +107,6 @@ struct {
 #include "image.bpf.h"
 #endif
 #include "who.bpf.h"
-
-/* True for the first who asks. */
-static bool is_first_to_report(struct task_struct *task)
-{
-	struct task_id id = { .start_boot_ns = start_boot_ns(task), .tid = task->pid };
-	__u8 one = 1;
-
-	return !bpf_map_lookup_elem(&reported, &id) &&
-	       bpf_map_update_elem(&reported, &id, &one, BPF_NOEXIST) == 0;
-}
 
 /* Before 6.16 the event does not say whose it is, and comes so late after the decrement of `live`
  * (exit_mm() lies between) that several threads can find it 0. The first one speaks for the process,
@@ -77,7 +119,7 @@ static bool speaks_for_process(struct task_struct *task, struct task_struct *lea
 		return false;
 	if (!(task->signal->flags & SIGNAL_GROUP_EXIT) && task != leader && leader->mm)
 		return false;
-	if (is_first_to_report(leader))
+	if (note_event(leader, EXIT) != -EEXIST)
 		return true;
 	__sync_fetch_and_add(&turned_away, 1);
 	return false;
@@ -159,6 +201,8 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	bool last_thread, traced, wanted;
 	int status;
 
+	if (preemptible && !is_first_to_see(task, EXIT, program, &late_exits))
+		return 0;
 	last_thread = is_last_thread(ctx, task, leader);
 	if (!last_thread && !per_thread)
 		return 0;
@@ -173,8 +217,6 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		context = begin_context(task, program);
 	wanted = wanted && is_wanted_process(leader, subject, context);
 	if (wanted || (traced && send_unwanted)) {
-		if (preemptible && !is_first_to_report(subject))
-			return 0;
 		if (why && last_thread && status & 0x7f)
 			send_evidence(task, leader, subject, status & 0x7f);
 		if (context)
@@ -197,15 +239,15 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	bool last_thread;
 	int status;
 
-	(void)program;
+	if (preemptible && !is_first_to_see(task, EXIT, program, &late_exits))
+		return 0;
 	last_thread = is_last_thread(ctx, task, leader);
 	if (!last_thread && !per_thread)
 		return 0;
 	status = last_thread ? process_status(leader) : task->exit_code;
 	if (!has_wanted_status(status) || !is_traced(leader))
 		return 0;
-	if (!preemptible || is_first_to_report(subject))
-		send_exit(leader, subject, status, last_thread, true);
+	send_exit(leader, subject, status, last_thread, true);
 	return 0;
 }
 #endif

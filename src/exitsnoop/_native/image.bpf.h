@@ -10,13 +10,17 @@
 #include "rings.bpf.h"
 #include "who.bpf.h"
 
-/* Too big for the stack. */
+/* Too big for the stack. One for each of the programs that are offered an exec, as many as plan.py says:
+ * a task that is in one of them may be preempted by a task that gets into the next.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct exec_image);
 } images SEC(".maps");
+
+__u64 late_execs; /* as late_exits */
 
 static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 at)
 {
@@ -37,15 +41,16 @@ static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 a
 	return at + bytes;
 }
 
-SEC("exitsnoop/sched_process_exec")
-int on_exec(__u64 *ctx)
+static __noinline int tell_exec(__u64 *ctx, __u32 program)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct mm_struct *mm = task->mm;
-	__u32 zero = 0, at = 0;
-	struct exec_image *image = bpf_map_lookup_elem(&images, &zero);
+	struct exec_image *image = bpf_map_lookup_elem(&images, &program);
+	__u32 at = 0;
 
 	if (!image || !mm)
+		return 0;
+	if (preemptible && !is_first_to_see(task, FORK_OR_EXEC, program, &late_execs))
 		return 0;
 	if (!is_traced(task->group_leader))
 		return 0;
@@ -59,7 +64,7 @@ int on_exec(__u64 *ctx)
 	if (with_exe) {
 		struct file *exe = mm->exe_file;
 
-		at = image->exe_bytes = read_file_path(image->parts, exe);
+		at = image->exe_bytes = read_file_path(image->parts, exe, program);
 		if (!BPF_CORE_READ(exe, f_path.dentry, d_hash.pprev))
 			image->flags |= IMAGE_EXE_DELETED;
 	}
@@ -69,6 +74,19 @@ int on_exec(__u64 *ctx)
 		send_note(image, EXEC_IMAGE_HEAD + at);
 	return 0;
 }
+
+#define EXEC_PROGRAM(name, program)                                                                \
+	SEC("exitsnoop/sched_process_exec")                                                        \
+	int name(__u64 *ctx)                                                                       \
+	{                                                                                          \
+		return tell_exec(ctx, program);                                                    \
+	}
+
+/* The second to fourth where one may be missed: see exit.bpf.c, on_exit_if_missed_1. */
+EXEC_PROGRAM(on_exec, 0)
+EXEC_PROGRAM(on_exec_if_missed_1, 1)
+EXEC_PROGRAM(on_exec_if_missed_2, 2)
+EXEC_PROGRAM(on_exec_if_missed_3, 3)
 
 /* Returns whether the child is of interest. */
 static bool follow_fork(struct task_struct *parent, struct task_struct *child)
@@ -83,12 +101,13 @@ static bool follow_fork(struct task_struct *parent, struct task_struct *child)
 	return true;
 }
 
-SEC("exitsnoop/sched_process_fork")
-int on_fork(__u64 *ctx)
+static __noinline int tell_fork(__u64 *ctx, __u32 program)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	struct forked *forked;
 
+	if (preemptible && !is_first_to_see(child, FORK_OR_EXEC, program, &late_forks))
+		return 0;
 	if (!follow_fork(parent, child))
 		return 0;
 	if (only_pids || !with_images)
@@ -107,20 +126,18 @@ int on_fork(__u64 *ctx)
 	return 0;
 }
 
-/* A child of the tree whose fork the program above missed would be missed with all that it starts: see
- * exit.bpf.c, on_exit_if_missed_1. To join twice does no harm.
- */
-#define FORK_PROGRAM(name)                                                                         \
+#define FORK_PROGRAM(name, program)                                                                \
 	SEC("exitsnoop/sched_process_fork")                                                        \
 	int name(__u64 *ctx)                                                                       \
 	{                                                                                          \
-		follow_fork((void *)ctx[0], (void *)ctx[1]);                                       \
-		return 0;                                                                          \
+		return tell_fork(ctx, program);                                                    \
 	}
 
-FORK_PROGRAM(on_fork_if_missed_1)
-FORK_PROGRAM(on_fork_if_missed_2)
-FORK_PROGRAM(on_fork_if_missed_3)
+/* A child of the tree whose fork was missed would be missed with all that it starts. */
+FORK_PROGRAM(on_fork, 0)
+FORK_PROGRAM(on_fork_if_missed_1, 1)
+FORK_PROGRAM(on_fork_if_missed_2, 2)
+FORK_PROGRAM(on_fork_if_missed_3, 3)
 
 static void send_gone(struct task_struct *leader, enum note_kind kind)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -246,6 +247,8 @@ static const char *const counter_names[] = {
 	[UNTRACKED] = "untracked",
 	[SIGNALS_RECORDED] = "signals_recorded",
 	[TREE_MEMBERS] = "tree_members",
+	[LATE_EXITS] = "late_exits",
+	[LATE_FORKS] = "late_forks",
 };
 
 /* Maps the variables. Returns 0 or an errno. */
@@ -362,6 +365,47 @@ int object_fill(struct object *object, const struct plan *plan)
 	return 0;
 }
 
+__u64 object_count(const struct object *object, enum object_counter counter)
+{
+	const __u64 *count = object->counters[counter];
+
+	return count ? __atomic_load_n(count, __ATOMIC_RELAXED) : 0;
+}
+
+/* How often a program could not run. Counted since Linux kernel commit 9ed9e9ba2337 ("bpf: Count the
+ * number of times recursion was prevented") (in v5.12); programs of raw tracepoints are guarded, so can
+ * miss, since v6.1.
+ */
+static __u64 misses(const struct object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		return 0;
+	return info.recursion_misses;
+}
+
+/* What the first program missed, and none of the others has seen. */
+static __u64 missed_by_others(const struct object *object, const char *first,
+			      enum object_counter late)
+{
+	__u64 missed = misses(object, first);
+
+	return missed - object_count(object, late);
+}
+
+/* A fork that was missed is a child less in the tree: its exit is not told. */
+static __u64 missed_by_all(const struct object *object)
+{
+	__u64 missed = missed_by_others(object, "on_exit", LATE_EXITS);
+
+	if (bpf_object__find_map_fd_by_name(object->bpf, "tree") >= 0)
+		missed += missed_by_others(object, "on_fork", LATE_FORKS);
+	return missed;
+}
+
 int object_attach(struct object *object)
 {
 	struct bpf_program *program;
@@ -378,53 +422,30 @@ int object_attach(struct object *object)
 			return errno;
 		object->links[object->link_count++] = link;
 	}
+	object->missed_before = missed_by_all(object);
 	return 0;
 }
 
-__u64 object_count(const struct object *object, enum object_counter counter)
-{
-	const __u64 *count = object->counters[counter];
-
-	return count ? __atomic_load_n(count, __ATOMIC_RELAXED) : 0;
-}
-
-static bool begins(const char *name, const char *start)
-{
-	return strncmp(name, start, strlen(start)) == 0;
-}
-
-/* An event that all programs missed counts in each of them. Counted since Linux kernel commit
- * 9ed9e9ba2337 ("bpf: Count the number of times recursion was prevented") (in v5.12); programs of raw
- * tracepoints are guarded, so can miss, since v6.1.
+/* More than was told is told once it stays for a while: an event that the first program missed is still
+ * being offered to the others, and the task of it may be preempted meanwhile. While the programs were
+ * attached one after the other, not all could see what the first one missed.
  */
-static __u64 missed_by_all(const struct object *object, const char *programs)
+__u64 object_missed(struct object *object)
 {
-	__u64 missed = ~0ULL;
-	struct bpf_program *program;
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	__u64 least = ~0ULL;
 
-	bpf_object__for_each_program(program, object->bpf) {
-		struct bpf_prog_info info = { 0 };
-		__u32 size = sizeof(info);
+	for (int i = 0; i < 100; i++) {
+		__s64 missed = (__s64)(missed_by_all(object) - object->missed_before);
 
-		if (!bpf_program__autoload(program) ||
-		    !begins(bpf_program__name(program), programs))
-			continue;
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			return 0;
-		if (info.recursion_misses < missed)
-			missed = info.recursion_misses;
+		if (missed <= (__s64)object->missed_told)
+			return object->missed_told;
+		if ((__u64)missed < least)
+			least = (__u64)missed;
+		nanosleep(&pause, NULL);
 	}
-	return missed;
-}
-
-/* A fork that was missed is a child less in the tree: its exit is not told. */
-__u64 object_missed(const struct object *object)
-{
-	__u64 missed = missed_by_all(object, "on_exit");
-
-	if (bpf_object__find_map_fd_by_name(object->bpf, "tree") >= 0)
-		missed += missed_by_all(object, "on_fork");
-	return missed;
+	object->missed_told = least;
+	return least;
 }
 
 void object_close(struct object *object)

@@ -17,7 +17,15 @@
 
 #define MAX_PROGRAMS 16
 
-enum object_counter { LOST, UNTRACKED, SIGNALS_RECORDED, TREE_MEMBERS, OBJECT_COUNTERS };
+enum object_counter {
+	LOST,
+	UNTRACKED,
+	SIGNALS_RECORDED,
+	TREE_MEMBERS,
+	LATE_EXITS,
+	LATE_FORKS,
+	OBJECT_COUNTERS
+};
 
 struct object {
 	struct bpf_object *bpf;
@@ -29,6 +37,8 @@ struct object {
 	int ring_count;
 	void *variables; /* of exit.bpf.c, as they are now */
 	size_t variables_bytes;
+	__u64 missed_before; /* until all programs were attached */
+	__u64 missed_told;
 	__u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
 };
 
@@ -62,8 +72,8 @@ int object_join_tree(struct object *object, const void *pid, size_t pid_size, co
 		     size_t start_size);
 void object_leave_tree(struct object *object, const void *pid, size_t pid_size);
 
-/* How many events no program saw, at most. */
-__u64 object_missed(const struct object *object);
+/* How many exits, and forks in the tree, no program saw. */
+__u64 object_missed(struct object *object);
 
 /* Detaches and frees; harmless on one that is zeroed or closed. */
 void object_close(struct object *object);

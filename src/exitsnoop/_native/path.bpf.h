@@ -86,7 +86,7 @@ static struct kernfs_node *cgroup_node(struct task_struct *task)
 }
 
 /* Where a walk along a file's path is. In a map, of whose contents the verifier knows nothing, so that
- * it takes each turn of the loop for the same.
+ * it takes each turn of the loop for the same. One for each program, as of `images`.
  */
 struct file_walk {
 	struct mount *mount;
@@ -134,10 +134,9 @@ static inline bool write_next_name(char *path, struct file_walk *walk)
  * at the top of the file's mount namespace. A file of no file system that is mounted (memfd_create)
  * has one name.
  */
-static __u32 read_file_path(char *path, struct file *file)
+static __u32 read_file_path(char *path, struct file *file, __u32 program)
 {
-	__u32 zero = 0;
-	struct file_walk *walk = bpf_map_lookup_elem(&file_walks, &zero);
+	struct file_walk *walk = bpf_map_lookup_elem(&file_walks, &program);
 	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
 
 	if (!walk)
