@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from needs import kernel_has
+from exitsnoop.kernel import counts_locked_memory
 
 COLUMNS = "PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE"
 NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -25,8 +25,7 @@ NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
 def become(user: list[str], capabilities: str) -> list[str]:
     """Return the command to run another as a user with these capabilities."""
     sets = [f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
-    # Before 5.11, which brought that function too, what BPF keeps counts as locked memory.
-    limit = [] if kernel_has("bpf_ktime_get_coarse_ns") else ["prlimit", "--memlock=unlimited"]
+    limit = ["prlimit", "--memlock=unlimited"] if counts_locked_memory() else []
     return [*limit, "setpriv", *user, *sets]
 
 

@@ -10,6 +10,7 @@ _SOUGHT = (
     b"tracepoint_srcu_srcu_data",
     b"srcu_ctr",
     b"BPF_FUNC_loop",
+    b"BPF_FUNC_ktime_get_coarse_ns",
     b"trace_event_raw_sched_process_exit",
 )
 
@@ -40,6 +41,14 @@ def exit_has_memory() -> bool:
     sched_process_exit() tracepoint") (in v6.16), which gave the event a record of its own.
     """
     return b"trace_event_raw_sched_process_exit" in _names()
+
+
+def counts_locked_memory() -> bool:
+    """Return whether what BPF keeps counts as locked memory, which RLIMIT_MEMLOCK limits.
+
+    Not since v5.11, which brought bpf_ktime_get_coarse_ns() as well; libbpf asks for that, too.
+    """
+    return b"BPF_FUNC_ktime_get_coarse_ns" not in _names()
 
 
 @lru_cache(maxsize=1)

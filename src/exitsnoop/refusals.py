@@ -2,10 +2,11 @@
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
-from exitsnoop.kernel import BTF
+from exitsnoop.kernel import BTF, counts_locked_memory
 from exitsnoop.processes import capabilities
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -43,6 +44,12 @@ def explain(step: str, number: int, log: str) -> TraceError:
             "which can only be left by booting without it",
             log,
         )
+    if number == errno.EPERM and counts_locked_memory() and _may_lock() != resource.RLIM_INFINITY:
+        return NotPermitted(
+            "up to Linux 5.10 what BPF keeps counts as locked memory, of which this process may "
+            f"have {_may_lock()} bytes: raise that with `ulimit -l unlimited`, "
+            "or in a service with LimitMEMLOCK=infinity"
+        )
     if number == errno.EPERM:
         return NotPermitted(
             "the kernel does not let this process use bpf(), though it has the capabilities: "
@@ -61,6 +68,10 @@ def _missing_capabilities() -> list[str]:
 
     wanted = {"CAP_BPF": _CAP_BPF, "CAP_PERFMON": _CAP_PERFMON}
     return [name for name, capability in wanted.items() if not has(capability)]
+
+
+def _may_lock() -> int:
+    return resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
 
 
 def _read(path: Path) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command import ENOUGH, NOBODY, become, run, tracing
 
+from exitsnoop.kernel import counts_locked_memory
+
 # Who may still read every file: the interpreter need not be in a place open to all.
 ROOT: list[str] = []
 NO_BPF = "-all,+dac_read_search"
@@ -22,6 +24,16 @@ def test_two_capabilities_suffice_for_nobody(exitsnoop: str) -> None:
     assert "Uid:\t65534\t65534\t65534\t65534" in status
     assert [line.split()[-2:] for line in lines if f" {shell.pid} " in line] == [["code", "9"]]
     assert tracer.process.returncode == 0
+
+
+def test_too_little_locked_memory_is_named(exitsnoop: str) -> None:
+    limited = [*become(NOBODY, ENOUGH), "prlimit", "--memlock=65536:65536"]
+    result = run(exitsnoop, "--", "true", prefix=limited)
+    if counts_locked_memory():
+        assert result.returncode == 77
+        assert "may have 65536 bytes: raise that with `ulimit -l unlimited`" in result.stderr
+    else:
+        assert result.returncode == 0
 
 
 @pytest.mark.parametrize(
