@@ -1,11 +1,10 @@
 """The OOM killer of memory cgroups, and who only looks like its victim."""
 
-import contextlib
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
-from stage import Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from stage import MemoryCgroup, Puppet, Stage, adopted, assert_killed, assert_only, cause_of
 from truth import recorded
 
 from exitsnoop import Cause
@@ -25,10 +24,11 @@ def choose(puppet: Puppet) -> None:
     Path(f"/proc/{puppet.pid}/oom_score_adj").write_text("1000")
 
 
-def spare(puppet: Puppet) -> None:
-    """Have the OOM killer not take it as well, while the memory of its victim is not free yet."""
-    with contextlib.suppress(PermissionError):  # without CAP_SYS_RESOURCE
-        Path(f"/proc/{puppet.pid}/oom_score_adj").write_text("-1000")
+def offer_others(stage: Stage, group: MemoryCgroup) -> None:
+    """Have some taken next, if the memory of the first is not free yet, rather than who asks."""
+    for other in [stage.puppet() for _ in range(3)]:
+        group.join(other)
+        choose(other)
 
 
 def assert_oom(cause: Cause, path: str, limit: int, trigger: Puppet) -> None:
@@ -81,7 +81,7 @@ def test_another_took_the_rest(stage: Stage) -> None:
         path = group.join(victim)
         group.join(trigger)
         choose(victim)
-        spare(trigger)
+        offer_others(stage, group)
         victim.ask("allocate", LIMIT * 3 // 4)
         trigger.ask("allocate", LIMIT // 2)
         assert victim.wait() == -SIGKILL
