@@ -18,6 +18,12 @@ def drop_privileges(kept: int, /) -> None:
     Raises OSError.
     """
 
+def kernel_has_names(names: tuple[str, ...], /) -> tuple[bool, ...]:
+    """Return for each whether the kernel's BTF has it, whatever it is the name of.
+
+    Raises OSError: there is no BTF, or it cannot be read.
+    """
+
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).
 

@@ -3,8 +3,8 @@
  *
  *   types OBJECT OUTPUT
  *
- * Writes to OUTPUT what the BPF object OBJECT needs to know of the kernel's types. Exits with 1 if these
- * cannot be read.
+ * Writes to OUTPUT what the BPF object OBJECT needs to know of the kernel's types, and prints whether it
+ * has two names. Exits with 1 if its types cannot be read.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,7 +26,11 @@ int main(int count, char **words)
 	}
 	error = kernel_btf_open(&kernel);
 	if (!error) {
-		error = extract_types(&kernel, object, fd);
+		printf("%d%d\n", kernel_btf_has_name(&kernel, "sched_process_exit"),
+		       kernel_btf_has_name(&kernel, "btf_trace_sched_process_exit"));
+		error = kernel_btf_find_types(&kernel);
+		if (!error)
+			error = extract_types(&kernel, object, fd);
 		printf("%u\n", kernel_btf_typedef(&kernel, "btf_trace_", "sched_process_exit"));
 		kernel_btf_close(&kernel);
 	}

@@ -103,7 +103,7 @@ const char *kernel_btf_name(const struct kernel_btf *kernel, __u32 offset)
 	return offset < kernel->names_bytes ? kernel->names + offset : "";
 }
 
-static int find_types(struct kernel_btf *kernel)
+int kernel_btf_find_types(struct kernel_btf *kernel)
 {
 	const size_t least = sizeof(struct btf_type);
 	size_t bytes;
@@ -141,7 +141,7 @@ static int parse(struct kernel_btf *kernel)
 	kernel->types_bytes = header->type_len;
 	kernel->names = (const char *)kernel->bytes + header->hdr_len + header->str_off;
 	kernel->names_bytes = header->str_len;
-	return kernel->names[kernel->names_bytes - 1] ? EINVAL : find_types(kernel);
+	return kernel->names[kernel->names_bytes - 1] ? EINVAL : 0;
 }
 
 int kernel_btf_open(struct kernel_btf *kernel)
@@ -182,4 +182,19 @@ __u32 kernel_btf_typedef(const struct kernel_btf *kernel, const char *prefix, co
 			return id;
 	}
 	return 0;
+}
+
+bool kernel_btf_has_name(const struct kernel_btf *kernel, const char *name)
+{
+	size_t length = strlen(name), left = kernel->names_bytes;
+	const char *at = kernel->names, *found;
+
+	/* Each is ended by a NUL, and none is before the first, which is empty. */
+	while ((found = memmem(at, left, name, length + 1))) {
+		if (found != kernel->names && !found[-1])
+			return true;
+		at = found + 1;
+		left = kernel->names_bytes - (size_t)(at - kernel->names);
+	}
+	return false;
 }

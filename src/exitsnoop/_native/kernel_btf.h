@@ -7,6 +7,7 @@
 
 #include <bpf/btf.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct kernel_btf {
@@ -18,9 +19,17 @@ struct kernel_btf {
 	__u32 count;
 };
 
-/* Returns 0 or an errno: EINVAL if there is something in it that Linux v6.18 does not know. */
+/* Returns 0 or an errno: EINVAL if it is not what Linux v6.18 calls BTF. */
 int kernel_btf_open(struct kernel_btf *kernel);
 void kernel_btf_close(struct kernel_btf *kernel);
+
+/* Whether something of the kernel is called so: a type, a variable, a member or a constant. */
+bool kernel_btf_has_name(const struct kernel_btf *kernel, const char *name);
+
+/* What all below need, and takes a while. Returns 0 or an errno: EINVAL for a kind of type that Linux
+ * v6.18 does not know.
+ */
+int kernel_btf_find_types(struct kernel_btf *kernel);
 
 /* IDs are from 1 to count. */
 const struct btf_type *kernel_btf_type(const struct kernel_btf *kernel, __u32 id);

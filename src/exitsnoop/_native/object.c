@@ -276,6 +276,8 @@ int object_read_types(struct object *object)
 {
 	int error = kernel_btf_open(&object->kernel);
 
+	if (!error)
+		error = kernel_btf_find_types(&object->kernel);
 	if (error)
 		return error;
 	return extract_types(&object->kernel, bpf_object__btf(object->bpf), object->types);

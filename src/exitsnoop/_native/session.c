@@ -17,6 +17,7 @@
 #include <linux/types.h>
 
 #include "layout.h"
+#include "names.h"
 #include "object.h"
 #include "privileges.h"
 #include "reader.h"
@@ -350,6 +351,7 @@ static int native_exec(PyObject *module)
 
 static PyMethodDef native_functions[] = {
 	{ "drop_privileges", drop_privileges, METH_O, NULL },
+	{ "kernel_has_names", kernel_has_names, METH_O, NULL },
 	{ NULL },
 };
 
