@@ -161,7 +161,11 @@ def _settle(run: Run) -> None:
 
 
 def start_up(tool: Tool, program: str) -> float:
-    """Return the seconds from the start of a tool until it missed no exit any more."""
+    """Return the seconds from the start of a tool until it missed no exit any more.
+
+    The kernel is given the time to free what the tool before left: who attaches meanwhile waits.
+    """
+    time.sleep(SETTLED_S)
     with tempfile.TemporaryFile() as rows:
         load = subprocess.Popen(
             [program, "paced", "6000", "2000"], stdout=subprocess.PIPE, text=True

@@ -4,6 +4,7 @@ By event.h as the C compiler lays it out, not by the decoders that are tested wi
 """
 
 import struct
+from typing import TYPE_CHECKING
 
 from exitsnoop import _native
 from exitsnoop.clues import Clues
@@ -12,11 +13,13 @@ from exitsnoop.fields import groups
 from exitsnoop.kinds import KINDS
 from exitsnoop.notes import Kind
 from exitsnoop.records import Exit
-from exitsnoop.sinks import Sink
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table
+
+if TYPE_CHECKING:
+    from exitsnoop.sinks import Sink
 
 Layout = list[tuple[str, int, int]]
 LAYOUTS: dict[int, Layout] = {
@@ -30,7 +33,7 @@ LAYOUTS: dict[int, Layout] = {
 }
 CGROUP_PATH_BYTES, ANCESTOR_BYTES = 2048, 20
 EVERYTHING = groups(COLUMNS.keys() - {"boot_ns"})
-SINKS: list[Sink] = [
+SINKS: "list[Sink]" = [
     JsonLines(tuple(COLUMNS)),
     Csv(tuple(COLUMNS)),
     Table(tuple(COLUMNS), color=True),

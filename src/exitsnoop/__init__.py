@@ -5,8 +5,7 @@
 ...     print(exit.pid, exit.comm, exit.exit_code, exit.signal_name)
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's, which takes long to import
 if TYPE_CHECKING:
     from exitsnoop.causes import Cause, Oom
     from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted, TraceError

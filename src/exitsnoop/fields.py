@@ -1,6 +1,8 @@
 """The fields of a record, and what must be collected for those that cost something."""
 
-from collections.abc import Iterable
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ALWAYS = (
     "time",
@@ -41,7 +43,7 @@ _GROUPS = {
 COLLECTED = {field: group for group, fields in _GROUPS.items() for field in fields}
 
 
-def groups(fields: Iterable[str]) -> frozenset[str]:
+def groups(fields: "Iterable[str]") -> frozenset[str]:
     """Return the groups that must be collected to have these fields.
 
     Raises ValueError if one is not a field.

@@ -1,49 +1,72 @@
 """What to trace: one definition, used by the command line, the API and the kernel side."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar
+from types import SimpleNamespace
 
-from exitsnoop.exits import Exits
+from exitsnoop import processes
 from exitsnoop.fields import groups
-from exitsnoop.kinds import KINDS, SIGNALS_OF_KIND
-from exitsnoop.processes import in_first_namespace
-from exitsnoop.status import SIGNAL_NAMES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from exitsnoop.cgroups import Container
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from typing import Any, TypedDict, TypeVar
 
-T = TypeVar("T")
+    from typing_extensions import Unpack  # typing has it since 3.11
+
+    from exitsnoop.cgroups import Container
+    from exitsnoop.exits import Exits
+
+    T = TypeVar("T")
+
+    class Options(TypedDict, total=False):
+        """The arguments of Filters.checked(), which says what they are."""
+
+        pids: Iterable[int]
+        tree: Iterable[int]
+        ppids: Iterable[int]
+        users: Iterable[int | str]
+        names: Iterable[str]
+        cgroups: Iterable[str]
+        containers: Iterable[str]
+        excluding: Iterable[str]
+        min_age: float
+        max_age: float | None
+        failed: bool
+        signals: Iterable[int]
+        codes: Iterable[int]
+        causes: Iterable[str]
+        per_thread: bool
+        why: bool
+        fields: Iterable[str]
+
 
 PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
 MAX_CGROUPS = 8  # MAX_CGROUP_FILTERS of event.h
 MAX_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES
+# The filters, and what each is if it is not given.
+EVERYTHING: "dict[str, Any]" = {
+    "pids": (),
+    "tree": (),
+    "ppids": (),
+    "users": frozenset(),
+    "names": (),
+    "cgroups": (),
+    "containers": (),
+    "excluding": frozenset(),
+    "min_age": 0.0,
+    "max_age": None,
+    "failed": False,
+    "signals": frozenset(),
+    "codes": frozenset(),
+    "causes": frozenset(),
+    "per_thread": False,
+    "why": False,
+    "fields": frozenset(),
+}
 EXCLUDABLE = ("ppids", "users", "names", "cgroups", "containers")
 
 
-class Options(TypedDict, total=False):
-    """The arguments of Filters.checked(), which says what they are."""
-
-    pids: Iterable[int]
-    tree: Iterable[int]
-    ppids: Iterable[int]
-    users: Iterable[int | str]
-    names: Iterable[str]
-    cgroups: Iterable[str]
-    containers: Iterable[str]
-    excluding: Iterable[str]
-    min_age: float
-    max_age: float | None
-    failed: bool
-    signals: Iterable[int]
-    codes: Iterable[int]
-    causes: Iterable[str]
-    per_thread: bool
-    why: bool
-    fields: Iterable[str]
-
-
-class Filters(NamedTuple):
+class Filters(SimpleNamespace):
     """What to trace. Each field has the name of its option and of its tunable or map in exit.bpf.c.
 
     Those of one list are alternatives; all that are given must hold.
@@ -66,80 +89,44 @@ class Filters(NamedTuple):
         fields: which of the fields that cost something to collect.
     """
 
-    pids: tuple[int, ...] = ()
-    tree: tuple[int, ...] = ()
-    ppids: tuple[int, ...] = ()
-    users: frozenset[int] = frozenset()
-    names: tuple[str, ...] = ()
-    cgroups: tuple[str, ...] = ()
-    containers: tuple[str, ...] = ()
-    excluding: frozenset[str] = frozenset()
-    min_age: float = 0.0
-    max_age: float | None = None
-    failed: bool = False
-    signals: frozenset[int] = frozenset()
-    codes: frozenset[int] = frozenset()
-    causes: frozenset[str] = frozenset()
-    per_thread: bool = False
-    why: bool = False
-    fields: frozenset[str] = frozenset()
+    pids: tuple[int, ...]
+    tree: tuple[int, ...]
+    ppids: tuple[int, ...]
+    users: frozenset[int]
+    names: tuple[str, ...]
+    cgroups: tuple[str, ...]
+    containers: tuple[str, ...]
+    excluding: frozenset[str]
+    min_age: float
+    max_age: float | None
+    failed: bool
+    signals: frozenset[int]
+    codes: frozenset[int]
+    causes: frozenset[str]
+    per_thread: bool
+    why: bool
+    fields: frozenset[str]
+
+    def __init__(self, **given: "Any") -> None:
+        super().__init__(**EVERYTHING | given)
 
     @classmethod
-    def checked(
-        cls,
-        *,
-        pids: Iterable[int] = (),
-        tree: Iterable[int] = (),
-        ppids: Iterable[int] = (),
-        users: Iterable[int | str] = (),
-        names: Iterable[str] = (),
-        cgroups: Iterable[str] = (),
-        containers: Iterable[str] = (),
-        excluding: Iterable[str] = (),
-        min_age: float = 0.0,
-        max_age: float | None = None,
-        failed: bool = False,
-        signals: Iterable[int] = (),
-        codes: Iterable[int] = (),
-        causes: Iterable[str] = (),
-        per_thread: bool = False,
-        why: bool = False,
-        fields: Iterable[str] = (),
-    ) -> "Filters":
+    def checked(cls, **options: "Unpack[Options]") -> "Filters":
         """Return filters that make sense: users by uid, cgroups as the kernel names them.
 
-        Raises ValueError for what cannot be, and if nothing could ever pass.
+        Raises ValueError for what cannot be, and if nothing could ever pass; TypeError for a name
+        that is no filter's.
         """
-        causes = tuple(causes)
-        filters = cls(
-            pids=_pids(pids),
-            tree=_pids(tree),
-            ppids=_pids(ppids),
-            users=frozenset(_uids(users)),
-            names=tuple(names),
-            cgroups=tuple(_paths(cgroups)),
-            containers=tuple(containers),
-            excluding=frozenset(excluding),
-            min_age=float(min_age),
-            max_age=None if max_age is None else float(max_age),
-            failed=bool(failed),
-            signals=frozenset(
-                _within(SIGNAL_NAMES, signals, "{} is not a signal: a signal is 1 to 64")
-            ),
-            codes=frozenset(
-                _within(range(256), codes, "{} is not an exit code: a code is 0 to 255")
-            ),
-            causes=frozenset(
-                _within(
-                    KINDS, causes, f"{{!r}} is not a kind of cause: they are {', '.join(KINDS)}"
-                )
-            ),
-            per_thread=bool(per_thread),
-            why=bool(why or causes),
-            fields=frozenset(fields),
-        )
+        if unknown := options.keys() - EVERYTHING.keys():
+            raise TypeError(f"there is no filter {', '.join(sorted(unknown))}")
+        filters = cls(**{name: _CHECKS[name](value) for name, value in options.items()})
+        filters.why = filters.why or bool(filters.causes)
         filters._require_sense()
         return filters
+
+    def given(self) -> set[str]:
+        """Return the names of those that leave something out, or want something collected."""
+        return {name for name, value in vars(self).items() if value != EVERYTHING[name]}
 
     def _require_sense(self) -> None:
         """Raise ValueError for what cannot be."""
@@ -151,13 +138,15 @@ class Filters(NamedTuple):
         self.groups()
         if len(self.cgroups) > MAX_CGROUPS:
             raise ValueError(f"at most {MAX_CGROUPS} cgroups can be looked for at once")
-        if (self.pids or self.tree or self.ppids) and not in_first_namespace("pid"):
+        if (self.pids or self.tree or self.ppids) and not processes.in_first_namespace("pid"):
             raise ValueError(
                 "this process is in a PID namespace of its own, where PIDs are not those of the "
                 "host: run exitsnoop on the host, or in a container with the host's (--pid=host)"
             )
         if self.min_age < 0 or (self.max_age is not None and self.max_age < self.min_age):
             raise ValueError("no process can have the age asked for")
+        if not (self.signals or self.codes or self.causes):
+            return
         signal_set, code_set = self.statuses()
         if not (signal_set or code_set - ({0} if self.failed else set())):
             raise ValueError("no process can end in all of the ways asked for at once")
@@ -189,6 +178,9 @@ class Filters(NamedTuple):
 
     def statuses(self) -> tuple[set[int], set[int]]:
         """Return the signals and the exit codes that a process may end with to be of interest."""
+        from exitsnoop.kinds import SIGNALS_OF_KIND  # most runs do without
+        from exitsnoop.status import SIGNAL_NAMES
+
         signals, codes = set(SIGNAL_NAMES), set(range(256))
         if self.signals or self.codes:
             signals, codes = set(self.signals), set(self.codes)
@@ -199,7 +191,7 @@ class Filters(NamedTuple):
             codes = codes if "exited" in self.causes else set()
         return signals, codes
 
-    def passing(self, exits: Exits) -> list[bool]:
+    def passing(self, exits: "Exits") -> list[bool]:
         """Return, of exits that the kernel side let pass, whether each is of interest."""
         passing = [True] * len(exits)
         if self.causes:
@@ -216,7 +208,7 @@ class Filters(NamedTuple):
         return found != ("containers" in self.excluding)
 
 
-def _within(allowed: Collection[T], values: Iterable[T], complaint: str) -> tuple[T, ...]:
+def _within(allowed: "Collection[T]", values: "Iterable[T]", complaint: str) -> "tuple[T, ...]":
     """Return the values, each once. Raises ValueError for one that is not allowed."""
     found = tuple(dict.fromkeys(values))
     for value in found:
@@ -225,18 +217,18 @@ def _within(allowed: Collection[T], values: Iterable[T], complaint: str) -> tupl
     return found
 
 
-def _pids(pids: Iterable[int]) -> tuple[int, ...]:
+def _pids(pids: "Iterable[int]") -> tuple[int, ...]:
     return _within(range(1, PID_MAX + 1), pids, f"{{}} is not a PID: a PID is 1 to {PID_MAX}")
 
 
-def _uids(users: Iterable[int | str]) -> Iterator[int]:
+def _uids(users: "Iterable[int | str]") -> "Iterator[int]":
     for user in users:
         from exitsnoop.users import uid  # most runs do without
 
         yield uid(str(user))
 
 
-def _paths(cgroups: Iterable[str]) -> Iterator[str]:
+def _paths(cgroups: "Iterable[str]") -> "Iterator[str]":
     for name in cgroups:
         from exitsnoop.cgroups import resolve  # most runs do without
 
@@ -244,3 +236,41 @@ def _paths(cgroups: Iterable[str]) -> Iterator[str]:
         if len(os.fsencode(path)) + 2 > MAX_CGROUP_BYTES:
             raise ValueError(f"{path}: the path of a cgroup to look for is too long")
         yield path
+
+
+def _signals(signals: "Iterable[int]") -> frozenset[int]:
+    from exitsnoop.status import SIGNAL_NAMES
+
+    return frozenset(_within(SIGNAL_NAMES, signals, "{} is not a signal: a signal is 1 to 64"))
+
+
+def _codes(codes: "Iterable[int]") -> frozenset[int]:
+    return frozenset(_within(range(256), codes, "{} is not an exit code: a code is 0 to 255"))
+
+
+def _causes(causes: "Iterable[str]") -> frozenset[str]:
+    from exitsnoop.kinds import KINDS
+
+    known = ", ".join(KINDS)
+    return frozenset(_within(KINDS, causes, f"{{!r}} is not a kind of cause: they are {known}"))
+
+
+_CHECKS: "dict[str, Callable[[Any], Any]]" = {
+    "pids": _pids,
+    "tree": _pids,
+    "ppids": _pids,
+    "users": lambda users: frozenset(_uids(users)),
+    "names": tuple,
+    "cgroups": lambda cgroups: tuple(_paths(cgroups)),
+    "containers": tuple,
+    "excluding": frozenset,
+    "min_age": float,
+    "max_age": lambda age: None if age is None else float(age),
+    "failed": bool,
+    "signals": _signals,
+    "codes": _codes,
+    "causes": _causes,
+    "per_thread": bool,
+    "why": bool,
+    "fields": frozenset,
+}

@@ -1,7 +1,5 @@
 """What the running kernel is like, asked of its BTF, never of its version."""
 
-from functools import lru_cache
-
 from exitsnoop._native import kernel_has_names
 
 BTF = "/sys/kernel/btf/vmlinux"
@@ -12,6 +10,7 @@ _SOUGHT = (
     "BPF_FUNC_ktime_get_coarse_ns",
     "trace_event_raw_sched_process_exit",
 )
+_there: dict[str, bool] = {}  # of those
 
 
 def tracepoints_are_preemptible() -> bool:
@@ -21,7 +20,7 @@ def tracepoints_are_preemptible() -> bool:
     `tracepoint_srcu` then. Older kernels (v6.12) have one too, for calls from idle CPUs, but no
     `struct srcu_ctr`. A kernel that cannot be asked counts as not preemptible.
     """
-    return {"tracepoint_srcu_srcu_data", "srcu_ctr"} <= _names()
+    return _has("tracepoint_srcu_srcu_data") and _has("srcu_ctr")
 
 
 def has_loops() -> bool:
@@ -30,7 +29,7 @@ def has_loops() -> bool:
     Since Linux kernel commit e6f2dd0f8067 ("bpf: Add bpf_loop helper") (in v5.17). A kernel that
     cannot be asked counts as one that has it not.
     """
-    return "BPF_FUNC_loop" in _names()
+    return _has("BPF_FUNC_loop")
 
 
 def exit_has_memory() -> bool:
@@ -39,7 +38,7 @@ def exit_has_memory() -> bool:
     Since Linux kernel commit 3e816361e94a ("sched/tracepoints: Move and extend the
     sched_process_exit() tracepoint") (in v6.16), which gave the event a record of its own.
     """
-    return "trace_event_raw_sched_process_exit" in _names()
+    return _has("trace_event_raw_sched_process_exit")
 
 
 def counts_locked_memory() -> bool:
@@ -47,14 +46,15 @@ def counts_locked_memory() -> bool:
 
     Not since v5.11, which brought bpf_ktime_get_coarse_ns() as well; libbpf asks for that, too.
     """
-    return "BPF_FUNC_ktime_get_coarse_ns" not in _names()
+    return not _has("BPF_FUNC_ktime_get_coarse_ns")
 
 
-@lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
-    """Return which of the names that we look for the kernel has."""
-    try:
-        has = kernel_has_names(_SOUGHT)
-    except OSError:
-        return frozenset()
-    return frozenset(name for name, there in zip(_SOUGHT, has, strict=True) if there)
+def _has(name: str) -> bool:
+    """Whether the kernel has a name of those we look for. It is asked for all of them, once."""
+    if not _there:
+        try:
+            found = kernel_has_names(_SOUGHT)
+        except OSError:
+            found = (False,) * len(_SOUGHT)
+        _there.update(zip(_SOUGHT, found, strict=True))
+    return _there[name]

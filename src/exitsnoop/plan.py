@@ -1,31 +1,39 @@
 """Filters -> what the kernel side is told: tunables, programs, maps."""
 
 import os
-import struct
-from typing import NamedTuple
+import sys
 
 from exitsnoop.filters import Filters
 from exitsnoop.kernel import exit_has_memory, has_loops, tracepoints_are_preemptible
 from exitsnoop.topology import rings
 
-_U32, _U64 = struct.Struct("=I"), struct.Struct("=Q")
-_CGROUP = struct.Struct("=I512s")  # struct cgroup_filter of event.h
-_UNKNOWN_START = _U64.pack(0)
+_UNKNOWN_START = bytes(8)
+_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES of event.h
 _ON, _MEMBER = b"\1", b"\1"
 _SECOND_NS = 1_000_000_000
 MAX_ANCESTORS = 32  # of event.h
 
+_PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
+
 Entries = list[tuple[bytes, bytes]]
 
 
-class Plan(NamedTuple):
+class Plan:
     """The arguments of a Session, see _native.pyi; names are those of exit.bpf.c."""
 
-    variant: str
-    tunables: dict[str, bytes]
-    programs: tuple[str, ...]
-    maps: dict[str, tuple[int, Entries]]
-    ring_nodes: tuple[int, ...]
+    def __init__(
+        self,
+        variant: str,
+        tunables: dict[str, bytes],
+        programs: tuple[str, ...],
+        maps: dict[str, tuple[int, Entries]],
+        ring_nodes: tuple[int, ...],
+    ) -> None:
+        self.variant = variant
+        self.tunables = tunables
+        self.programs = programs
+        self.maps = maps
+        self.ring_nodes = ring_nodes
 
 
 def plan(filters: Filters, *, unwanted: bool) -> Plan:
@@ -54,7 +62,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     maps: dict[str, tuple[int, Entries]] = {"reported": (0, [])}
     programs = _offered("on_exit", preemptible=preemptible)
     if "ancestors" in groups:
-        tunables["with_ancestors"] = _U32.pack(MAX_ANCESTORS)
+        tunables["with_ancestors"] = _u32(MAX_ANCESTORS)
     if groups - {"why"}:
         maps["contexts"] = (0, [])
     if filters.why:
@@ -66,13 +74,13 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps |= {"images": (len(execs), []), "file_walks": (len(execs), [])}
     if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
         programs += _offered("on_fork", preemptible=preemptible)
-    shared = rings()
-    if shared.of_cpu:
-        tunables |= {"several_rings": _ON, "ring_of_cpu": shared.of_cpu}
+    ring_nodes, ring_of_cpu = rings()
+    if ring_of_cpu:
+        tunables |= {"several_rings": _ON, "ring_of_cpu": ring_of_cpu}
     _add_statuses(filters, tunables)
     _add_who(filters, tunables, maps)
     variant = _variant(filters, unwanted=unwanted)
-    return Plan(variant, tunables, tuple(programs), maps, shared.nodes)
+    return Plan(variant, tunables, tuple(programs), maps, ring_nodes)
 
 
 def _offered(program: str, *, preemptible: bool) -> list[str]:
@@ -82,26 +90,19 @@ def _offered(program: str, *, preemptible: bool) -> list[str]:
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:
     """Return the object that is enough, of those that meson.build makes of exit.bpf.c."""
-    plain = Filters(
-        pids=filters.pids,
-        failed=filters.failed,
-        signals=filters.signals,
-        codes=filters.codes,
-        per_thread=filters.per_thread,
-    )
-    if filters == plain and not unwanted:
+    if filters.given() <= _PLAIN and not unwanted:
         return "small"
     return "full" if has_loops() else "full_without_loops"
 
 
 def pid_key(pid: int) -> bytes:
     """Return a PID as the maps of PIDs have it."""
-    return _U32.pack(pid)
+    return _u32(pid)
 
 
 def tree_entry(pid: int) -> tuple[bytes, bytes]:
     """Return a process that is not started by one of the tree, as the map `tree` has it."""
-    return _U32.pack(pid), _UNKNOWN_START
+    return _u32(pid), _UNKNOWN_START
 
 
 def _add_statuses(filters: Filters, tunables: dict[str, bytes]) -> None:
@@ -113,8 +114,8 @@ def _add_statuses(filters: Filters, tunables: dict[str, bytes]) -> None:
     ]
     tunables |= {
         "only_statuses": _ON,
-        "signal_set": _U64.pack(sum(1 << signal - 1 for signal in signals)),
-        "code_set": struct.pack("=4Q", *words),
+        "signal_set": _u64(sum(1 << signal - 1 for signal in signals)),
+        "code_set": b"".join(map(_u64, words)),
     }
 
 
@@ -122,9 +123,9 @@ def _add_who(
     filters: Filters, tunables: dict[str, bytes], maps: dict[str, tuple[int, Entries]]
 ) -> None:
     if filters.min_age:
-        tunables["min_age_ns"] = _U64.pack(round(filters.min_age * _SECOND_NS))
+        tunables["min_age_ns"] = _u64(round(filters.min_age * _SECOND_NS))
     if filters.max_age is not None:
-        tunables["max_age_ns"] = _U64.pack(round(filters.max_age * _SECOND_NS))
+        tunables["max_age_ns"] = _u64(round(filters.max_age * _SECOND_NS))
     for name in ("pids", "tree", "ppids"):
         if pids := getattr(filters, name):
             tunables[_sense(filters, name)] = _ON
@@ -132,18 +133,18 @@ def _add_who(
             maps[name] = (size, [tree_entry(pid) for pid in pids])
     if filters.users:
         tunables[_sense(filters, "users")] = _ON
-        members = [(_U32.pack(uid), _MEMBER) for uid in filters.users]
+        members = [(_u32(uid), _MEMBER) for uid in filters.users]
         maps["users"] = (len(members), members)
     if filters.names:
         tunables[_sense(filters, "names")] = _ON
-        maps["names"] = (0, [(_U32.pack(0), filters.name_globs())])
+        maps["names"] = (0, [(_u32(0), filters.name_globs())])
     if filters.cgroups:
-        tunables[_sense(filters, "cgroups")] = _U32.pack(len(filters.cgroups))
-        entries = [(_U32.pack(i), _cgroup(path)) for i, path in enumerate(filters.cgroups)]
+        tunables[_sense(filters, "cgroups")] = _u32(len(filters.cgroups))
+        entries = [(_u32(i), _cgroup(path)) for i, path in enumerate(filters.cgroups)]
         maps["cgroups"] = (0, entries)
     if filters.containers and "containers" not in filters.excluding:
         tunables["only_containers"] = _ON
-        maps["containers"] = (0, [(_U32.pack(0), filters.container_globs())])
+        maps["containers"] = (0, [(_u32(0), filters.container_globs())])
 
 
 def _sense(filters: Filters, name: str) -> str:
@@ -154,4 +155,12 @@ def _cgroup(path: str) -> bytes:
     """Return a path as the kernel side reads one: the names, the nearest first."""
     names = [os.fsencode(name) for name in path.split("/") if name]
     text = b"".join(name + b"\0" for name in reversed(names)) + b"\0"
-    return _CGROUP.pack(len(text), text)
+    return _u32(len(text)) + text.ljust(_CGROUP_BYTES, b"\0")
+
+
+def _u32(value: int) -> bytes:
+    return value.to_bytes(4, sys.byteorder)
+
+
+def _u64(value: int) -> bytes:
+    return value.to_bytes(8, sys.byteorder)

@@ -4,8 +4,6 @@ A wait status is what waitpid() stores: bits 15-8 the exit code, bit 7 "core dum
 signal that ended the process, 0 if it exited.
 """
 
-from functools import lru_cache
-
 # Linux's own numbers: 1-31 as in include/uapi/asm-generic/signal.h, which x86, arm, riscv, ppc and
 # s390 share (alpha, mips, parisc and sparc differ). SIGRTMIN is 32 to the kernel; C libraries that
 # keep the first ones to themselves call a later one SIGRTMIN.
@@ -42,7 +40,6 @@ def signal_name(number: int) -> str:
     return SIGNAL_NAMES.get(number, "unknown")
 
 
-@lru_cache(maxsize=1024)
 def describe(status: int) -> str:
     """Return the text of the EXIT_CODE column.
 

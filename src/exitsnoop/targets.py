@@ -1,12 +1,14 @@
 """The processes named by PID: whether they exist, and when all have ended."""
 
-import contextlib
 import os
 import select
-from collections.abc import Iterable, Iterator
 
 from exitsnoop.errors import NoSuchProcess
 from exitsnoop.processes import all_pids, stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class Targets:
@@ -19,7 +21,7 @@ class Targets:
     Raises NoSuchProcess.
     """
 
-    def __init__(self, pids: Iterable[int]) -> None:
+    def __init__(self, pids: "Iterable[int]") -> None:
         self._pids: dict[int, int] = {}
         self._any = False
         try:
@@ -66,7 +68,7 @@ class Targets:
             os.close(pidfd)
 
 
-def descendants(pids: Iterable[int]) -> Iterator[int]:
+def descendants(pids: "Iterable[int]") -> "Iterator[int]":
     """Iterate over the processes below these, over each as soon as it is found.
 
     Whoever is told of each new process by one that it was given misses none that is alive, if it
@@ -116,15 +118,16 @@ def _open(pid: int) -> int:
 
 
 def _parent(pid: int) -> int | None:
-    with contextlib.suppress(OSError):  # it has ended
+    try:
         return int(stat(pid)[1])
-    return None
+    except OSError:
+        return None  # it has ended
 
 
 def _process_of_thread(tid: int) -> int | None:
-    with contextlib.suppress(OSError), open(f"/proc/{tid}/status", "rb") as lines:
-        for line in lines:
-            if line.startswith(b"Tgid:"):
-                process = int(line.split()[1])
-                return process if process != tid else None
-    return None
+    try:
+        with open(f"/proc/{tid}/status", "rb") as lines:
+            process = next(int(line.split()[1]) for line in lines if line.startswith(b"Tgid:"))
+    except OSError:
+        return None
+    return process if process != tid else None

@@ -1,29 +1,19 @@
 """Which CPUs share a ring buffer, and where its memory is: from the machine's NUMA nodes."""
 
-from typing import NamedTuple
-
 CPUS_PER_RING = 32  # docs/performance.md says why
 MAX_CPUS, MAX_RINGS = 8192, 64  # of event.h
 _SYSTEM = "/sys/devices/system"
 
 
-class Rings(NamedTuple):
-    """Rings and their shares.
+def rings() -> tuple[tuple[int, ...], bytes]:
+    """Return (nodes, of_cpu): a ring for every CPUS_PER_RING CPUs, at most.
 
-    Attributes:
-        nodes: the NUMA node that each ring's memory is on; -1 for any.
-        of_cpu: the ring of each CPU, a byte each; empty where there is but one.
+    nodes: the NUMA node that each ring's memory is on; -1 for any. CPUs of a node share no other's.
+    of_cpu: the ring of each CPU, a byte each; empty where there is but one.
     """
-
-    nodes: tuple[int, ...]
-    of_cpu: bytes
-
-
-def rings() -> Rings:
-    """Return a ring for every CPUS_PER_RING CPUs, at most; those of a node share no other's."""
     cpus = _cpus("cpu/possible")
     if len(cpus) <= CPUS_PER_RING:
-        return Rings((-1,), b"")
+        return (-1,), b""
     of_nodes = {node: _cpus(f"node/node{node}/cpulist") for node in _cpus("node/online")}
     share = CPUS_PER_RING
     while sum(-(-len(of) // share) for of in of_nodes.values()) > MAX_RINGS:
@@ -35,7 +25,7 @@ def rings() -> Rings:
             for cpu in of_node[at : at + share]:
                 of_cpu[cpu] = len(nodes)
             nodes.append(node)
-    return Rings(tuple(nodes), bytes(of_cpu)) if nodes else Rings((-1,), b"")
+    return (tuple(nodes), bytes(of_cpu)) if nodes else ((-1,), b"")
 
 
 def _cpus(name: str) -> list[int]:

@@ -1,29 +1,26 @@
 """Tracer: filters in, Exit records out."""
 
-import contextlib
 import os
 import select
-import threading
 import time
-from collections.abc import Iterator
-from operator import and_
-from typing import TYPE_CHECKING
 
 from exitsnoop._native import Session, SessionError
-from exitsnoop.clock import wall_offset_ns
-from exitsnoop.exits import Exits, decode
-from exitsnoop.filters import Filters, Options
+from exitsnoop.filters import Filters
 from exitsnoop.plan import pid_key, plan, tree_entry
-from exitsnoop.records import Exit
 from exitsnoop.targets import Targets, already_ended, descendants, has_ended
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Unpack  # typing has it since 3.11
 
     from exitsnoop.clues import Clues
+    from exitsnoop.exits import Exits
+    from exitsnoop.filters import Options
+    from exitsnoop.records import Exit
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # with what is collected of each, and that takes longer to read
@@ -103,13 +100,6 @@ class Tracer:
         self._groups = filters.groups()
         self._batch = FULL_BATCH if self._groups else BATCH
         self._clues: Clues | None = None
-        if self._groups:
-            from exitsnoop import clues  # the plain path does without
-
-            self._clues = clues.Clues(self._groups, per_thread=filters.per_thread)
-        self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
-        # Apart from the other: stop() must not wait for who waits to be stopped.
-        self._wake_lock = threading.RLock()
         self._stopping = False
         self._ended = False
         self._lost = 0
@@ -121,29 +111,55 @@ class Tracer:
         self._pending: Iterator[Exit] = iter(())  # of the last batch, not given yet
         self._reader: int | None = None
         self._waiter: asyncio.Future[None] | None = None
-        with contextlib.ExitStack() as undo:
-            self._pids, self._roots, self._parents = (
-                undo.enter_context(Targets(pids))
-                for pids in (
-                    filters.pids,
-                    filters.tree,
-                    () if "ppids" in filters.excluding else filters.ppids,
-                )
-            )
-            self._session = _open_session(filters, unwanted=unwanted, ring_bytes=ring_bytes)
-            undo.callback(self._session.close)
-            self._epoll = undo.enter_context(select.epoll())
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            undo.callback(os.close, self._wake)
-            watched = [fd for targets in self._all_targets() for fd in targets.pidfds()]
-            for fd in (*self._session.filenos(), self._wake, *watched):
-                self._epoll.register(fd, select.EPOLLIN)
-            self._grow_tree()
-            if self._clues:
-                self._clues.look_around()
-            self._require_no_gap(filters)
-            self._cleanup = undo.pop_all()
+        self._undo: list[Callable[[], None]] = []  # what frees what we have, the last first
+        try:
+            self._start(ring_bytes)
+        except BaseException:
+            self._release()
+            raise
         self._closed = False
+
+    def _start(self, ring_bytes: int) -> None:
+        filters = self._filters
+        self._pids = self._held(filters.pids)
+        self._roots = self._held(filters.tree)
+        self._parents = self._held(() if "ppids" in filters.excluding else filters.ppids)
+        self._session = _open_session(filters, unwanted=self._unwanted, ring_bytes=ring_bytes)
+        self._undo.append(self._session.close)
+        # From here on no exit is missed. What takes long to import has waited for that; it is here
+        # before the caller may give up the right to read it.
+        import threading
+
+        from exitsnoop import clock, exits
+
+        self._decode, self._wall_offset_ns = exits.decode, clock.wall_offset_ns
+        self._none = exits.Exits({})
+        self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
+        # Apart from the other: stop() must not wait for who waits to be stopped.
+        self._wake_lock = threading.RLock()
+        self._epoll = select.epoll()
+        self._undo.append(self._epoll.close)
+        self._wake = wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._undo.append(lambda: os.close(wake))  # not of self, which would refer to itself
+        watched = [fd for targets in self._all_targets() for fd in targets.pidfds()]
+        for fd in (*self._session.filenos(), self._wake, *watched):
+            self._epoll.register(fd, select.EPOLLIN)
+        self._grow_tree()
+        if self._groups:
+            from exitsnoop.clues import Clues  # the plain path does without
+
+            self._clues = Clues(self._groups, per_thread=filters.per_thread)
+            self._clues.look_around()
+        self._require_no_gap(filters)
+
+    def _held(self, pids: "Iterable[int]") -> Targets:
+        targets = Targets(pids)
+        self._undo.append(targets.close)
+        return targets
+
+    def _release(self) -> None:
+        while self._undo:
+            self._undo.pop()()
 
     def _all_targets(self) -> tuple[Targets, Targets, Targets]:
         return self._pids, self._roots, self._parents
@@ -173,13 +189,7 @@ class Tracer:
 
     def _is_filtered(self, filters: Filters) -> bool:
         """Whether an exit of a target need not leave a record."""
-        return filters != Filters(
-            pids=filters.pids,
-            tree=filters.tree,
-            per_thread=filters.per_thread,
-            why=filters.why,
-            fields=filters.fields,
-        )
+        return not filters.given() <= {"pids", "tree", "per_thread", "why", "fields"}
 
     def __enter__(self) -> "Tracer":
         return self
@@ -199,15 +209,19 @@ class Tracer:
     @property
     def lost(self) -> int:
         """How many exits, up to now, could not be delivered because the buffer was full."""
-        with contextlib.suppress(ValueError):  # closed: the last count stands
+        try:
             self._lost = self._session.lost()
+        except ValueError:
+            pass  # closed: the last count stands
         return self._lost
 
     @property
     def signals_recorded(self) -> int:
         """How many signals that could end a process have been kept as evidence, with why."""
-        with contextlib.suppress(ValueError):
+        try:
             self._signals_recorded = self._session.signals_recorded()
+        except ValueError:
+            pass
         return self._signals_recorded
 
     @property
@@ -247,18 +261,18 @@ class Tracer:
             self._signals_recorded = self._session.signals_recorded()
             self._closed = self._ended = True
             self._early.clear()
-            self._cleanup.close()
+            self._release()
             if self._waiter:
                 self._waiter.get_loop().call_soon_threadsafe(_resolve, self._waiter)
 
-    def read(self) -> list[Exit]:
+    def read(self) -> "list[Exit]":
         """Return the exits that are there now; never blocks. `ended` says whether more can come."""
         records: list[Exit] = []
         while (batch := self._next_batch(timeout=0)) or self._behind:
             records += batch
         return records
 
-    def batches(self, reader: int | None = None) -> Iterator[Exits]:
+    def batches(self, reader: int | None = None) -> "Iterator[Exits]":
         """Iterate over sequences of exits, of what is there at a time, some thousands at most.
 
         That is quicker than one by one, and an Exit is made only as it is asked for.
@@ -267,11 +281,11 @@ class Tracer:
             reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
         """
         if reader is not None:
-            with contextlib.suppress(
-                PermissionError
-            ):  # a file; only pipes and their like are pollable
+            try:
                 self._epoll.register(reader, 0)
                 self._reader = reader
+            except PermissionError:
+                pass  # a file; only pipes and their like are pollable
         while not self.ended:
             self._pause()
             if batch := self._next_batch():
@@ -280,7 +294,7 @@ class Tracer:
     def __iter__(self) -> "Tracer":
         return self
 
-    def __next__(self) -> Exit:
+    def __next__(self) -> "Exit":
         while True:
             for record in self._pending:
                 return record
@@ -292,7 +306,7 @@ class Tracer:
     def __aiter__(self) -> "Tracer":
         return self
 
-    async def __anext__(self) -> Exit:
+    async def __anext__(self) -> "Exit":
         import asyncio  # slow to import, and most runs do without
 
         while True:
@@ -320,24 +334,24 @@ class Tracer:
         if self._busy and not self._behind:
             time.sleep(PAUSE_S)
 
-    def _next_batch(self, timeout: float | None = None) -> Exits:
+    def _next_batch(self, timeout: float | None = None) -> "Exits":
         """Return some exits; none after the time-out, or when woken for another reason."""
         with self._lock:
             if self._early:
                 return self._early.pop(0)
             if self._closed:
-                return Exits({})
+                return self._none
             if not self._behind:
                 self._wait(timeout)
             return self._drain()
 
-    def _completed(self, exits: Exits, clues: "Clues") -> Exits:
+    def _completed(self, exits: "Exits", clues: "Clues") -> "Exits":
         completed = clues.complete(exits)
         passing = self._filters.passing(completed)
         if not self._unwanted:
             return completed.where(passing)
-        wanted = map(and_, completed.column("wanted"), passing)
-        return completed.replace(wanted=list(wanted))
+        wanted = [a and b for a, b in zip(completed.column("wanted"), passing, strict=True)]
+        return completed.replace(wanted=wanted)
 
     def _wait(self, timeout: float | None) -> None:
         for fd, _ in self._epoll.poll(timeout):
@@ -352,11 +366,11 @@ class Tracer:
             return True
         return bool(self._filters.tree) and not self._session.tree_members()
 
-    def _drain(self) -> Exits:
+    def _drain(self) -> "Exits":
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._has_finished()
         block, notes, complete = self._session.drain(self._batch)
-        exits = decode(block, wall_offset_ns())
+        exits = self._decode(block, self._wall_offset_ns())
         if notes and self._clues:
             self._clues.add(notes)
         now = time.monotonic()
@@ -385,7 +399,7 @@ def trace(**options: "Unpack[Options]") -> Tracer:
 
 def _open_session(filters: Filters, *, unwanted: bool, ring_bytes: int) -> Session:
     try:
-        return Session(**plan(filters, unwanted=unwanted)._asdict(), ring_bytes=ring_bytes)
+        return Session(**vars(plan(filters, unwanted=unwanted)), ring_bytes=ring_bytes)
     except SessionError as error:
         from exitsnoop.refusals import explain
 

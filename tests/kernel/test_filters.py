@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from needs import need
@@ -11,8 +11,12 @@ from stage import Stage, adopted, kill_off, mounts
 from truth import recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.filters import Options
 from exitsnoop.images import RETIRED
+
+if TYPE_CHECKING:
+    from exitsnoop.filters import Options
+else:
+    Options = dict
 
 NOBODY, SOMEBODY = 65534, 54321
 ID = "0123456789abcdef" * 4

@@ -19,7 +19,8 @@ from command import run, status_text
 from jsonschema import Draft202012Validator
 
 from exitsnoop.fields import COLLECTED
-from exitsnoop.sinks.columns import COLUMNS, DEFAULT_JSON
+from exitsnoop.sinks.choice import DEFAULT_JSON
+from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.status import signal_name
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())

@@ -19,7 +19,8 @@ CPUS = sorted(os.sched_getaffinity(0))
 def _a_ring_for_each_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     need(len(CPUS) > 1, "several rings need several CPUs")
     monkeypatch.setattr(topology, "CPUS_PER_RING", 1)
-    assert len(topology.rings().nodes) == len(set(topology.rings().of_cpu[: len(CPUS)])) > 1
+    nodes, of_cpu = topology.rings()
+    assert len(nodes) == len(set(of_cpu[: len(CPUS)])) > 1
 
 
 @pytest.mark.parametrize("seed", range(some(5)))

@@ -71,14 +71,14 @@ def test_what_is_taken_is_what_the_kernel_has(
     object_ = OBJECTS / f"{variant}.bpf.o"
     result = subprocess.run([types, object_, taken], capture_output=True, text=True, check=True)
     assert result.stderr == ""
-    has_names, number = result.stdout.split()
+    has_names, btf_trace = result.stdout.split()
     assert has_names == "01"  # the end of a name is none
-    described = kernel[int(number)]
+    described = kernel[int(btf_trace)]
     assert (described["kind"], described["name"]) == ("TYPEDEF", "btf_trace_sched_process_exit")
 
     here, object_types = dump(taken), dump(object_)
     found = 0
-    for kernel_number, theirs in kernel.items():
+    for number, theirs in kernel.items():
         asked = [
             ours
             for ours in object_types.values()
@@ -94,7 +94,7 @@ def test_what_is_taken_is_what_the_kernel_has(
             for twin, ours in here.items()
             if (ours["kind"], ours["name"]) == (theirs["kind"], theirs["name"])
         )
-        assert_agree(here, twin, kernel, kernel_number)
+        assert_agree(here, twin, kernel, number)
         if theirs["kind"] == "ENUM":
             assert here[twin]["values"] == theirs["values"]
             continue

@@ -3,7 +3,8 @@
 import pytest
 
 from exitsnoop.fields import ALWAYS, COLLECTED, groups
-from exitsnoop.sinks.columns import COLUMNS, DEFAULT, DEFAULT_JSON, choose, help_text
+from exitsnoop.sinks.choice import DEFAULT, DEFAULT_JSON, choose, help_text
+from exitsnoop.sinks.columns import COLUMNS
 
 
 def test_every_field_is_a_column_or_comes_with_one() -> None:

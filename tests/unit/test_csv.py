@@ -3,18 +3,21 @@
 import csv
 import io
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
 
 from exitsnoop.causes import Cause
 from exitsnoop.records import Exit
-from exitsnoop.sinks import Sink
-from exitsnoop.sinks.columns import COLUMNS, DEFAULT
+from exitsnoop.sinks.choice import DEFAULT
+from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table
+
+if TYPE_CHECKING:
+    from exitsnoop.sinks import Sink
 
 
 def read(text: str) -> list[list[str]]:

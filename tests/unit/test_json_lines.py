@@ -14,7 +14,8 @@ from exitsnoop.causes import Cause, Oom
 from exitsnoop.evidence import Sender
 from exitsnoop.kinds import KINDS
 from exitsnoop.records import Exit
-from exitsnoop.sinks.columns import COLUMNS, DEFAULT_JSON
+from exitsnoop.sinks.choice import DEFAULT_JSON
+from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.json_lines import JsonLines
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())

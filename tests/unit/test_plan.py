@@ -1,11 +1,17 @@
 """Filters -> what the kernel side is told."""
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
-from exitsnoop.filters import Filters, Options
+from exitsnoop.filters import Filters
 from exitsnoop.plan import Plan, plan
+
+if TYPE_CHECKING:
+    from exitsnoop.filters import Options
+else:
+    Options = dict
 
 
 def planned(**options: "object") -> Plan:

@@ -13,7 +13,8 @@ from fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_te
 
 from exitsnoop.causes import Cause
 from exitsnoop.records import Exit
-from exitsnoop.sinks.columns import COLUMNS, DEFAULT
+from exitsnoop.sinks.choice import DEFAULT
+from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.table import Table
 
 TIMED = ("time", *DEFAULT)

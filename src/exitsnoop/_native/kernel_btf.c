@@ -44,53 +44,39 @@ static int map_file(struct kernel_btf *kernel, int fd)
 	return ENOMEM;
 }
 
+/* What follows a type of each kind: so many bytes, and for each of its vlen so many. */
+static const struct {
+	bool is_known;
+	unsigned char once, each;
+} sizes[] = {
+	[BTF_KIND_INT] = { true, sizeof(__u32), 0 },
+	[BTF_KIND_PTR] = { true, 0, 0 },
+	[BTF_KIND_ARRAY] = { true, sizeof(struct btf_array), 0 },
+	[BTF_KIND_STRUCT] = { true, 0, sizeof(struct btf_member) },
+	[BTF_KIND_UNION] = { true, 0, sizeof(struct btf_member) },
+	[BTF_KIND_ENUM] = { true, 0, sizeof(struct btf_enum) },
+	[BTF_KIND_FWD] = { true, 0, 0 },
+	[BTF_KIND_TYPEDEF] = { true, 0, 0 },
+	[BTF_KIND_VOLATILE] = { true, 0, 0 },
+	[BTF_KIND_CONST] = { true, 0, 0 },
+	[BTF_KIND_RESTRICT] = { true, 0, 0 },
+	[BTF_KIND_FUNC] = { true, 0, 0 }, /* its vlen is the linkage */
+	[BTF_KIND_FUNC_PROTO] = { true, 0, sizeof(struct btf_param) },
+	[BTF_KIND_VAR] = { true, sizeof(struct btf_var), 0 },
+	[BTF_KIND_DATASEC] = { true, 0, sizeof(struct btf_var_secinfo) },
+	[BTF_KIND_FLOAT] = { true, 0, 0 },
+	[BTF_KIND_DECL_TAG] = { true, sizeof(struct btf_decl_tag), 0 },
+	[BTF_KIND_TYPE_TAG] = { true, 0, 0 },
+	[BTF_KIND_ENUM64] = { true, 0, sizeof(struct btf_enum64) },
+};
+
 size_t kernel_btf_bytes(const struct btf_type *type)
 {
-	size_t each = 0, once = 0;
+	const __u16 kind = btf_kind(type);
 
-	switch (btf_kind(type)) {
-	case BTF_KIND_FWD:
-	case BTF_KIND_PTR:
-	case BTF_KIND_TYPEDEF:
-	case BTF_KIND_VOLATILE:
-	case BTF_KIND_CONST:
-	case BTF_KIND_RESTRICT:
-	case BTF_KIND_FUNC: /* its vlen is the linkage */
-	case BTF_KIND_FLOAT:
-	case BTF_KIND_TYPE_TAG:
-		break;
-	case BTF_KIND_INT:
-		once = sizeof(__u32);
-		break;
-	case BTF_KIND_ARRAY:
-		once = sizeof(struct btf_array);
-		break;
-	case BTF_KIND_VAR:
-		once = sizeof(struct btf_var);
-		break;
-	case BTF_KIND_DECL_TAG:
-		once = sizeof(struct btf_decl_tag);
-		break;
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-		each = sizeof(struct btf_member);
-		break;
-	case BTF_KIND_ENUM:
-		each = sizeof(struct btf_enum);
-		break;
-	case BTF_KIND_ENUM64:
-		each = sizeof(struct btf_enum64);
-		break;
-	case BTF_KIND_FUNC_PROTO:
-		each = sizeof(struct btf_param);
-		break;
-	case BTF_KIND_DATASEC:
-		each = sizeof(struct btf_var_secinfo);
-		break;
-	default:
+	if (kind >= sizeof(sizes) / sizeof(*sizes) || !sizes[kind].is_known)
 		return 0;
-	}
-	return sizeof(*type) + once + each * btf_vlen(type);
+	return sizeof(*type) + sizes[kind].once + (size_t)sizes[kind].each * btf_vlen(type);
 }
 
 const struct btf_type *kernel_btf_type(const struct kernel_btf *kernel, __u32 id)

@@ -1,27 +1,31 @@
 """The command line: arguments in, an exit status out. It uses the public API and no more."""
 
+import gc
 import os
-import signal
 import sys
-from collections.abc import Sequence
 
-from exitsnoop.cli.options import parser
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 EX_USAGE = 2  # argparse's
+SIGINT = 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None) -> int:
     """Run exitsnoop with these arguments (the process's, if None); return the exit status.
 
     Raises SystemExit where argparse does: after --help and after a wrong option.
     """
+    gc.disable()  # nothing that a start makes is garbage; whoever has started enables it
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
     except KeyboardInterrupt:  # before tracing was on, and so before COMMAND ran
-        return 128 + signal.SIGINT if "--" in words else os.EX_OK
+        return 128 + SIGINT if "--" in words else os.EX_OK
     except BrokenPipeError:  # the reader has what it wanted
         return os.EX_OK
     except NoSuchProcess as error:
@@ -51,15 +55,17 @@ def _run(words: list[str]) -> int:
     if "--" in words:
         at = words.index("--")
         ours, separator, command = words[:at], True, words[at + 1 :]
-    options = parser().parse_args(ours)
+    from exitsnoop.cli.options import parse, refuse
+
+    options = parse(ours)
     if separator and not command:
-        parser().error("there is no COMMAND after --")
+        refuse("there is no COMMAND after --")
     if command:
         from exitsnoop.cli import command as runner
 
         return runner.run(options, command)
     if options.linger:
-        parser().error("--linger is for COMMAND")
+        refuse("--linger is for COMMAND")
     from exitsnoop.cli import trace
 
     return trace.run(options)

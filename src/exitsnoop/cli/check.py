@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop.cli.output import Output
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
-from exitsnoop.filters import Options
 from exitsnoop.kernel import BTF, tracepoints_are_preemptible
 from exitsnoop.processes import capabilities, in_first_namespace
 from exitsnoop.tracer import Tracer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from exitsnoop.filters import Options
 
 _CAP_SYS_PTRACE = 19
 
@@ -49,15 +53,15 @@ def _findings() -> Iterator[Finding]:
         "the kernel describes its types, so that one program fits all",
         "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed",
     )
-    yield _tried("trace", "every process that ends, with its status", Options())
-    yield _tried("cause", "-w: who or what ended it", Options(why=True))
+    yield _tried("trace", "every process that ends, with its status")
+    yield _tried("cause", "-w: who or what ended it", why=True)
     yield _tried(
         "context",
         "-o: user, cgroup, container, ancestors, resources",
-        Options(fields=["uid", "ancestors", "cgroup", "max_rss"]),
+        fields=["uid", "ancestors", "cgroup", "max_rss"],
     )
-    yield _tried("args", "-a: arguments and executable", Options(fields=["args", "exe"]))
-    yield _tried("tree", "--tree, -- COMMAND: descendants", Options(tree=[os.getpid()]))
+    yield _tried("args", "-a: arguments and executable", fields=["args", "exe"])
+    yield _tried("tree", "--tree, -- COMMAND: descendants", tree=[os.getpid()])
     yield Finding(
         "exe",
         bool(capabilities() >> _CAP_SYS_PTRACE & 1),
@@ -86,7 +90,7 @@ def _findings() -> Iterator[Finding]:
     )
 
 
-def _tried(feature: str, meaning: str, options: Options) -> Finding:
+def _tried(feature: str, meaning: str, **options: "Unpack[Options]") -> Finding:
     try:
         Tracer(**options).close()
     except (TraceError, ValueError) as error:

@@ -1,6 +1,5 @@
 """`exitsnoop [options] -- COMMAND`: run it, trace all of it, end with its status."""
 
-import argparse
 import contextlib
 import os
 import signal
@@ -9,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from exitsnoop.cli.options import parser, wanted
+from exitsnoop.cli.options import Options, refuse, wanted
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.cli.priority import go_first
 from exitsnoop.cli.show import (
@@ -38,13 +37,13 @@ _ERRNO = struct.Struct("=i")
 _GO = b"!"
 
 
-def run(options: argparse.Namespace, command: list[str]) -> int:
+def run(options: Options, command: list[str]) -> int:
     """Run the command and print what the options ask for; return the exit status.
 
     Raises TraceError if tracing cannot begin; then the command was not run.
     """
     if options.pids or options.tree:
-        parser().error("-p and --tree are for processes that run already: leave out COMMAND")
+        refuse("-p and --tree are for processes that run already: leave out COMMAND")
     names = columns(options)
     filters = wanted(
         options,
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace, command: list[str]) -> int:
     summary = Summary()
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
-    with Tracer(**filters._asdict(), unwanted=True) as tracer:
+    with Tracer(**vars(filters), unwanted=True) as tracer:
         child = Child(command, inherited, on_child)  # with the privileges that we have now
         tracer.leave_out(os.getpid())
         go_first()

@@ -1,10 +1,11 @@
 """Where rows and messages go, without buffers that could hold back or lose a row."""
 
-import contextlib
 import os
-import select
 import sys
-from typing import TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 STDOUT, STDERR = 1, 2
 
@@ -45,13 +46,15 @@ class Output:
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody we share the pipe or terminal with made it so
+                import select  # seldom needed
+
                 select.select([], [self._fd], [])
             except OSError:
                 self.unwritten += bytes(rest).count(b"\n") if rows else 0
                 raise
 
 
-def _takes_utf8(stream: TextIO | None) -> bool:
+def _takes_utf8(stream: "TextIO | None") -> bool:
     """Whether who reads it does, as the locale or PYTHONIOENCODING says; None: it is closed."""
     return stream is not None and stream.encoding.lower().replace("-", "") == "utf8"
 
@@ -62,5 +65,7 @@ def complain(message: str, details: str = "") -> None:
     if details:
         text += "".join(f"  {line}\n" for line in details.splitlines())
     encoding = "utf-8" if _takes_utf8(sys.stderr) else "ascii"
-    with contextlib.suppress(OSError):  # nobody there to be told
+    try:
         os.write(STDERR, text.encode(encoding, "backslashreplace"))
+    except OSError:
+        pass  # nobody there to be told

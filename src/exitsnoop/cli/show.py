@@ -1,21 +1,24 @@
 """From options to rows: which columns, in which format, and what to do with a batch of exits."""
 
-import argparse
-import contextlib
+import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
 
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.fields import COLLECTED
-from exitsnoop.records import Exit
-from exitsnoop.sinks import Sink
-from exitsnoop.sinks.columns import DEFAULT, DEFAULT_JSON, choose
+from exitsnoop.sinks.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.tracer import Tracer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
-def columns(options: argparse.Namespace) -> tuple[str, ...]:
+    from exitsnoop.cli.options import Options
+    from exitsnoop.records import Exit
+    from exitsnoop.sinks import Sink
+
+
+def columns(options: "Options") -> tuple[str, ...]:
     """Return the names of the columns that the options ask for."""
     for_programs = options.json or options.csv
     chosen = list(choose(options.columns, DEFAULT_JSON if for_programs else DEFAULT))
@@ -28,12 +31,12 @@ def columns(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def fields(names: Iterable[str]) -> set[str]:
+def fields(names: "Iterable[str]") -> set[str]:
     """Return which of the columns must be collected, the cause apart."""
     return {name for name in names if name in COLLECTED} - {"cause"}
 
 
-def sink(options: argparse.Namespace, names: tuple[str, ...], output: Output) -> Sink:
+def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
     """Return the format that the options ask for."""
     label = options.label if options.label != "" else "exit"
     if options.json:
@@ -56,14 +59,17 @@ def sink(options: argparse.Namespace, names: tuple[str, ...], output: Output) ->
     )
 
 
-def load_what_rows_need(names: Iterable[str], output: Output) -> None:
+def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
     """Import what rows would import when they need it; what the tracer needs comes with it.
 
     Without capabilities not even root can read a package in a home that only its owner may enter.
     """
+    from importlib import import_module
+
     if "cause" in names:
         import_module("exitsnoop.syscalls")
     if output.is_terminal:
+        import_module("exitsnoop.sinks.terminal")
         import_module("unicodedata")
 
 
@@ -75,9 +81,9 @@ def _wants_color(choice: str, output: Output) -> bool:
 
 def follow(
     tracer: Tracer,
-    form: Sink,
+    form: "Sink",
     output: Output,
-    note: Callable[[Sequence[Exit]], None] | None = None,
+    note: "Callable[[Sequence[Exit]], None] | None" = None,
 ) -> None:
     """Write the exits until the trace ends or nobody reads them; tell of losses. Raises OSError.
 
@@ -88,6 +94,8 @@ def follow(
         note: is given every batch, also exits that are not wanted; then only the trace decides
             when it ends, or a write that fails.
     """
+    gc.freeze()
+    gc.enable()
     losses = Losses(tracer, form, output)
     try:
         output.write(form.header())  # also says that tracing is on
@@ -101,7 +109,9 @@ def follow(
         losses.sum_up()
 
 
-def count_unwritten(tracer: Tracer, output: Output, note: Callable[[Sequence[Exit]], None]) -> None:
+def count_unwritten(
+    tracer: Tracer, output: Output, note: "Callable[[Sequence[Exit]], None]"
+) -> None:
     """After a write that failed, go on until the trace ends; tell how many were not written."""
     for batch in tracer.batches():
         note(batch)
@@ -116,7 +126,7 @@ class Losses:
     The rows say it, too, where the format has a way to.
     """
 
-    def __init__(self, tracer: Tracer, form: Sink, output: Output) -> None:
+    def __init__(self, tracer: Tracer, form: "Sink", output: Output) -> None:
         self._tracer = tracer
         self._sink = form
         self._output = output
@@ -131,8 +141,10 @@ class Losses:
     def sum_up(self) -> None:
         """Tell of all losses, if there were any."""
         if self._tracer.lost:
-            with contextlib.suppress(OSError):  # then standard error alone has it
+            try:
                 self._tell()
+            except OSError:
+                pass  # then standard error alone has it
             complain(f"{self._tracer.lost} exits were lost in all; the rows are not complete")
         if self._tracer.unexplained:
             complain(f"{self._tracer.unexplained} causes are unknown")

@@ -1,25 +1,26 @@
-"""The columns that a record can be shown in, and the choice among them."""
+"""The columns that a record can be shown in."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
-Kind = Literal[
-    "number",
-    "age",
-    "seconds",
-    "size",
-    "flag",
-    "text",
-    "exit",
-    "time",
-    "cause",
-    "args",
-    "ancestors",
-    "container",
-]
+    Kind = Literal[
+        "number",
+        "age",
+        "seconds",
+        "size",
+        "flag",
+        "text",
+        "exit",
+        "time",
+        "cause",
+        "args",
+        "ancestors",
+        "container",
+    ]
 
 
-class Column(NamedTuple):
+class Column:
     """A column.
 
     Attributes:
@@ -30,11 +31,16 @@ class Column(NamedTuple):
         kind: what its values are, which decides how each format writes them.
     """
 
-    name: str
-    title: str
-    width: int
-    meaning: str
-    kind: Kind
+    def __init__(self, name: str, title: str, width: int, meaning: str, kind: "Kind") -> None:
+        self.name = name
+        self.title = title
+        self.width = width
+        self.meaning = meaning
+        self.kind = kind
+
+    def titled(self, title: str, width: int) -> "Column":
+        """Return the same with another title and width."""
+        return Column(self.name, title, width, self.meaning, self.kind)
 
 
 COLUMNS = {
@@ -84,53 +90,3 @@ COLUMNS = {
         Column("involuntary_switches", "ICSW", 7, "how often it had to yield the CPU", "number"),
     )
 }
-
-DEFAULT = ("comm", "pid", "ppid", "tid", "age", "exit")
-DEFAULT_JSON = (
-    "time",
-    "boot_ns",
-    "pid",
-    "tid",
-    "ppid",
-    "comm",
-    "age",
-    "exit_code",
-    "signal",
-    "signal_name",
-    "core_dumped",
-)
-
-
-def choose(lists: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the columns that lists such as "pid,comm" and "+args,user" ask for.
-
-    A list takes the place of what was chosen before it, at first the default; one that starts with
-    "+" adds to it. A column is chosen once, at its first place.
-
-    Raises ValueError if one is not the name of a column.
-    """
-    chosen = list(default)
-    for text in lists:
-        names = text.removeprefix("+").split(",")
-        for name in names:
-            if name not in COLUMNS:
-                raise ValueError(_unknown(name, text))
-        chosen = chosen + names if text.startswith("+") else names
-    return tuple(dict.fromkeys(chosen))
-
-
-def _unknown(name: str, text: str) -> str:
-    if not name:
-        return f"{text!r} lacks the name of a column"
-    from difflib import get_close_matches  # slow to import, and seldom asked for
-
-    nearest = get_close_matches(name.lower(), COLUMNS, n=1)
-    if nearest:
-        return f"{name!r} is not a column; the nearest is {nearest[0]!r}"
-    return f"{name!r} is not a column; they are {', '.join(COLUMNS)}"
-
-
-def help_text() -> str:
-    """Return a line for each column: its name and what it means."""
-    width = max(map(len, COLUMNS))
-    return "".join(f"{c.name:<{width}}  {c.meaning}\n" for c in COLUMNS.values())

@@ -5,14 +5,18 @@ import io
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
-from exitsnoop.sinks.columns import COLUMNS, Kind
+from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.escape import escape, word
-from exitsnoop.sinks.values import Writer, cached, joined_ancestors, joined_args, texts, timestamps
+from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts, timestamps
 from exitsnoop.status import describe
+
+if TYPE_CHECKING:
+    from exitsnoop.sinks.columns import Kind
+    from exitsnoop.sinks.values import Writer
 
 
 class Csv:
@@ -59,7 +63,7 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
     return text.getvalue()
 
 
-def _writers(*, ascii_only: bool) -> dict[Kind, Writer]:
+def _writers(*, ascii_only: bool) -> "dict[Kind, Writer]":
     text = cached(partial(escape, ascii_only=ascii_only, spaces=False))
     part = cached(partial(word, ascii_only=ascii_only))
     return {

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from exitsnoop.exits import Exits
 from exitsnoop.records import Exit
-from exitsnoop.sinks.columns import COLUMNS, Kind
-from exitsnoop.sinks.values import Writer, texts, timestamps
+from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.sinks.values import texts, timestamps
 from exitsnoop.status import describe
 
 if TYPE_CHECKING:
     from exitsnoop.causes import Cause, Oom
     from exitsnoop.cgroups import Container
     from exitsnoop.evidence import Sender
+    from exitsnoop.sinks.columns import Kind
+    from exitsnoop.sinks.values import Writer
 
 
 class JsonLines:
@@ -101,7 +103,7 @@ def _sender(sender: "Sender") -> dict[str, Any]:
     return known
 
 
-_WRITERS: dict[Kind, Writer] = {
+_WRITERS: "dict[Kind, Writer]" = {
     "flag": {False: "false", True: "true"}.__getitem__,
     "text": _text,
     "seconds": "{:.9f}".format,
@@ -112,8 +114,8 @@ _WRITERS: dict[Kind, Writer] = {
     "ancestors": _ancestors,
     "container": _container,
 }
-_FORMATS: dict[Kind, str] = {"time": '"%s"', "age": "%.6f"}
-_UNKNOWN: dict[Kind, str] = {
+_FORMATS: "dict[Kind, str]" = {"time": '"%s"', "age": "%.6f"}
+_UNKNOWN: "dict[Kind, str]" = {
     "args": 'null, "args_truncated": null',
     "ancestors": 'null, "ancestors_truncated": null',
 }

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import repeat
-from typing import TYPE_CHECKING
 
 from exitsnoop import clock
 from exitsnoop.exits import Exits
 from exitsnoop.names import human_bytes
-from exitsnoop.records import Exit
-from exitsnoop.sinks.columns import COLUMNS, Column, Kind
+from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted
+from exitsnoop.sinks.columns import COLUMNS, Column
 from exitsnoop.sinks.escape import escape, word
-from exitsnoop.sinks.terminal import BOLD, BOLD_RED, YELLOW, cut, painted
-from exitsnoop.sinks.values import Writer, cached, joined_ancestors, joined_args, texts
+from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts
 from exitsnoop.status import describe, signal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from exitsnoop.causes import Cause
+    from exitsnoop.records import Exit
+    from exitsnoop.sinks.columns import Kind
+    from exitsnoop.sinks.values import Writer
 
 # What may be long, and still tells something when it is cut.
 _FREE_TEXT = {"text", "cause", "args", "ancestors", "container"}
@@ -52,7 +54,7 @@ class Table:
         self._color = color
         self._writers = _writers(utc=utc, ascii_only=ascii_only)
         layout = [_titled(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
-        layout[-1] = layout[-1]._replace(width=0)  # not padded
+        layout[-1] = layout[-1].titled(layout[-1].title, width=0)  # not padded
         self._cells = [texts(column, self._writer(column), "-") for column in layout]
         if label is not None:
             place = int(layout[0].kind == "time")
@@ -68,13 +70,15 @@ class Table:
         """Return the line that names the columns."""
         return (painted(self._titles, BOLD) if self._color else self._titles) + "\n"
 
-    def rows(self, exits: Sequence[Exit]) -> str:
+    def rows(self, exits: "Sequence[Exit]") -> str:
         """Return a line for each exit."""
         batch = Exits.of(exits)
         columns = [cells(batch) for cells in self._cells]
         rows = list(map(self._template.__mod__, zip(*columns, strict=True)))
         width = self._terminal_width() if self._terminal_width else 0
         if width >= self._least_width:
+            from exitsnoop.sinks.terminal import cut  # only a terminal needs it
+
             rows = [cut(row, width, "+" if self._ascii_only else "…") for row in rows]
         return "\n".join([*rows, ""])
 
@@ -82,7 +86,7 @@ class Table:
         """Return nothing: a table has only rows."""
         return ""
 
-    def _writer(self, column: Column) -> Writer | None:
+    def _writer(self, column: Column) -> "Writer | None":
         if column.kind == "cause":
             return partial(self._cause, column.width)
         if column.kind == "exit" and self._color:
@@ -106,14 +110,14 @@ def _titled(column: Column, *, utc: bool, ascii_only: bool) -> Column:
         return column
     # It may come from a file that anybody wrote ($TZ).
     title = f"{column.title}-{escape(clock.zone_name(utc=utc), ascii_only=ascii_only)}"
-    return column._replace(title=title, width=max(column.width, len(title)))
+    return column.titled(title, max(column.width, len(title)))
 
 
 def _format(column: Column) -> str:
     return f"%-{column.width}.2f" if column.kind == "age" else f"%-{column.width}s"
 
 
-def _writers(*, utc: bool, ascii_only: bool) -> dict[Kind, Writer]:
+def _writers(*, utc: bool, ascii_only: bool) -> "dict[Kind, Writer]":
     plain = partial(word, ascii_only=ascii_only)
     part = cached(plain)
 

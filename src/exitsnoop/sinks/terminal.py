@@ -1,15 +1,9 @@
-"""Rows on a terminal: colors, and how much room a text takes there."""
+"""How much room a row takes on a terminal."""
 
 import re
 from functools import lru_cache
 
-BOLD, BOLD_RED, YELLOW, RESET = "\033[1m", "\033[1;31m", "\033[33m", "\033[0m"
 _COLOR = re.compile("(\033\\[[0-9;]*m)")
-
-
-def painted(text: str, color: str, width: int = 0) -> str:
-    """Return the text in a color, filled up to a width with spaces that have none."""
-    return f"{color}{text}{RESET}{' ' * (width - len(text))}"
 
 
 def cut(row: str, width: int, mark: str) -> str:

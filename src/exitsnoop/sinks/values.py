@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
 
 from exitsnoop import status as wait_status
 from exitsnoop.clock import SECOND_NS
@@ -12,12 +11,16 @@ from exitsnoop.exits import Exits
 from exitsnoop.fields import COLLECTED
 from exitsnoop.sinks.columns import Column
 
-Values = Callable[[Exits], Iterable[Any]]
-Writer = Callable[[Any], Any]
-"""Of a value that is known, its text. Of the kind "time": of many, all their texts."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Values = Callable[[Exits], Iterable[Any]]
+    Writer = Callable[[Any], Any]
+    """Of a value that is known, its text. Of the kind "time": of many, all their texts."""
 
 
-def texts(column: Column, write: Writer | None, unknown: str) -> Values:
+def texts(column: Column, write: "Writer | None", unknown: str) -> "Values":
     """Return what gives, for a batch, a column's values as write() has them; unknown for None.
 
     Without a writer the values are given as they are: numbers.
@@ -31,7 +34,7 @@ def texts(column: Column, write: Writer | None, unknown: str) -> Values:
         word = lru_cache(maxsize=1024)(lambda raw: write(raw.partition(b"\0")[0]))
         return lambda exits: map(word, exits.column("raw_comm"))
 
-    def text(value: Any) -> Any:
+    def text(value: "Any") -> "Any":
         if value is None:
             return unknown
         return value if write is None else write(value)
@@ -60,10 +63,10 @@ def _ages(exits: Exits) -> list[float]:
     return [(ended - started) // 1000 / 1_000_000 for ended, started in times]
 
 
-def _pair(name: str) -> Callable[[Any], Any]:
+def _pair(name: str) -> "Callable[[Any], Any]":
     get = attrgetter(name, f"{name}_truncated")
 
-    def known(context: Any) -> Any:
+    def known(context: "Any") -> "Any":
         pair = get(context)
         return None if pair[0] is None else pair
 
@@ -76,12 +79,12 @@ def _signal_name(status: int) -> str | None:
 
 
 # What a context has besides its fields; for lists with whether they are truncated.
-_DERIVED: dict[str, Callable[[Any], Any]] = {
+_DERIVED: "dict[str, Callable[[Any], Any]]" = {
     **{name: attrgetter(name) for name in ("user", "exe", "container", "pod", "unit", "user_unit")},
     **{name: _pair(name) for name in ("args", "ancestors")},
 }
 # Statuses repeat, so most are translated once.
-_OF_STATUS: dict[str, Callable[[int], Any]] = {
+_OF_STATUS: "dict[str, Callable[[int], Any]]" = {
     "exit": lambda status: status,
     "exit_code": wait_status.exit_code,
     "signal": wait_status.signal,
@@ -102,7 +105,7 @@ def timestamps(times: Sequence[int]) -> list[str]:
     ]
 
 
-def cached(word: Writer) -> Writer:
+def cached(word: "Writer") -> "Writer":
     """Return the same, quicker for what repeats, unless it is long: those would fill the memory."""
     remembered = lru_cache(maxsize=1024)(word)
     return lambda text: remembered(text) if len(text) <= _LONG else word(text)
@@ -111,7 +114,7 @@ def cached(word: Writer) -> Writer:
 _LONG = 256
 
 
-def joined_args(args: tuple[Sequence[str], bool], word: Writer) -> str:
+def joined_args(args: tuple[Sequence[str], bool], word: "Writer") -> str:
     """Return arguments in one line, each as word() gives it, and whether there were more."""
     words, truncated = args
     text = _joined(" ", map(word, words), truncated)
@@ -121,7 +124,7 @@ def joined_args(args: tuple[Sequence[str], bool], word: Writer) -> str:
 _ALONE = {"[]": r"\133]", "-": r"\055"}  # alone they stand for no arguments, and for unknown ones
 
 
-def joined_ancestors(ancestors: tuple[Sequence[Any], bool], word: Writer) -> str:
+def joined_ancestors(ancestors: "tuple[Sequence[Any], bool]", word: "Writer") -> str:
     """Return ancestors in one line, nearest first: "bash[812]<sshd[800]<..."."""
     processes, truncated = ancestors
     return _joined(

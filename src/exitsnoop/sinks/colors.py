@@ -1,0 +1,8 @@
+"""Colors of a terminal."""
+
+BOLD, BOLD_RED, YELLOW, RESET = "\033[1m", "\033[1;31m", "\033[33m", "\033[0m"
+
+
+def painted(text: str, color: str, width: int = 0) -> str:
+    """Return the text in a color, filled up to a width with spaces that have none."""
+    return f"{color}{text}{RESET}{' ' * (width - len(text))}"
