@@ -29,6 +29,7 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian keeps bpftool
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 START, END = "<!-- made by make bench -->", "<!-- end -->"
 MS, US, MB = 1e-3, 1e3, 1e6
+STARTS = 3  # in a round: they take little time, and differ
 
 
 def main() -> None:
@@ -40,18 +41,21 @@ def main() -> None:
         if not tool.is_there:
             print(f"bench: {tool.name} is not there: install {tool.package}", file=sys.stderr)
     with _load() as program:
-        parts = [
-            _described(options),
-            *_storms(options, tools, program),
-            _starts(options, tools, program),
-            _latencies(options, tools, program),
-            _floods(options, tools, program),
-            _contention(options),
-        ]
-    text = "\n\n".join(parts)
-    print(text)
+        parts = []
+        for part in _parts(options, tools, program):
+            print(f"{part}\n", flush=True)  # it takes a while until all are there
+            parts.append(part)
     if options.document:
-        _put(options.document, text)
+        _put(options.document, "\n\n".join(parts))
+
+
+def _parts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
+    yield _described(options)
+    yield from _storms(options, tools, program)
+    yield _starts(options, tools, program)
+    yield _latencies(options, tools, program)
+    yield _floods(options, tools, program)
+    yield _contention(options)
 
 
 def _options() -> argparse.Namespace:
@@ -156,8 +160,9 @@ def _cost_row(name: str, costs: dict[str, list[Cost]], inside: dict[str, list[Co
 
 def _starts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> str:
     seconds: dict[str, list[float]] = {}
-    for number in range(options.rounds):
-        _say(f"start {number + 1} of {options.rounds}")
+    rounds = STARTS * options.rounds
+    for number in range(rounds):
+        _say(f"start {number + 1} of {rounds}")
         for tool in tools:
             if tool.name in (C_TOOL, TABLE, JSON, ALL, "bpftrace"):
                 seconds.setdefault(tool.name, []).append(measure.start_up(tool, program))

@@ -168,7 +168,7 @@ def start_up(tool: Tool, program: str) -> float:
     time.sleep(SETTLED_S)
     with tempfile.TemporaryFile() as rows:
         load = subprocess.Popen(
-            [program, "paced", "6000", "2000"], stdout=subprocess.PIPE, text=True
+            [program, "paced", "2000", "2000"], stdout=subprocess.PIPE, text=True
         )
         assert load.stdout
         load.stdout.readline()  # it runs

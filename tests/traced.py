@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,9 +59,12 @@ class Traced:
         return self.path.exists() and self.path.stat().st_size > 0
 
     def suspend(self, number: int) -> None:
-        """Send SIGSTOP, and wait until it is stopped; or SIGCONT."""
+        """Send SIGSTOP, and wait until it is stopped; or SIGCONT, and it may end at once."""
         self.process.send_signal(number)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED)
+        try:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED)
+        except ChildProcessError:
+            assert number == signal.SIGCONT
 
     def stop(self) -> Report:
         """End the trace; return what came of it."""
