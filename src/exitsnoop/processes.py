@@ -4,7 +4,7 @@ import os
 
 _NAMESPACES = "/proc/self/ns"
 # include/linux/proc_ns.h: of the initial ones.
-_FIRST_NAMESPACE = {"pid": 0xEFFFFFFC, "cgroup": 0xEFFFFFFB}
+_FIRST_NAMESPACE = {"pid": 0xEFFFFFFC, "cgroup": 0xEFFFFFFB, "user": 0xEFFFFFFD}
 
 
 def all_pids() -> list[int]:
@@ -33,7 +33,7 @@ def stat(pid: int) -> list[bytes]:
 
 
 def in_first_namespace(kind: str) -> bool:
-    """Return whether this process is in the machine's own "pid" or "cgroup" namespace.
+    """Return whether this process is in the machine's own "pid", "cgroup" or "user" namespace.
 
     So it is where the kernel has none, and where there is no /proc to say so.
     """

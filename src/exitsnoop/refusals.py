@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
 from exitsnoop.kernel import BTF, counts_locked_memory
-from exitsnoop.processes import capabilities
+from exitsnoop.processes import capabilities, in_first_namespace
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _STEPS = {
@@ -44,7 +44,7 @@ def explain(step: str, number: int, log: str) -> TraceError:
             "which can only be left by booting without it",
             log,
         )
-    if number == errno.EPERM and counts_locked_memory() and _may_lock() != resource.RLIM_INFINITY:
+    if number == errno.EPERM and _lacks_locked_memory():
         return NotPermitted(
             "up to Linux 5.10 what BPF keeps counts as locked memory, of which this process may "
             f"have {_may_lock()} bytes: raise that with `ulimit -l unlimited`, "
@@ -68,6 +68,12 @@ def _missing_capabilities() -> list[str]:
 
     wanted = {"CAP_BPF": _CAP_BPF, "CAP_PERFMON": _CAP_PERFMON}
     return [name for name, capability in wanted.items() if not has(capability)]
+
+
+def _lacks_locked_memory() -> bool:
+    """Whether that is likely. Inside a user namespace bpf() is refused whatever the limit is."""
+    limited = counts_locked_memory() and _may_lock() != resource.RLIM_INFINITY
+    return limited and in_first_namespace("user")
 
 
 def _may_lock() -> int:
