@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop import Exit, Tracer
 
+KTHREADD = 2
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing has it since 3.11
 
@@ -80,7 +82,8 @@ def assert_same(exits: list[Exit], endings: list[Ending]) -> None:
     assert [e.boot_ns for e in exits] == sorted(e.boot_ns for e in exits), "not in order of time"
     traced = defaultdict(list)
     for record in exits:
-        traced[record.pid].append(record)
+        if record.ppid != KTHREADD:  # of the kernel's threads none was ours, whatever its PID
+            traced[record.pid].append(record)
     truth = defaultdict(list)
     for ending in sorted(endings, key=lambda ending: ending.reaped_ns):
         truth[ending.pid].append(ending)
