@@ -127,7 +127,8 @@ def _parent(pid: int) -> int | None:
 def _process_of_thread(tid: int) -> int | None:
     try:
         with open(f"/proc/{tid}/status", "rb") as lines:
-            process = next(int(line.split()[1]) for line in lines if line.startswith(b"Tgid:"))
+            processes = (int(line.split()[1]) for line in lines if line.startswith(b"Tgid:"))
+            process = next(processes, tid)
     except OSError:
         return None
     return process if process != tid else None

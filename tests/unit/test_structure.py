@@ -116,8 +116,7 @@ def imported_by(modules: str) -> set[str]:
 
 
 def test_what_comes_before_tracing_is_on_imports_next_to_nothing() -> None:
-    with_path = imported_by("exitsnoop.cli.trace")
-    beyond = with_path - imported_by("sys")
+    beyond = imported_by("exitsnoop.cli.trace") - imported_by("sys")
     assert {name for name in beyond if not name.startswith("exitsnoop")} <= {
         "gc",
         "select",
@@ -127,8 +126,9 @@ def test_what_comes_before_tracing_is_on_imports_next_to_nothing() -> None:
 
 
 def test_the_plain_path_imports_nothing_heavy() -> None:
-    path = "exitsnoop.cli.trace, exitsnoop.cli.stop, exitsnoop.sinks.table, exitsnoop.exits"
-    modules = imported_by(path)
+    modules = imported_by(
+        "exitsnoop.cli.trace, exitsnoop.cli.stop, exitsnoop.sinks.table, exitsnoop.exits"
+    )
     assert not modules & {
         "argparse",
         "asyncio",

@@ -62,6 +62,14 @@ struct {
 #define EEXIST 17
 #define EXIT_PROGRAMS 4 /* that are offered an event; where it is an exec or a fork, too */
 
+/* program: which of those. tell() does what there is to do. */
+#define OFFERED(event, tell, name, program)                                                        \
+	SEC("exitsnoop/" event)                                                                    \
+	int name(__u64 *ctx)                                                                       \
+	{                                                                                          \
+		return tell(ctx, program);                                                         \
+	}
+
 /* 0 for the first who asks, -EEXIST for others. The kernel may refuse to remember who that was, with
  * another error (by v6.18 a map's lock is given up after a while: rqspinlock). Kernels (v5.10) may set
  * only the lower half of the helper's result: it is an int.
@@ -252,15 +260,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 }
 #endif
 
-/* program: which of those that are offered the exit. */
-#define EXIT_PROGRAM(name, program)                                                                \
-	SEC("exitsnoop/sched_process_exit")                                                        \
-	int name(__u64 *ctx)                                                                       \
-	{                                                                                          \
-		return report_exit(ctx, program);                                                  \
-	}
-
-EXIT_PROGRAM(on_exit, 0)
+OFFERED("sched_process_exit", report_exit, on_exit, 0)
 
 /* A program does not run while another task is inside it on the same CPU: the kernel counts a miss
  * (recursion_misses) and goes on. That cannot happen where tracepoints disable preemption. Since they
@@ -269,6 +269,6 @@ EXIT_PROGRAM(on_exit, 0)
  * more programs in turn; the first one that runs reports it. plan.py asks for them only with
  * `preemptible`.
  */
-EXIT_PROGRAM(on_exit_if_missed_1, 1)
-EXIT_PROGRAM(on_exit_if_missed_2, 2)
-EXIT_PROGRAM(on_exit_if_missed_3, 3)
+OFFERED("sched_process_exit", report_exit, on_exit_if_missed_1, 1)
+OFFERED("sched_process_exit", report_exit, on_exit_if_missed_2, 2)
+OFFERED("sched_process_exit", report_exit, on_exit_if_missed_3, 3)

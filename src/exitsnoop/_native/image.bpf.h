@@ -75,18 +75,11 @@ static __noinline int tell_exec(__u64 *ctx, __u32 program)
 	return 0;
 }
 
-#define EXEC_PROGRAM(name, program)                                                                \
-	SEC("exitsnoop/sched_process_exec")                                                        \
-	int name(__u64 *ctx)                                                                       \
-	{                                                                                          \
-		return tell_exec(ctx, program);                                                    \
-	}
-
 /* The second to fourth where one may be missed: see exit.bpf.c, on_exit_if_missed_1. */
-EXEC_PROGRAM(on_exec, 0)
-EXEC_PROGRAM(on_exec_if_missed_1, 1)
-EXEC_PROGRAM(on_exec_if_missed_2, 2)
-EXEC_PROGRAM(on_exec_if_missed_3, 3)
+OFFERED("sched_process_exec", tell_exec, on_exec, 0)
+OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_1, 1)
+OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_2, 2)
+OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_3, 3)
 
 /* Returns whether the child is of interest. */
 static bool follow_fork(struct task_struct *parent, struct task_struct *child)
@@ -126,18 +119,11 @@ static __noinline int tell_fork(__u64 *ctx, __u32 program)
 	return 0;
 }
 
-#define FORK_PROGRAM(name, program)                                                                \
-	SEC("exitsnoop/sched_process_fork")                                                        \
-	int name(__u64 *ctx)                                                                       \
-	{                                                                                          \
-		return tell_fork(ctx, program);                                                    \
-	}
-
 /* A child of the tree whose fork was missed would be missed with all that it starts. */
-FORK_PROGRAM(on_fork, 0)
-FORK_PROGRAM(on_fork_if_missed_1, 1)
-FORK_PROGRAM(on_fork_if_missed_2, 2)
-FORK_PROGRAM(on_fork_if_missed_3, 3)
+OFFERED("sched_process_fork", tell_fork, on_fork, 0)
+OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_1, 1)
+OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_2, 2)
+OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_3, 3)
 
 static void send_gone(struct task_struct *leader, enum note_kind kind)
 {

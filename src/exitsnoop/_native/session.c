@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 #include "layout.h"
-#include "names.h"
+#include "kernel_names.h"
 #include "object.h"
 #include "privileges.h"
 #include "reader.h"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EX_USAGE = 2  # argparse's
-SIGINT = 2
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -20,11 +19,13 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
     Raises SystemExit where argparse does: after --help and after a wrong option.
     """
-    gc.disable()  # nothing that a start makes is garbage; whoever has started enables it
+    gc.disable()  # nothing that a start makes is garbage; show.follow() enables it again
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
     except KeyboardInterrupt:  # before tracing was on, and so before COMMAND ran
+        from signal import SIGINT  # slow to import
+
         return 128 + SIGINT if "--" in words else os.EX_OK
     except BrokenPipeError:  # the reader has what it wanted
         return os.EX_OK
@@ -44,6 +45,8 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     except MemoryError:
         complain("there is not enough memory: the rows end here, and exits since are not told")
         return os.EX_IOERR
+    finally:
+        gc.enable()  # if it did not come to that
 
 
 def _run(words: list[str]) -> int:

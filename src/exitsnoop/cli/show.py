@@ -94,7 +94,7 @@ def follow(
         note: is given every batch, also exits that are not wanted; then only the trace decides
             when it ends, or a write that fails.
     """
-    gc.freeze()
+    gc.freeze()  # what there is now stays: it need not be looked through again
     gc.enable()
     losses = Losses(tracer, form, output)
     try:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef EXITSNOOP_NAMES_H
-#define EXITSNOOP_NAMES_H
+#ifndef EXITSNOOP_KERNEL_NAMES_H
+#define EXITSNOOP_KERNEL_NAMES_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the kernel is like, told by the names in its BTF. What they mean is known in Python. */
-#include "names.h"
+#include "kernel_names.h"
 
 #include <errno.h>
 
