@@ -111,6 +111,7 @@ system-packages-for-arm64:
 $(VENV_MADE): | system-packages
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install 'pip>=25.1' # the first that knows dependency groups
+	$(PIP) --quiet uninstall --yes setuptools # of which a part runs at every start of Python
 	@touch $@
 
 $(VENV)/group-%: pyproject.toml $(VENV_MADE)

@@ -15,7 +15,7 @@ KTHREADD = 2
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing has it since 3.11
 
-    from exitsnoop.filters import Options
+    from exitsnoop.filters import FilterOptions
 
 
 class Ending(NamedTuple):
@@ -57,7 +57,7 @@ def run(program: Path, *arguments: object, given: str = "") -> list[Ending]:
 
 
 @contextlib.contextmanager
-def recorded(*, unwanted: bool = False, **options: "Unpack[Options]") -> Iterator[list[Exit]]:
+def recorded(*, unwanted: bool = False, **options: "Unpack[FilterOptions]") -> Iterator[list[Exit]]:
     """Trace while the block runs; the list is complete after it. No exit may be lost."""
     exits: list[Exit] = []
     with Tracer(unwanted=unwanted, **options) as tracer:

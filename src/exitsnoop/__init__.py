@@ -8,7 +8,13 @@
 TYPE_CHECKING = False  # typing's, which takes long to import
 if TYPE_CHECKING:
     from exitsnoop.causes import Cause, Oom
-    from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted, TraceError
+    from exitsnoop.errors import (
+        KernelRefused,
+        MalformedRecord,
+        NoSuchProcess,
+        NotPermitted,
+        TraceError,
+    )
     from exitsnoop.evidence import Sender
     from exitsnoop.records import Exit
     from exitsnoop.tracer import Tracer, trace
@@ -17,6 +23,7 @@ __all__ = [
     "Cause",
     "Exit",
     "KernelRefused",
+    "MalformedRecord",
     "NoSuchProcess",
     "NotPermitted",
     "Oom",
@@ -30,7 +37,13 @@ if not TYPE_CHECKING:
     # Imported as they are asked for: the command needs few of them, and shall start fast.
     _HOMES = {
         "causes": ("Cause", "Oom"),
-        "errors": ("KernelRefused", "NoSuchProcess", "NotPermitted", "TraceError"),
+        "errors": (
+            "KernelRefused",
+            "MalformedRecord",
+            "NoSuchProcess",
+            "NotPermitted",
+            "TraceError",
+        ),
         "evidence": ("Sender",),
         "records": ("Exit",),
         "tracer": ("Tracer", "trace"),

@@ -1,9 +1,10 @@
-"""What can keep a Tracer from tracing.
+"""What can keep a Tracer from tracing, or from going on.
 
 TraceError
  ├── NotPermitted    the caller lacks a privilege
  ├── KernelRefused   this kernel cannot, or will not, run the BPF program
- └── NoSuchProcess   a process to trace does not exist, or has ended already
+ ├── NoSuchProcess   a process to trace does not exist, or has ended already
+ └── MalformedRecord the kernel side sent what is no record
 
 Wrong arguments are a ValueError, as everywhere. The message is for the person who reads it: what
 happened and what to do.
@@ -11,7 +12,7 @@ happened and what to do.
 
 
 class TraceError(Exception):
-    """Tracing did not begin."""
+    """Tracing did not begin, or cannot go on."""
 
 
 class NotPermitted(TraceError):
@@ -40,3 +41,7 @@ class NoSuchProcess(TraceError):
     def __init__(self, message: str, pid: int) -> None:
         super().__init__(message)
         self.pid = pid
+
+
+class MalformedRecord(TraceError):
+    """What was read is not as our own BPF program writes it. Every exit before it has been told."""

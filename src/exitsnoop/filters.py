@@ -1,7 +1,6 @@
 """What to trace: one definition, used by the command line, the API and the kernel side."""
 
 import os
-from types import SimpleNamespace
 
 from exitsnoop import processes
 from exitsnoop.fields import groups
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    class Options(TypedDict, total=False):
+    class FilterOptions(TypedDict, total=False):
         """The arguments of Filters.checked(), which says what they are."""
 
         pids: Iterable[int]
@@ -66,7 +65,7 @@ EVERYTHING: "dict[str, Any]" = {
 EXCLUDABLE = ("ppids", "users", "names", "cgroups", "containers")
 
 
-class Filters(SimpleNamespace):
+class Filters:
     """What to trace. Each field has the name of its option and of its tunable or map in exit.bpf.c.
 
     Those of one list are alternatives; all that are given must hold.
@@ -108,10 +107,10 @@ class Filters(SimpleNamespace):
     fields: frozenset[str]
 
     def __init__(self, **given: "Any") -> None:
-        super().__init__(**EVERYTHING | given)
+        vars(self).update(EVERYTHING, **given)
 
     @classmethod
-    def checked(cls, **options: "Unpack[Options]") -> "Filters":
+    def checked(cls, **options: "Unpack[FilterOptions]") -> "Filters":
         """Return filters that make sense: users by uid, cgroups as the kernel names them.
 
         Raises ValueError for what cannot be, and if nothing could ever pass; TypeError for a name
@@ -239,6 +238,8 @@ def _paths(cgroups: "Iterable[str]") -> "Iterator[str]":
 
 
 def _signals(signals: "Iterable[int]") -> frozenset[int]:
+    if not signals:  # most runs do without the table
+        return frozenset()
     from exitsnoop.status import SIGNAL_NAMES
 
     return frozenset(_within(SIGNAL_NAMES, signals, "{} is not a signal: a signal is 1 to 64"))
@@ -249,6 +250,8 @@ def _codes(codes: "Iterable[int]") -> frozenset[int]:
 
 
 def _causes(causes: "Iterable[str]") -> frozenset[str]:
+    if not causes:
+        return frozenset()
     from exitsnoop.kinds import KINDS
 
     known = ", ".join(KINDS)

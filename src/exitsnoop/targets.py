@@ -1,13 +1,13 @@
 """The processes named by PID: whether they exist, and when all have ended."""
 
 import os
-import select
 
 from exitsnoop.errors import NoSuchProcess
 from exitsnoop.processes import all_pids, stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from collections.abc import Iterable, Iterator
 
 
@@ -47,15 +47,12 @@ class Targets:
         """Return a descriptor for each that is not known to have ended."""
         return list(self._pids)
 
-    def reap(self, epoll: select.epoll) -> list[int]:
+    def reap(self, epoll: "select.epoll") -> list[int]:
         """Return the PIDs that have ended since the last call, and forget them."""
         if not self._pids:
             return []
-        poll = select.poll()
-        for pidfd in self._pids:
-            poll.register(pidfd, select.POLLIN)
         ended = []
-        for pidfd, _ in poll.poll(0):
+        for pidfd in _readable(self._pids):
             epoll.unregister(pidfd)
             os.close(pidfd)
             ended.append(self._pids.pop(pidfd))
@@ -109,12 +106,19 @@ def _open(pid: int) -> int:
         if process is None:
             raise
         raise NoSuchProcess(f"{pid} is a thread of process {process}: name that one", pid) from None
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    if poll.poll(0):
+    if _readable([pidfd]):
         os.close(pidfd)
         raise NoSuchProcess(f"process {pid} has ended: it is a zombie, not waited for", pid)
     return pidfd
+
+
+def _readable(fds: "Iterable[int]") -> list[int]:
+    import select  # only where there is something to look at
+
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(0)]
 
 
 def _parent(pid: int) -> int | None:

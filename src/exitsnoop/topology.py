@@ -31,13 +31,13 @@ def rings() -> tuple[tuple[int, ...], bytes]:
 def _cpus(name: str) -> list[int]:
     """Return the numbers of a list such as "0-3,8", an empty one if there is no such list."""
     try:
-        with open(f"{_SYSTEM}/{name}", encoding="ascii") as file:
+        with open(f"{_SYSTEM}/{name}", "rb") as file:
             text = file.read()
     except OSError:
         return []
     numbers: list[int] = []
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
+    for part in text.strip().split(b","):
+        first, _, last = part.partition(b"-")
         if first:
             numbers += range(int(first), int(last or first) + 1)
     return numbers

@@ -1,10 +1,10 @@
 """Tracer: filters in, Exit records out."""
 
 import os
-import select
 import time
 
 from exitsnoop._native import Session, SessionError
+from exitsnoop.errors import MalformedRecord
 from exitsnoop.filters import Filters
 from exitsnoop.plan import pid_key, plan, tree_entry
 from exitsnoop.targets import Targets, already_ended, descendants, has_ended
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exitsnoop.clues import Clues
     from exitsnoop.exits import Exits
-    from exitsnoop.filters import Options
+    from exitsnoop.filters import FilterOptions
     from exitsnoop.records import Exit
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
@@ -80,6 +80,9 @@ class Tracer:
         KernelRefused: the kernel cannot, or will not, run the BPF program.
         NoSuchProcess: one of pids does not exist, or ended before tracing was on.
         ValueError: an argument is out of range.
+
+    Reading, in whatever way, raises MalformedRecord where the kernel side sent what is no record;
+    nothing can be read after that.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Tracer:
         *,
         unwanted: bool = False,
         ring_bytes: int | None = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[FilterOptions]",
     ) -> None:
         self._closed = True
         filters = Filters.checked(**options)
@@ -128,11 +131,14 @@ class Tracer:
         self._undo.append(self._session.close)
         # From here on no exit is missed. What takes long to import has waited for that; it is here
         # before the caller may give up the right to read it.
+        import select
+        import struct
         import threading
 
         from exitsnoop import clock, exits
 
         self._decode, self._wall_offset_ns = exits.decode, clock.wall_offset_ns
+        self._malformed = (struct.error, ValueError)  # what a decoder raises
         self._none = exits.Exits({})
         self._lock = threading.RLock()  # held while descriptors are in use: close() waits for it
         # Apart from the other: stop() must not wait for who waits to be stopped.
@@ -367,6 +373,16 @@ class Tracer:
         return bool(self._filters.tree) and not self._session.tree_members()
 
     def _drain(self) -> "Exits":
+        try:
+            return self._drained()
+        except self._malformed as error:
+            self._ended = True
+            raise MalformedRecord(
+                f"what the kernel side sent is no record ({error}): a fault of exitsnoop's, which "
+                "can tell nothing more; please report it"
+            ) from error
+
+    def _drained(self) -> "Exits":
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._has_finished()
         block, notes, complete = self._session.drain(self._batch)
@@ -385,7 +401,7 @@ class Tracer:
         return self._completed(exits, self._clues) if exits and self._clues else exits
 
 
-def trace(**options: "Unpack[Options]") -> Tracer:
+def trace(**options: "Unpack[FilterOptions]") -> Tracer:
     """Return a Tracer, attached: for a loop that needs no more than the exits.
 
     >>> for exit in trace(pids=[4242]):

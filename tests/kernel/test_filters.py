@@ -14,9 +14,9 @@ from exitsnoop import Exit, Tracer
 from exitsnoop.images import RETIRED
 
 if TYPE_CHECKING:
-    from exitsnoop.filters import Options
+    from exitsnoop.filters import FilterOptions
 else:
-    Options = dict
+    FilterOptions = dict
 
 NOBODY, SOMEBODY = 65534, 54321
 ID = "0123456789abcdef" * 4
@@ -63,7 +63,7 @@ def test_who_gets_the_pid_of_a_parent_is_another(life: Stage, excluding: bool) -
     """Also if none of the parent's own children has ended before."""
     parent = life.puppet()
     last, other = life.puppet(), life.puppet()
-    options = Options(ppids=[parent.pid], excluding=["ppids"] if excluding else [])
+    options = FilterOptions(ppids=[parent.pid], excluding=["ppids"] if excluding else [])
     if not excluding:
         options["ppids"] = [parent.pid, last.pid]  # so that it goes on
     with recorded(**options) as exits:
@@ -134,7 +134,7 @@ def test_who_is_left_out_of_a_family(life: Stage) -> None:
 
 
 def test_where_there_is_no_family_nobody_leaves_it() -> None:
-    for options in (Options(), Options(fields=["args"])):
+    for options in (FilterOptions(), FilterOptions(fields=["args"])):
         with Tracer(**options) as tracer:
             tracer.leave_out(os.getpid())
 

@@ -18,8 +18,8 @@ import truth
 from command import run, status_text
 from jsonschema import Draft202012Validator
 
+from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.fields import COLLECTED
-from exitsnoop.sinks.choice import DEFAULT_JSON
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.status import signal_name
 

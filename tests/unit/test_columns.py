@@ -2,8 +2,8 @@
 
 import pytest
 
+from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose, help_text
 from exitsnoop.fields import ALWAYS, COLLECTED, groups
-from exitsnoop.sinks.choice import DEFAULT, DEFAULT_JSON, choose, help_text
 from exitsnoop.sinks.columns import COLUMNS
 
 

@@ -11,10 +11,10 @@ from fakes import AT, HOSTILE, NAMES, TEXTS, Ancestor, Container, fake, record, 
 from jsonschema import Draft202012Validator
 
 from exitsnoop.causes import Cause, Oom
+from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.evidence import Sender
 from exitsnoop.kinds import KINDS
 from exitsnoop.records import Exit
-from exitsnoop.sinks.choice import DEFAULT_JSON
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.json_lines import JsonLines
 

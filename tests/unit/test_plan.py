@@ -9,9 +9,9 @@ from exitsnoop.filters import Filters
 from exitsnoop.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from exitsnoop.filters import Options
+    from exitsnoop.filters import FilterOptions
 else:
-    Options = dict
+    FilterOptions = dict
 
 
 def planned(**options: "object") -> Plan:
@@ -21,14 +21,14 @@ def planned(**options: "object") -> Plan:
 @pytest.mark.parametrize(
     "options",
     [
-        Options(),
-        Options(failed=True),
-        Options(pids=[1, 2]),
-        Options(codes=[1], signals=[9]),
-        Options(per_thread=True),
+        FilterOptions(),
+        FilterOptions(failed=True),
+        FilterOptions(pids=[1, 2]),
+        FilterOptions(codes=[1], signals=[9]),
+        FilterOptions(per_thread=True),
     ],
 )
-def test_the_plain_trace_is_one_small_program(options: Options) -> None:
+def test_the_plain_trace_is_one_small_program(options: FilterOptions) -> None:
     made = plan(Filters.checked(**options), unwanted=False)
     assert made.variant == "small"
     assert [name for name in made.programs if "missed" not in name] == ["on_exit"]
@@ -38,16 +38,16 @@ def test_the_plain_trace_is_one_small_program(options: Options) -> None:
 @pytest.mark.parametrize(
     ("options", "programs"),
     [
-        (Options(why=True), {"on_signal"}),
-        (Options(causes=["oom"]), {"on_signal"}),
-        (Options(fields=["uid", "ancestors", "cgroup", "user", "container"]), set()),
-        (Options(fields=["args"]), {"on_exec", "on_fork"}),
-        (Options(fields=["exe"]), {"on_exec", "on_fork"}),
-        (Options(tree=[1]), {"on_fork"}),
-        (Options(users=[0], names=["a"], ppids=[1], min_age=1), set()),
+        (FilterOptions(why=True), {"on_signal"}),
+        (FilterOptions(causes=["oom"]), {"on_signal"}),
+        (FilterOptions(fields=["uid", "ancestors", "cgroup", "user", "container"]), set()),
+        (FilterOptions(fields=["args"]), {"on_exec", "on_fork"}),
+        (FilterOptions(fields=["exe"]), {"on_exec", "on_fork"}),
+        (FilterOptions(tree=[1]), {"on_fork"}),
+        (FilterOptions(users=[0], names=["a"], ppids=[1], min_age=1), set()),
     ],
 )
-def test_programs_are_those_that_are_needed(options: Options, programs: set[str]) -> None:
+def test_programs_are_those_that_are_needed(options: FilterOptions, programs: set[str]) -> None:
     made = plan(Filters.checked(**options), unwanted=False)
     assert made.variant.startswith("full")
     needed = {name for name in made.programs if "missed" not in name}
@@ -78,24 +78,24 @@ def test_cgroups_are_told_the_nearest_first() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (Options(pids=[0]), "not a PID"),
-        (Options(tree=[4_194_305]), "not a PID"),
-        (Options(users=["no such user"]), "no user"),
-        (Options(names=["x" * 16]), "at most 15 bytes"),
-        (Options(cgroups=["/no/such/cgroup"]), "cgroup"),
-        (Options(containers=[""]), "empty"),
-        (Options(excluding=["users"]), "no users to exclude"),
-        (Options(users=[0], excluding=["pids"]), "'pids'"),
-        (Options(min_age=-1), "age"),
-        (Options(min_age=2, max_age=1), "age"),
-        (Options(fields=["colour"]), "not a field"),
-        (Options(signals=[65]), "not a signal"),
-        (Options(codes=[256]), "not an exit code"),
-        (Options(causes=["bored"]), "not a kind"),
-        (Options(failed=True, codes=[0]), "no process"),
-        (Options(causes=["oom"], codes=[1]), "no process"),
+        (FilterOptions(pids=[0]), "not a PID"),
+        (FilterOptions(tree=[4_194_305]), "not a PID"),
+        (FilterOptions(users=["no such user"]), "no user"),
+        (FilterOptions(names=["x" * 16]), "at most 15 bytes"),
+        (FilterOptions(cgroups=["/no/such/cgroup"]), "cgroup"),
+        (FilterOptions(containers=[""]), "empty"),
+        (FilterOptions(excluding=["users"]), "no users to exclude"),
+        (FilterOptions(users=[0], excluding=["pids"]), "'pids'"),
+        (FilterOptions(min_age=-1), "age"),
+        (FilterOptions(min_age=2, max_age=1), "age"),
+        (FilterOptions(fields=["colour"]), "not a field"),
+        (FilterOptions(signals=[65]), "not a signal"),
+        (FilterOptions(codes=[256]), "not an exit code"),
+        (FilterOptions(causes=["bored"]), "not a kind"),
+        (FilterOptions(failed=True, codes=[0]), "no process"),
+        (FilterOptions(causes=["oom"], codes=[1]), "no process"),
     ],
 )
-def test_nonsense_is_an_error(options: Options, complaint: str) -> None:
+def test_nonsense_is_an_error(options: FilterOptions, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Filters.checked(**options)

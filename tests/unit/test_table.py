@@ -12,8 +12,8 @@ import pytest
 from fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
 
 from exitsnoop.causes import Cause
+from exitsnoop.cli.choice import DEFAULT
 from exitsnoop.records import Exit
-from exitsnoop.sinks.choice import DEFAULT
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.table import Table
 

@@ -5,7 +5,7 @@ import os
 import sys
 
 from exitsnoop.cli.output import Output, complain
-from exitsnoop.errors import KernelRefused, NoSuchProcess, NotPermitted
+from exitsnoop.errors import KernelRefused, MalformedRecord, NoSuchProcess, NotPermitted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return os.EX_NOPERM
     except KernelRefused as error:
         complain(str(error), error.log)
+        return os.EX_SOFTWARE
+    except MalformedRecord as error:
+        complain(str(error))
         return os.EX_SOFTWARE
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

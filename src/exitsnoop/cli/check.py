@@ -13,7 +13,7 @@ from exitsnoop.tracer import Tracer
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from exitsnoop.filters import Options
+    from exitsnoop.filters import FilterOptions
 
 _CAP_SYS_PTRACE = 19
 
@@ -90,7 +90,7 @@ def _findings() -> Iterator[Finding]:
     )
 
 
-def _tried(feature: str, meaning: str, **options: "Unpack[Options]") -> Finding:
+def _tried(feature: str, meaning: str, **options: "Unpack[FilterOptions]") -> Finding:
     try:
         Tracer(**options).close()
     except (TraceError, ValueError) as error:

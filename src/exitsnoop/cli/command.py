@@ -6,7 +6,7 @@ import signal
 import struct
 import threading
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from exitsnoop.cli.options import Options, refuse, wanted
 from exitsnoop.cli.output import Output, complain
@@ -20,8 +20,12 @@ from exitsnoop.cli.show import (
     sink,
 )
 from exitsnoop.cli.summary import Summary
+from exitsnoop.errors import MalformedRecord
 from exitsnoop.privileges import CAP_KILL, drop
 from exitsnoop.tracer import Tracer
+
+if TYPE_CHECKING:
+    from exitsnoop.sinks import Sink
 
 PASSED_ON = (
     signal.SIGINT,
@@ -70,17 +74,24 @@ def run(options: Options, command: list[str]) -> int:
         passer = Passer(child, tracer, linger=options.linger)
         passer.start()
         try:
-            follow(tracer, form, output, note=summary.add)
-        except BrokenPipeError:
-            pass  # the reader has what it wanted; COMMAND goes on
-        except OSError as error:
-            complain(f"cannot write: {error.strerror}")
-            count_unwritten(tracer, output, summary.add)
-        for batch in tracer.batches():  # what could not be written counts, too
-            summary.add(batch)
+            _tell(tracer, form, output, summary)
+        except MalformedRecord as error:
+            complain(str(error))  # COMMAND goes on all the same
         status = child.wait()
         complain(summary.text(tracer.lost))
     return status
+
+
+def _tell(tracer: Tracer, form: "Sink", output: Output, summary: Summary) -> None:
+    try:
+        follow(tracer, form, output, note=summary.add)
+    except BrokenPipeError:
+        pass  # the reader has what it wanted; COMMAND goes on
+    except OSError as error:
+        complain(f"cannot write: {error.strerror}")
+        count_unwritten(tracer, output, summary.add)
+    for batch in tracer.batches():  # what could not be written counts, too
+        summary.add(batch)
 
 
 class Child:

@@ -1,7 +1,5 @@
 """What the command line asks for. Without words there is nothing to parse, and a start is short."""
 
-from types import SimpleNamespace
-
 from exitsnoop.filters import EVERYTHING, Filters
 
 TYPE_CHECKING = False
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
 TURNED_HERE = {"signals", "codes", "causes"}  # by a !: Filters knows only what is wanted of these
 
 
-class Options(SimpleNamespace):
+class Options:
     """The options, as parser.py has them; as it is made, what they are if there are none.
 
     Those with the name of a filter are that filter; parser.py tells of the others.
@@ -35,7 +33,7 @@ class Options(SimpleNamespace):
     csv: bool
 
     def __init__(self) -> None:
-        super().__init__(**EVERYTHING)
+        vars(self).update(EVERYTHING)
         for name, value in EVERYTHING.items():
             if isinstance(value, (tuple, frozenset)):
                 setattr(self, name, [])  # more is added to it

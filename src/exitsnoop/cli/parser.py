@@ -52,7 +52,7 @@ until then is printed. COMMAND gets them instead, if there is one.
 exit status:
      0  success
      2  usage error, or no such process
-    70  the kernel cannot, or will not, run the BPF program
+    70  the kernel cannot, or will not, run the BPF program, or that sent no record
     74  exits were lost (standard error says how many), or output could not be written
     77  not permitted: CAP_BPF and CAP_PERFMON are needed, or root (sudo)
 With COMMAND its own: 128+N if signal N ended it, 127 if it is not there, 126 if it
@@ -282,7 +282,7 @@ class _Columns(argparse.Action):
         values: Any,
         _option: str | None = None,
     ) -> None:
-        from exitsnoop.sinks.choice import choose, help_text
+        from exitsnoop.cli.choice import choose, help_text
 
         if values == "help":
             _answer(parser, help_text())

@@ -4,9 +4,9 @@ import gc
 import os
 import time
 
+from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.fields import COLLECTED
-from exitsnoop.sinks.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.tracer import Tracer
 
 TYPE_CHECKING = False

@@ -1,0 +1,103 @@
+"""What is no record, in the ring of a real tracer: it says so, and tells what came before."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attached import assert_gone, held
+from command import parse_row, running, tracing
+from programs import compiled
+
+from exitsnoop import MalformedRecord, Tracer
+
+RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF
+NOTE = 1 << 63  # of event.h
+SIGNAL_EVIDENCE, NO_KIND = 1, 99
+# Too short for an exit; a note that is shorter than its kind; a note of no kind that there is.
+GARBAGE = {"exit": [0], "note": [NOTE, SIGNAL_EVIDENCE], "kind": [NOTE, NO_KIND]}
+
+
+@pytest.fixture(scope="module")
+def garbage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield from compiled(Path(__file__).with_name("garbage.c"), tmp_path_factory.mktemp("garbage"))
+
+
+def ring_of(pid: int) -> str:
+    """Return the id of the ring buffer that a process has."""
+    found: set[str] = set()
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            text = path.read_text()
+        except FileNotFoundError:  # of what lists the directory, if that is we
+            continue
+        if f"map_type:\t{RINGBUF}\n" in text:
+            found |= set(re.findall(r"^map_id:\t(\d+)$", text, re.MULTILINE))
+    (ring,) = found
+    return ring
+
+
+def put(garbage: Path, pid: int, what: str) -> None:
+    words = [f"{word:x}" for word in GARBAGE[what]]
+    subprocess.run([garbage, ring_of(pid), *words], check=True)
+
+
+def end() -> int:
+    with subprocess.Popen(["/bin/true"]) as process:
+        return process.pid
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_it_is_an_error_that_ends_the_iteration(garbage: Path, what: str) -> None:
+    with Tracer(why=True) as tracer:
+        before = end()
+        assert before in {record.pid for record in tracer.read()}
+        put(garbage, os.getpid(), what)
+        with pytest.raises(MalformedRecord, match="report it"):
+            for _ in tracer:
+                pass
+        assert tracer.ended
+        assert list(tracer) == []
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_the_command_says_so_and_ends(exitsnoop: str, garbage: Path, what: str) -> None:
+    with tracing(exitsnoop, "-w") as traced:
+        objects = held(traced.process.pid)
+        before = end()
+        while parse_row(traced.stdout.readline()).pid != before:
+            pass
+        put(garbage, traced.process.pid, what)
+        traced.rest()
+        assert traced.process.returncode == os.EX_SOFTWARE
+        told = traced.errors()
+        assert re.fullmatch("exitsnoop: what the kernel side sent is no record .*report it\n", told)
+    assert_gone(objects)
+
+
+def test_without_fields_a_note_is_nobodys(exitsnoop: str, garbage: Path) -> None:
+    """The plain trace has no use for it, and goes on."""
+    with tracing(exitsnoop) as traced:
+        put(garbage, traced.process.pid, "note")
+        after = end()
+        while parse_row(traced.stdout.readline()).pid != after:
+            pass
+        traced.stop()
+        assert traced.process.returncode == 0
+
+
+def test_command_goes_on(exitsnoop: str, garbage: Path) -> None:
+    script = "/bin/true; read line; exit 5"
+    with running(exitsnoop, "-w", "--", "/bin/sh", "-c", script) as traced:
+        assert traced.process.stdin
+        assert traced.process.stderr
+        while "true" not in traced.stdout.readline():
+            pass
+        put(garbage, traced.process.pid, "exit")
+        assert "is no record" in traced.process.stderr.readline()
+        traced.process.stdin.write("\n")
+        traced.process.stdin.flush()
+        traced.rest()
+        assert traced.process.returncode == 5
