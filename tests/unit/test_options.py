@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exitsnoop import cli
-from exitsnoop.cli.options import Options, parse, wanted
+from exitsnoop.cli.options import ONE_OF, SWITCHES, Options, parse, wanted
 from exitsnoop.cli.parser import parser
 from exitsnoop.cli.show import columns
 from exitsnoop.filters import EVERYTHING, EXCLUDABLE, Filters
@@ -39,6 +39,27 @@ def test_nothing_asked_for_is_everything() -> None:
     assert vars(asked()) == vars(Filters())
     # The parser sets nothing that is not asked for.
     assert vars(parse(["--color=auto"])) == vars(Options())
+
+
+def test_switches_are_what_the_parser_makes_of_them() -> None:
+    words: dict[str, str] = {}
+    for action in parser()._actions:
+        if action.const is True:
+            words |= dict.fromkeys(action.option_strings, action.dest)
+    assert words == SWITCHES
+    for one in SWITCHES:
+        for other in SWITCHES:
+            if {one, other} == ONE_OF:
+                continue
+            parsed = parser().parse_args([one, other], Options())
+            assert vars(parse([one, other])) == vars(parsed)
+
+
+def test_formats_exclude_one_another(capsys: pytest.CaptureFixture[str]) -> None:
+    """Words that are but switches, too, are refused by the parser."""
+    with pytest.raises(SystemExit):
+        parse([*ONE_OF])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_every_filter_is_asked_for_here_or_elsewhere() -> None:

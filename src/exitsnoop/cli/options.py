@@ -1,4 +1,4 @@
-"""What the command line asks for. Without words there is nothing to parse, and a start is short."""
+"""What the command line asks for. Where words only switch something on, argparse is spared."""
 
 from exitsnoop.filters import EVERYTHING, Filters
 
@@ -7,6 +7,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, NoReturn
 
+# The words that take nothing with them, as parser.py has them, and the options they switch on.
+SWITCHES = {
+    "-x": "failed",
+    "--failed": "failed",
+    "--per-thread": "per_thread",
+    "--linger": "linger",
+    "-w": "why",
+    "--why": "why",
+    "-a": "args",
+    "--args": "args",
+    "-t": "timestamp",
+    "--timestamp": "timestamp",
+    "--utc": "utc",
+    "--json": "json",
+    "--csv": "csv",
+}
+ONE_OF = {"--json", "--csv"}
 TURNED_HERE = {"signals", "codes", "causes"}  # by a !: Filters knows only what is wanted of these
 
 
@@ -46,11 +63,14 @@ class Options:
 
 def parse(words: list[str]) -> Options:
     """Return what the words ask for. Raises SystemExit: after --help, and after a wrong word."""
-    if not words:
-        return Options()
+    options = Options()
+    if SWITCHES.keys() >= set(words) and not set(words) >= ONE_OF:
+        for word in words:
+            setattr(options, SWITCHES[word], True)
+        return options
     from exitsnoop.cli.parser import parser
 
-    return parser().parse_args(words, Options())
+    return parser().parse_args(words, options)
 
 
 def wanted(options: Options, **more: "Any") -> Filters:
