@@ -5,14 +5,12 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 
 #include "extract.h"
 
@@ -28,67 +26,6 @@ static const struct {
 	{ "full", full_bpf__elf_bytes },
 	{ "full_without_loops", full_without_loops_bpf__elf_bytes },
 };
-
-/* Finds a global variable. Returns its size, 0 if there is none of that name. */
-static __u32 find_variable(const struct object *object, const char *section_name, const char *name,
-			   __u32 *offset)
-{
-	struct btf *btf = bpf_object__btf(object->bpf);
-	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
-	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
-
-	for (int i = 0; section && i < btf_vlen(section); i++) {
-		const struct btf_var_secinfo *variable = btf_var_secinfos(section) + i;
-		const struct btf_type *type = btf__type_by_id(btf, variable->type);
-
-		if (strcmp(btf__name_by_offset(btf, type->name_off), name) == 0) {
-			*offset = variable->offset;
-			return variable->size;
-		}
-	}
-	return 0;
-}
-
-static int set_tunables(struct object *object, PyObject *tunables, char *values)
-{
-	PyObject *name, *value;
-	Py_ssize_t at = 0, size;
-	char *bytes;
-	__u32 offset = 0;
-
-	while (PyDict_Next(tunables, &at, &name, &value)) {
-		const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
-
-		if (!text || PyBytes_AsStringAndSize(value, &bytes, &size))
-			return -1;
-		if (!size || find_variable(object, ".rodata", text, &offset) != (__u32)size) {
-			PyErr_Format(PyExc_ValueError, "no tunable %U of %zd bytes", name, size);
-			return -1;
-		}
-		memcpy(values + offset, bytes, (size_t)size);
-	}
-	return 0;
-}
-
-static int apply_tunables(struct object *object, PyObject *tunables)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, ".rodata");
-	size_t size;
-	const void *defaults = bpf_map__initial_value(map, &size);
-	char *values = malloc(size);
-	int result;
-
-	if (!values) {
-		PyErr_NoMemory();
-		return -1;
-	}
-	memcpy(values, defaults, size);
-	result = set_tunables(object, tunables, values);
-	if (!result)
-		result = -bpf_map__set_initial_value(map, values, size);
-	free(values);
-	return result;
-}
 
 static int choose_programs(struct object *object, PyObject *names)
 {
@@ -193,7 +130,7 @@ int object_open(struct object *object, const struct plan *plan)
 		PyErr_Format(PyExc_ValueError, "no variant %s", plan->variant);
 		return -1;
 	}
-	result = apply_tunables(object, plan->tunables);
+	result = variables_set(object->bpf, plan->tunables);
 	if (result)
 		return result;
 	return choose_programs(object, plan->programs) || choose_maps(object, plan->maps) ? -1 : 0;
@@ -242,36 +179,6 @@ static int put_rings(struct object *object)
 	return error;
 }
 
-static const char *const counter_names[] = {
-	[LOST] = "lost",
-	[UNTRACKED] = "untracked",
-	[SIGNALS_RECORDED] = "signals_recorded",
-	[TREE_MEMBERS] = "tree_members",
-	[LATE_EXITS] = "late_exits",
-	[LATE_FORKS] = "late_forks",
-};
-
-/* Maps the variables. Returns 0 or an errno. */
-static int map_counters(struct object *object)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, ".bss");
-	void *variables;
-
-	object->variables_bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
-	variables = mmap(NULL, object->variables_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bpf_map__fd(map), 0);
-	if (variables == MAP_FAILED)
-		return errno;
-	object->variables = variables;
-	for (int i = 0; i < OBJECT_COUNTERS; i++) {
-		__u32 offset = 0;
-
-		if (find_variable(object, ".bss", counter_names[i], &offset) == sizeof(__u64))
-			object->counters[i] = (__u64 *)((char *)variables + offset);
-	}
-	return 0;
-}
-
 int object_read_types(struct object *object)
 {
 	int error = kernel_btf_open(&object->kernel);
@@ -301,7 +208,7 @@ int object_load(struct object *object)
 	drop_types(object);
 	if (!error)
 		error = put_rings(object);
-	return error ? error : map_counters(object);
+	return error ? error : counters_open(&object->counters, object->bpf);
 }
 
 int object_join_tree(struct object *object, const void *pid, size_t pid_size, const void *start,
@@ -311,14 +218,14 @@ int object_join_tree(struct object *object, const void *pid, size_t pid_size, co
 					 BPF_NOEXIST);
 
 	if (!error)
-		__atomic_fetch_add(object->counters[TREE_MEMBERS], 1, __ATOMIC_RELAXED);
+		counters_add(&object->counters, TREE_MEMBERS, 1);
 	return -error;
 }
 
 void object_leave_tree(struct object *object, const void *pid, size_t pid_size)
 {
 	if (!bpf_map__delete_elem(map_of(object, "tree"), pid, pid_size, 0)) /* it may be gone */
-		__atomic_fetch_sub(object->counters[TREE_MEMBERS], 1, __ATOMIC_RELAXED);
+		counters_add(&object->counters, TREE_MEMBERS, -1);
 }
 
 /* Returns 0, -1 with an exception set, or an errno. */
@@ -367,13 +274,6 @@ int object_fill(struct object *object, const struct plan *plan)
 	return 0;
 }
 
-__u64 object_count(const struct object *object, enum object_counter counter)
-{
-	const __u64 *count = object->counters[counter];
-
-	return count ? __atomic_load_n(count, __ATOMIC_RELAXED) : 0;
-}
-
 /* How often a program could not run. Counted since Linux kernel commit 9ed9e9ba2337 ("bpf: Count the
  * number of times recursion was prevented") (in v5.12); programs of raw tracepoints are guarded, so can
  * miss, since v6.1.
@@ -390,12 +290,11 @@ static __u64 misses(const struct object *object, const char *name)
 }
 
 /* What the first program missed, and none of the others has seen. */
-static __u64 missed_by_others(const struct object *object, const char *first,
-			      enum object_counter late)
+static __u64 missed_by_others(const struct object *object, const char *first, enum counter late)
 {
 	__u64 missed = misses(object, first);
 
-	return missed - object_count(object, late);
+	return missed - counters_get(&object->counters, late);
 }
 
 /* A fork that was missed is a child less in the tree: its exit is not told. */
@@ -456,8 +355,7 @@ void object_close(struct object *object)
 		bpf_link__destroy(object->links[--object->link_count]);
 	while (object->ring_count)
 		close(object->rings[--object->ring_count]);
-	if (object->variables)
-		munmap(object->variables, object->variables_bytes);
+	counters_close(&object->counters);
 	bpf_object__close(object->bpf);
 	drop_types(object);
 	*object = (struct object){ 0 };

@@ -14,18 +14,9 @@
 
 #include "event.h"
 #include "kernel_btf.h"
+#include "variables.h"
 
 #define MAX_PROGRAMS 16
-
-enum object_counter {
-	LOST,
-	UNTRACKED,
-	SIGNALS_RECORDED,
-	TREE_MEMBERS,
-	LATE_EXITS,
-	LATE_FORKS,
-	OBJECT_COUNTERS
-};
 
 struct object {
 	struct bpf_object *bpf;
@@ -35,11 +26,9 @@ struct object {
 	int link_count;
 	int rings[MAX_RINGS]; /* descriptors */
 	int ring_count;
-	void *variables; /* of exit.bpf.c, as they are now */
-	size_t variables_bytes;
+	struct counters counters;
 	__u64 missed_before; /* until all programs were attached */
 	__u64 missed_told;
-	__u64 *counters[OBJECT_COUNTERS]; /* among them; NULL: not in this variant */
 };
 
 struct plan {
@@ -61,9 +50,6 @@ int object_read_types(struct object *object); /* this and the next may be called
 int object_load(struct object *object);
 int object_fill(struct object *object, const struct plan *plan);
 int object_attach(struct object *object);
-
-/* A counter of exit.bpf.c; 0 if this variant has none of that kind. */
-__u64 object_count(const struct object *object, enum object_counter counter);
 
 /* Adds a process to the tree, or takes one out; these are for while the program runs. Adding returns
  * 0 or an errno: EEXIST if it is in already.

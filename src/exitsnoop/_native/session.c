@@ -236,8 +236,8 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(object_count(&self->object, LOST) +
-					   object_count(&self->object, UNTRACKED) +
+	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, LOST) +
+					   counters_get(&self->object.counters, UNTRACKED) +
 					   object_missed(&self->object));
 }
 
@@ -245,7 +245,7 @@ static int require_tree(Session *self)
 {
 	if (require_open(self))
 		return -1;
-	if (self->object.counters[TREE_MEMBERS] &&
+	if (self->object.counters.at[TREE_MEMBERS] &&
 	    bpf_object__find_map_fd_by_name(self->object.bpf, "tree") >= 0)
 		return 0;
 	PyErr_SetString(PyExc_ValueError, "no tree was planned");
@@ -284,14 +284,14 @@ static PyObject *Session_tree_members(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_tree(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(object_count(&self->object, TREE_MEMBERS));
+	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, TREE_MEMBERS));
 }
 
 static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
-	return PyLong_FromUnsignedLongLong(object_count(&self->object, SIGNALS_RECORDED));
+	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, SIGNALS_RECORDED));
 }
 
 static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
