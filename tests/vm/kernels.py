@@ -60,9 +60,9 @@ def parts() -> list[Part]:
     causes = {path.name for path in TESTS.glob("test_causes_*.py")} - races
     causes |= {"test_build.py", "test_check.py", "test_terminal.py", "test_why.py"}
     others = {path.name for path in TESTS.glob("test_*.py")} - {*races, *causes}
-    return [
-        _part("causes", 1, "unified", *causes),
+    return [  # the longest first, so that no CPU is idle for long in the end
         _part("others", 1, "hybrid", *others, "test_causes_oom.py"),
+        _part("causes", 1, "unified", *causes),
         _part("races", 2, "hybrid", *races)._replace(asks=True),
     ]
 
@@ -181,9 +181,9 @@ def main(arguments: list[str]) -> int:
     try:
         runs = [
             pool.submit(guests.test, name, directory, part)
+            for part in chosen
             for name, directory in found
             if directory
-            for part in chosen
         ]
         for run in runs:
             good, line = run.result()
