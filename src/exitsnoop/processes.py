@@ -32,6 +32,22 @@ def stat(pid: int) -> list[bytes]:
         return file.read().rpartition(b")")[2].split()
 
 
+def idle_ticks() -> dict[int, int]:
+    """Return how long each CPU has been idle, in ticks (SC_CLK_TCK); {} if there is no /proc."""
+    idle = {}
+    try:
+        with open("/proc/stat", "rb") as lines:
+            next(lines)  # of all of them
+            for line in lines:
+                name, *ticks = line.split()
+                if not name.startswith(b"cpu"):
+                    break
+                idle[int(name[3:])] = int(ticks[3])
+    except (OSError, StopIteration):
+        pass
+    return idle
+
+
 def in_first_namespace(kind: str) -> bool:
     """Return whether this process is in the machine's own "pid", "cgroup" or "user" namespace.
 

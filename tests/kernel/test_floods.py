@@ -4,11 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-from command import CAPABLE, run, running, tracing
 from pace import some
 
-FIRST = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 CPUS = sorted(os.sched_getaffinity(0))
 ENDS = some(60_000)  # on each CPU: together more than the buffer has room for
 
@@ -43,24 +40,3 @@ def test_nothing_is_lost(exitsnoop: str, endings: Path, tmp_path: Path) -> None:
             tracer.wait()
     assert errors.read_text() == ""
     assert rows.read_text().count("\nendings ") >= len(CPUS) * (ENDS + 1)
-
-
-@pytest.mark.parametrize("words", [[], ["--", "sleep", "1000"]])
-def test_it_goes_first(exitsnoop: str, words: list[str]) -> None:
-    with running(exitsnoop, *words) as tracer:
-        policies = {
-            int(task): os.sched_getscheduler(int(task))
-            for task in os.listdir(f"/proc/{tracer.process.pid}/task")
-        }
-        assert policies.pop(tracer.process.pid) == FIRST
-        assert set(policies.values()) <= {os.SCHED_OTHER}
-
-
-def test_command_does_not(exitsnoop: str) -> None:
-    policy = ["python3", "-c", "import os; print(os.sched_getscheduler(0))"]
-    assert run(exitsnoop, "--output", "/dev/null", "--", *policy).stdout == f"{os.SCHED_OTHER}\n"
-
-
-def test_it_traces_also_where_it_may_not(exitsnoop: str) -> None:
-    with tracing(exitsnoop, prefix=CAPABLE) as tracer:
-        assert os.sched_getscheduler(tracer.process.pid) == os.SCHED_OTHER

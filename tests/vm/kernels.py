@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 def parts() -> list[Part]:
     """Each test is in one; that of the OOM killer in two, which differs by version of cgroups."""
-    of_races = "causes_several preempted programs races rings truth"
+    of_races = "causes_several preempted priority programs races rings truth"
     races = {f"test_{name}.py" for name in of_races.split()}
     causes = {path.name for path in TESTS.glob("test_causes_*.py")} - races
     causes |= {"test_build.py", "test_check.py", "test_terminal.py", "test_why.py"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from exitsnoop.cli.options import Options, refuse, wanted
 from exitsnoop.cli.output import Output, complain
-from exitsnoop.cli.priority import go_first
+from exitsnoop.cli.priority import Priority
 from exitsnoop.cli.show import (
     columns,
     count_unwritten,
@@ -64,7 +64,7 @@ def run(options: Options, command: list[str]) -> int:
     with Tracer(**vars(filters), unwanted=True) as tracer:
         child = Child(command, inherited, on_child)  # with the privileges that we have now
         tracer.leave_out(os.getpid())
-        go_first()
+        priority = Priority()
         drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
         try:
             child.start()
@@ -74,7 +74,7 @@ def run(options: Options, command: list[str]) -> int:
         passer = Passer(child, tracer, linger=options.linger)
         passer.start()
         try:
-            _tell(tracer, form, output, summary)
+            _tell(tracer, form, output, priority, summary)
         except MalformedRecord as error:
             complain(str(error))  # COMMAND goes on all the same
         status = child.wait()
@@ -82,9 +82,11 @@ def run(options: Options, command: list[str]) -> int:
     return status
 
 
-def _tell(tracer: Tracer, form: "Sink", output: Output, summary: Summary) -> None:
+def _tell(
+    tracer: Tracer, form: "Sink", output: Output, priority: Priority, summary: Summary
+) -> None:
     try:
-        follow(tracer, form, output, note=summary.add)
+        follow(tracer, form, output, priority, note=summary.add)
     except BrokenPipeError:
         pass  # the reader has what it wanted; COMMAND goes on
     except OSError as error:

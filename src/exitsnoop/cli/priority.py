@@ -1,11 +1,17 @@
 """Who gets a CPU first: a tracer that waits for one loses exits as soon as its buffers are full."""
 
-import contextlib
 import os
+import time
+
+from exitsnoop.processes import idle_ticks, stat
+
+LOOK_S = 0.25
+MORE = 0.25  # of a CPU: so much more than ours must another have been idle
+PROCESSOR = 36  # in what follows the name in /proc/PID/stat
 
 
-def go_first() -> None:
-    """Let this thread run before all that has no real-time priority, if the kernel permits that.
+class Priority:
+    """This thread runs before all that has no real-time priority, if the kernel permits that.
 
     What it starts later is as it was before. That takes CAP_SYS_NICE, so it comes before privileges
     are dropped. A nice value would not do: it counts only inside a session, where sessions are
@@ -14,9 +20,44 @@ def go_first() -> None:
     The lowest of the real-time priorities, and no more of a CPU than rows take: the thread sleeps
     in between, and the kernel bounds it (sched_rt_runtime_us).
     """
-    with contextlib.suppress(OSError):  # not permitted: then exits that are lost will be counted
-        os.sched_setscheduler(
-            0,
-            os.SCHED_RR | os.SCHED_RESET_ON_FORK,
-            os.sched_param(os.sched_get_priority_min(os.SCHED_RR)),
-        )
+
+    def __init__(self) -> None:
+        lowest = os.sched_param(os.sched_get_priority_min(os.SCHED_RR))
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, lowest)
+        except OSError:  # not permitted: then exits that are lost will be counted
+            self._cpus: set[int] = set()
+        else:
+            self._cpus = os.sched_getaffinity(0)
+        self._looked_at = float("-inf")
+        self._idle: dict[int, int] = {}
+        self._used = 0.0
+
+    def give_way(self) -> None:
+        """Leave the CPU to others, if one was idle while ours was not; call it after each batch.
+
+        A real-time thread wakes where it slept, and before what runs there, as long as that has no
+        such priority, too: who is bound to that CPU would pay for every row.
+        """
+        now = time.monotonic()
+        since = now - self._looked_at
+        if len(self._cpus) < 2 or since < LOOK_S:
+            return
+        used = time.thread_time()
+        idle = idle_ticks()
+        if since < 4 * LOOK_S:  # else we slept meanwhile, and it says nothing of now
+            rates = {cpu: (idle[cpu] - self._idle.get(cpu, idle[cpu])) / since for cpu in idle}
+            self._move_to_idle(rates, (used - self._used) / since)
+        self._looked_at, self._idle, self._used = now, idle, used
+
+    def _move_to_idle(self, rates: dict[int, float], used: float) -> None:
+        """rates: idle ticks a second of each CPU; used: of ours, by us."""
+        second = os.sysconf("SC_CLK_TCK")
+        try:
+            ours = int(stat(os.getpid())[PROCESSOR])
+            best = max(self._cpus & rates.keys(), key=rates.__getitem__, default=ours)
+            if rates.get(best, 0) > rates.get(ours, second) + (used + MORE) * second:
+                os.sched_setaffinity(0, {best})
+                os.sched_setaffinity(0, self._cpus)  # where it is now is where it stays
+        except OSError:
+            pass  # the CPUs that we may have are others by now: then we stay

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from exitsnoop.cli.options import Options
+    from exitsnoop.cli.priority import Priority
     from exitsnoop.records import Exit
     from exitsnoop.sinks import Sink
 
@@ -83,6 +84,7 @@ def follow(
     tracer: Tracer,
     form: "Sink",
     output: Output,
+    priority: "Priority",
     note: "Callable[[Sequence[Exit]], None] | None" = None,
 ) -> None:
     """Write the exits until the trace ends or nobody reads them; tell of losses. Raises OSError.
@@ -91,6 +93,7 @@ def follow(
         tracer: what to follow.
         form: how to write them.
         output: where to.
+        priority: which this thread has.
         note: is given every batch, also exits that are not wanted; then only the trace decides
             when it ends, or a write that fails.
     """
@@ -105,6 +108,7 @@ def follow(
             if shown := batch.where(batch.column("wanted")):
                 output.write(form.rows(shown), rows=True)
             losses.report()
+            priority.give_way()
     finally:
         losses.sum_up()
 

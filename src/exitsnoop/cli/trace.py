@@ -7,6 +7,10 @@ from exitsnoop.cli.output import Output
 from exitsnoop.cli.show import columns, count_unwritten, fields, follow, load_what_rows_need, sink
 from exitsnoop.tracer import Tracer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exitsnoop.cli.priority import Priority
+
 
 def run(options: Options) -> int:
     """Print what the options ask for; return the exit status. Raises TraceError, OSError."""
@@ -17,9 +21,9 @@ def run(options: Options) -> int:
         # From here on nothing is missed: what has been put off until now may take its time.
         form = sink(options, names, output)
         load_what_rows_need(names, output)
-        _prepare(tracer)
+        priority = _prepare(tracer)
         try:
-            follow(tracer, form, output)
+            follow(tracer, form, output, priority)
         except BrokenPipeError:
             raise  # the reader has what it wanted
         except OSError:
@@ -29,12 +33,13 @@ def run(options: Options) -> int:
         return os.EX_IOERR if tracer.lost else os.EX_OK
 
 
-def _prepare(tracer: Tracer) -> None:
+def _prepare(tracer: Tracer) -> "Priority":
     """Do what is to be done before rows are told; until then a signal ends us without any."""
-    from exitsnoop.cli.priority import go_first
+    from exitsnoop.cli.priority import Priority
     from exitsnoop.cli.stop import stop_on_signals
     from exitsnoop.privileges import drop
 
     stop_on_signals(tracer)
-    go_first()
+    priority = Priority()
     drop()
+    return priority
