@@ -6,7 +6,8 @@ import time
 from exitsnoop.processes import idle_ticks, stat
 
 LOOK_S = 0.25
-MORE = 0.25  # of a CPU: so much more than ours must another have been idle
+# Shares of a CPU: what we must use to be in anyone's way, and how much more idle another must be.
+USED, MORE = 0.02, 0.25
 PROCESSOR = 36  # in what follows the name in /proc/PID/stat
 
 
@@ -44,10 +45,11 @@ class Priority:
         if len(self._cpus) < 2 or since < LOOK_S:
             return
         used = time.thread_time()
-        idle = idle_ticks()
-        if since < 4 * LOOK_S:  # else we slept meanwhile, and it says nothing of now
-            rates = {cpu: (idle[cpu] - self._idle.get(cpu, idle[cpu])) / since for cpu in idle}
-            self._move_to_idle(rates, (used - self._used) / since)
+        share = (used - self._used) / since
+        idle = idle_ticks() if share > USED else {}
+        rates = {cpu: (idle[cpu] - self._idle[cpu]) / since for cpu in idle if cpu in self._idle}
+        if rates:
+            self._move_to_idle(rates, share)
         self._looked_at, self._idle, self._used = now, idle, used
 
     def _move_to_idle(self, rates: dict[int, float], used: float) -> None:
