@@ -22,7 +22,7 @@ def _cpu_of(pid: int) -> int:
 
 
 def test_it_leaves_the_cpu_that_others_are_bound_to(exitsnoop: str, endings: Path) -> None:
-    """What real-time threads do not do by themselves: nobody moves them but the likes of them."""
+    """What real-time threads do not do by themselves. Another CPU must have little to do then."""
     need(len(CPUS) > 1, "there is no other CPU to go to")
     unread = ["sh", "-c", 'echo; exec "$@" >/dev/null', "sh"]
     with tracing(exitsnoop, prefix=unread) as tracer:
