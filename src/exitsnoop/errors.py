@@ -44,4 +44,7 @@ class NoSuchProcess(TraceError):
 
 
 class MalformedRecord(TraceError):
-    """What was read is not as our own BPF program writes it. Every exit before it has been told."""
+    """What was read is not as our own BPF program writes it.
+
+    Exits that were read along with it are not told.
+    """

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attached import assert_gone, held
+from attached import assert_gone, held, ring_of
 from command import parse_row, running, tracing
 from programs import compiled
 
 from exitsnoop import MalformedRecord, Tracer
 
-RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF
 NOTE = 1 << 63  # of event.h
 SIGNAL_EVIDENCE, NO_KIND = 1, 99
 # Too short for an exit; a note that is shorter than its kind; a note of no kind that there is.
@@ -25,23 +24,9 @@ def garbage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield from compiled(Path(__file__).with_name("garbage.c"), tmp_path_factory.mktemp("garbage"))
 
 
-def ring_of(pid: int) -> str:
-    """Return the id of the ring buffer that a process has."""
-    found: set[str] = set()
-    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
-        try:
-            text = path.read_text()
-        except FileNotFoundError:  # of what lists the directory, if that is we
-            continue
-        if f"map_type:\t{RINGBUF}\n" in text:
-            found |= set(re.findall(r"^map_id:\t(\d+)$", text, re.MULTILINE))
-    (ring,) = found
-    return ring
-
-
 def put(garbage: Path, pid: int, what: str) -> None:
     words = [f"{word:x}" for word in GARBAGE[what]]
-    subprocess.run([garbage, ring_of(pid), *words], check=True)
+    subprocess.run([garbage, str(ring_of(pid)), *words], check=True)
 
 
 def end() -> int:

@@ -64,7 +64,8 @@ class Options:
 def parse(words: list[str]) -> Options:
     """Return what the words ask for. Raises SystemExit: after --help, and after a wrong word."""
     options = Options()
-    if SWITCHES.keys() >= set(words) and not set(words) >= ONE_OF:
+    given = set(words)
+    if given <= SWITCHES.keys() and not given >= ONE_OF:
         for word in words:
             setattr(options, SWITCHES[word], True)
         return options
