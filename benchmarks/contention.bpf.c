@@ -5,7 +5,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "../src/exitsnoop/_native/event.h"
+#include "../src/exitsnoop/_native/bpf/event.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

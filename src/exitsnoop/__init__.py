@@ -7,7 +7,6 @@
 
 TYPE_CHECKING = False  # typing's, which takes long to import
 if TYPE_CHECKING:
-    from exitsnoop.causes import Cause, Oom
     from exitsnoop.errors import (
         KernelRefused,
         MalformedRecord,
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
         NotPermitted,
         TraceError,
     )
-    from exitsnoop.evidence import Sender
-    from exitsnoop.records import Exit
-    from exitsnoop.tracer import Tracer, trace
+    from exitsnoop.model.cause import Cause, Oom, Sender
+    from exitsnoop.model.exit import Exit
+    from exitsnoop.trace.tracer import Tracer, trace
 
 __all__ = [
     "Cause",
@@ -36,7 +35,6 @@ __all__ = [
 if not TYPE_CHECKING:
     # Imported as they are asked for: the command needs few of them, and shall start fast.
     _HOMES = {
-        "causes": ("Cause", "Oom"),
         "errors": (
             "KernelRefused",
             "MalformedRecord",
@@ -44,9 +42,9 @@ if not TYPE_CHECKING:
             "NotPermitted",
             "TraceError",
         ),
-        "evidence": ("Sender",),
-        "records": ("Exit",),
-        "tracer": ("Tracer", "trace"),
+        "model.cause": ("Cause", "Oom", "Sender"),
+        "model.exit": ("Exit",),
+        "trace.tracer": ("Tracer", "trace"),
     }
 
     def __getattr__(name):

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from exitsnoop import status as wait_status
-from exitsnoop.evidence import NOBODY, Evidence, Flags, Sender
-from exitsnoop.kinds import (
+from exitsnoop.decode.signals import NOBODY, Evidence, Flags
+from exitsnoop.model import status as wait_status
+from exitsnoop.model.cause import (
     ABRT,
     ALRM,
     BUS,
@@ -29,8 +29,11 @@ from exitsnoop.kinds import (
     VTALRM,
     XCPU,
     XFSZ,
+    Cause,
+    Oom,
+    Sender,
 )
-from exitsnoop.names import exit_meaning, human_bytes, si_code_name, syscall_name
+from exitsnoop.model.words import exit_meaning, human_bytes, si_code_name, syscall_name
 
 # include/uapi/asm-generic/siginfo.h
 SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -2, -3, -4, -5, -6
@@ -38,52 +41,6 @@ SI_KERNEL = 0x80
 SYS_SECCOMP = 1
 _OF_THE_KERNEL = {SI_MESGQ, SI_ASYNCIO, SI_SIGIO}
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
-
-
-class Oom(NamedTuple):
-    """Why the OOM killer came, and what it found, in bytes.
-
-    Attributes:
-        anon, file, shmem: resident memory of the process when it was chosen.
-        cgroup: path of the memory cgroup whose limit was hit; None: the whole system's memory.
-        limit: that cgroup's limit.
-        trigger: the process that asked for the memory.
-    """
-
-    anon: int
-    file: int
-    shmem: int
-    cgroup: str | None
-    limit: int | None
-    trigger: Sender
-
-
-class Cause(NamedTuple):
-    """Why a process ended, with what proves it. What a kind does not bring is None.
-
-    Attributes:
-        kind: one of kinds.KINDS; docs/causes.md tells what each means.
-        text: one line for a person. It may quote names of processes, and so any character.
-        sender: killed: who sent the signal. parent_death, namespace, tracer: who died.
-        how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.
-        si_code: the signal's si_code by name, such as "SEGV_MAPERR".
-        address: fault: the address.
-        syscall: seccomp: the number of the system call.
-        limit: cpu_limit: seconds. file_limit: bytes.
-        tty: terminal, hangup: the terminal, such as "pts/3".
-        oom: oom: the figures.
-    """
-
-    kind: str
-    text: str
-    sender: Sender | None = None
-    how: str | None = None
-    si_code: str | None = None
-    address: int | None = None
-    syscall: int | None = None
-    limit: int | None = None
-    tty: str | None = None
-    oom: Oom | None = None
 
 
 class _Case:

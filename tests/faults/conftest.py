@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import need_to_trace
-from programs import compiled
+from support.needs import need_to_trace
+from support.programs import compiled
 
 HERE = Path(__file__).parent
 

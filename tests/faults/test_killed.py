@@ -6,9 +6,9 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
-from attached import assert_gone, held, there_are
-from command import tracing
-from traced import count, traced
+from support.attached import assert_gone, held, there_are
+from support.command import tracing
+from support.traced import count, traced
 
 PLAIN: list[str] = []
 EVERYTHING = ["-wa", "-o", "+exe,user,ancestors,cgroup,max_rss", "--tree", str(os.getpid())]

@@ -8,11 +8,11 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
-from attached import assert_gone, held
-from command import report as command_report
-from needs import need
-from stage import MemoryCgroup, memory_controllers, mounts
-from traced import PATIENCE_S, count, traced, until
+from support.attached import assert_gone, held
+from support.command import report as command_report
+from support.needs import need
+from support.stage import MemoryCgroup, memory_controllers, mounts
+from support.traced import PATIENCE_S, count, traced, until
 
 MIB = 1 << 20
 AT_A_TIME = 200

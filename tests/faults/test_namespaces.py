@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import tracing
-from needs import need
-from stage import mounts
-from traced import COLUMNS, PATIENCE_S, Report, report, traced, until
+from support.command import tracing
+from support.needs import need
+from support.stage import mounts
+from support.traced import COLUMNS, PATIENCE_S, Report, report, traced, until
 
 WORDS = ["--csv", "-o", ",".join((*COLUMNS, "nspid")), "-n"]
 

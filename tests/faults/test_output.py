@@ -8,8 +8,8 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import pytest
-from command import run
-from traced import count, traced
+from support.command import run
+from support.traced import count, traced
 
 KIB = 1024
 EXITS, TOO_MANY = 5_000, 60_000

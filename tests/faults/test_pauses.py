@@ -10,10 +10,10 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pytest
-from needs import need
-from pace import some
-from stage import mounts
-from traced import PATIENCE_S, Report, count, report, traced, until
+from support.needs import need
+from support.pace import some
+from support.stage import mounts
+from support.traced import PATIENCE_S, Report, count, report, traced, until
 
 from exitsnoop.sinks.columns import COLUMNS
 

@@ -17,7 +17,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["exitsnoop"]):
-    from blocks import LAYOUTS, feed, pack
+    from support.blocks import LAYOUTS, feed, pack
 
     from exitsnoop import _native
 

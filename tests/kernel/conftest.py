@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loops import looping
-from needs import need_to_trace
-from pace import SLOW
-from programs import compiled
-from stage import Stage
+from support.loops import looping
+from support.needs import need_to_trace
+from support.pace import SLOW
+from support.programs import compiled
+from support.stage import Stage
 
 HERE = Path(__file__).parent
 

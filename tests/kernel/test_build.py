@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from command import Report, report
-from pace import some
+from support.command import Report, report
+from support.pace import some
 
 SOURCES = some(200)
 ERRORS = {2, 7, 11, 16, SOURCES - 1}

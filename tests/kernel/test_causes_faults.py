@@ -23,9 +23,9 @@ from signal import (
 )
 
 import pytest
-from needs import kernel_has, need
-from stage import Stage, assert_only, cause_of
-from truth import recorded
+from support.needs import kernel_has, need
+from support.stage import Stage, assert_only, cause_of
+from support.truth import recorded
 
 WHERE = pytest.mark.parametrize("where", [[], ["in_thread"]])
 

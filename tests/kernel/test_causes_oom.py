@@ -4,8 +4,8 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
-from stage import MemoryCgroup, Puppet, Stage, adopted, assert_killed, assert_only, cause_of
-from truth import recorded
+from support.stage import MemoryCgroup, Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from support.truth import recorded
 
 from exitsnoop import Cause
 

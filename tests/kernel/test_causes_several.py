@@ -6,12 +6,12 @@ from pathlib import Path
 from signal import SIGCHLD, SIGINT, SIGKILL, SIGRTMIN, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
-from pace import some
-from stage import Stage, assert_killed, assert_only, cause_of
-from truth import recorded
+from support.pace import some
+from support.stage import Stage, assert_killed, assert_only, cause_of
+from support.truth import recorded
 
 from exitsnoop import Tracer
-from exitsnoop.kernel import tracepoints_are_preemptible
+from exitsnoop.kernel.features import tracepoints_are_preemptible
 
 
 def test_pending_while_blocked_is_the_first_sender_s(stage: Stage) -> None:

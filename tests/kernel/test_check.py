@@ -1,7 +1,7 @@
 """`exitsnoop check`: what works here, what does not, and how to mend that."""
 
 import pytest
-from command import UNPRIVILEGED, run
+from support.command import UNPRIVILEGED, run
 
 TRACING = ("trace", "cause", "context", "args", "tree")
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--cgroup"]

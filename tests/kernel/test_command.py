@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-import truth
-from command import COLUMNS, Row, parse_row, run, status_text, tracing
-from pace import some, steps, within
+from support import truth
+from support.command import COLUMNS, Row, parse_row, run, status_text, tracing
+from support.pace import some, steps, within
 
-from exitsnoop.kernel import exit_has_memory, tracepoints_are_preemptible
-from exitsnoop.status import signal_name
+from exitsnoop.kernel.features import exit_has_memory, tracepoints_are_preemptible
+from exitsnoop.model.status import signal_name
 
 UTC = datetime.timezone.utc
 

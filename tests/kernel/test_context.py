@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import need
-from stage import Puppet, Stage, adopted, kill_off, mounts
-from truth import record_of, recorded
+from support.needs import need
+from support.stage import Puppet, Stage, adopted, kill_off, mounts
+from support.truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.context import Ancestor
+from exitsnoop.model.context import Ancestor
 
 IDENTITY = ("uid", "user", "nspid", "hostname", "parent_comm")
 CGROUP = ("cgroup", "container", "pod", "unit", "user_unit")

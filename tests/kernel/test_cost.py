@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command import tracing
-from needs import need
-from pace import some
+from support.command import tracing
+from support.needs import need
+from support.pace import some
 
-from exitsnoop.exits import EVENT
-from exitsnoop.tracer import PAUSE_S, RING_BYTES
+from exitsnoop.decode.exits import EVENT
+from exitsnoop.trace.tracer import PAUSE_S, RING_BYTES
 
 EXITS = some(10_000)
 HEADER_BYTES = 8  # the ring buffer's own, BPF_RINGBUF_HDR_SZ

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import parse_row, report, tracing
-from needs import need
-from stage import Stage, mounts
+from support.command import parse_row, report, tracing
+from support.needs import need
+from support.stage import Stage, mounts
 
 # Its children end in several ways; all but the last have a name of their own.
 SCRIPT = """

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from needs import need
-from stage import Stage, adopted, kill_off, mounts
-from truth import recorded
+from support.needs import need
+from support.stage import Stage, adopted, kill_off, mounts
+from support.truth import recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.images import RETIRED
+from exitsnoop.decode.images import RETIRED
 
 if TYPE_CHECKING:
-    from exitsnoop.filters import FilterOptions
+    from exitsnoop.filters.filters import FilterOptions
 else:
     FilterOptions = dict
 

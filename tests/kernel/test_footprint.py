@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from command import run, tracing
-from needs import need
-from stage import Stage
+from support.command import run, tracing
+from support.needs import need
+from support.stage import Stage
 
 CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)")
 WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)")

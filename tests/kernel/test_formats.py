@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import truth
-from command import run, status_text
 from jsonschema import Draft202012Validator
+from support import truth
+from support.command import run, status_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.fields import COLLECTED
+from exitsnoop.model.fields import COLLECTED
+from exitsnoop.model.status import signal_name
 from exitsnoop.sinks.columns import COLUMNS
-from exitsnoop.status import signal_name
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())
 ALL = ",".join(COLUMNS)

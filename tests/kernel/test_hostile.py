@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import readback
-from command import run
-from pace import some
-from programs import compiled
-from stage import mounts
+from support import readback
+from support.command import run
+from support.pace import some
+from support.programs import compiled
+from support.stage import mounts
 
 COUNT = 40
 NAME_BYTES, HOST_BYTES, SENDER_ARGS_BYTES = 15, 64, 128

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stage import Puppet, Stage, kill_off
-from truth import record_of, recorded
+from support.stage import Puppet, Stage, kill_off
+from support.truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.images import MAX_ARGS_BYTES
+from exitsnoop.decode.images import MAX_ARGS_BYTES
 
 FIELDS = ("args", "args_truncated", "exe")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attached import assert_gone, held, ring_of
-from command import parse_row, running, tracing
-from programs import compiled
+from support.attached import assert_gone, held, ring_of
+from support.command import parse_row, running, tracing
+from support.programs import compiled
 
 from exitsnoop import MalformedRecord, Tracer
 

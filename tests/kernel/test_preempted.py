@@ -9,11 +9,11 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from loaded import misses
-from pace import some
-from truth import recorded
+from support.loaded import misses
+from support.pace import some
+from support.truth import recorded
 
-from exitsnoop.kernel import tracepoints_are_preemptible
+from exitsnoop.kernel.features import tracepoints_are_preemptible
 
 EACH = some(2000)
 ROUNDS = 30

@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import CAPABLE, run, running, tracing
-from needs import need
-from traced import until
+from support.command import CAPABLE, run, running, tracing
+from support.needs import need
+from support.traced import until
 
 from exitsnoop.cli.priority import PROCESSOR
-from exitsnoop.processes import stat
+from exitsnoop.host.processes import stat
 
 FIRST = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 CPUS = os.sched_getaffinity(0)

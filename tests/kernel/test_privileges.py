@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import CAPABLE, NOBODY, Terminal, become, run, running, tracing
-from needs import need
-from stage import Stage
+from support.command import CAPABLE, NOBODY, Terminal, become, run, running, tracing
+from support.needs import need
+from support.stage import Stage
 
 from exitsnoop import Tracer
 from exitsnoop._native import drop_privileges
@@ -177,7 +177,7 @@ def test_who_lives_is_known_where_proc_hides_it() -> None:
     """As from nobody, where it is mounted with hidepid; not from root, whose group is let in."""
     script = (
         "import subprocess\n"
-        "from exitsnoop.processes import all_pids, exists\n"
+        "from exitsnoop.host.processes import all_pids, exists\n"
         "gone = subprocess.Popen(['true'])\n"
         "gone.wait()\n"
         "print(1 in all_pids(), exists(1), exists(gone.pid))\n"

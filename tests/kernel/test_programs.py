@@ -6,12 +6,12 @@ from signal import SIGKILL
 from typing import Any
 
 import pytest
-from loaded import attached_programs
-from stage import Stage, kill_off
-from truth import recorded
+from support.loaded import attached_programs
+from support.stage import Stage, kill_off
+from support.truth import recorded
 
 from exitsnoop import Tracer
-from exitsnoop.kernel import tracepoints_are_preemptible
+from exitsnoop.kernel.features import tracepoints_are_preemptible
 
 OFFERED = {"on_exit", "on_exec", "on_fork"}
 

@@ -9,13 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from loaded import variables
-from needs import need
-from pace import some
-from truth import assert_same, recorded, run
+from support.loaded import variables
+from support.needs import need
+from support.pace import some
+from support.truth import assert_same, recorded, run
 
 from exitsnoop import Exit
-from exitsnoop.kernel import exit_has_memory
+from exitsnoop.kernel.features import exit_has_memory
 
 PROCESSES = some(300)
 ROUNDS = 30

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ENOUGH, NOBODY, become, run, tracing
+from support.command import ENOUGH, NOBODY, become, run, tracing
 
-from exitsnoop.kernel import counts_locked_memory
+from exitsnoop.kernel.features import counts_locked_memory
 
 # Who may still read every file: the interpreter need not be in a place open to all.
 ROOT: list[str] = []

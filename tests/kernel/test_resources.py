@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from pace import SLOW, long
-from stage import Puppet, Stage
-from truth import record_of, recorded
+from support.pace import SLOW, long
+from support.stage import Puppet, Stage
+from support.truth import record_of, recorded
 
 from exitsnoop import Exit
-from exitsnoop.kernel import exit_has_memory, has_loops
+from exitsnoop.kernel.features import exit_has_memory, has_loops
 
 FIELDS = (
     "cpu_user",

@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from needs import need
-from pace import some, steps
-from truth import assert_same, record_of, recorded, run
+from support.needs import need
+from support.pace import some, steps
+from support.truth import assert_same, record_of, recorded, run
 
-from exitsnoop import Tracer, topology
+from exitsnoop import Tracer
+from exitsnoop.kernel import rings as topology
 
 CPUS = sorted(os.sched_getaffinity(0))
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import truth
-from command import (
+from support import truth
+from support.command import (
     COLUMNS,
     NOBODY,
     ROW,
@@ -23,11 +23,11 @@ from command import (
     running,
     status_text,
 )
-from loops import looping
-from needs import need
-from stage import kill_off
+from support.loops import looping
+from support.needs import need
+from support.stage import kill_off
 
-from exitsnoop.status import signal_name
+from exitsnoop.model.status import signal_name
 
 # Says each signal that it gets, until SIGUSR2; then it exits with 7.
 TELLS_SIGNALS = """\

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from command import Terminal, run
+from support.command import Terminal, run
 
 LONG = "x" * 300
 UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pace import some
-from truth import assert_same, parse, recorded, run
+from support.pace import some
+from support.truth import assert_same, parse, recorded, run
 
 ENDS_NO_PROCESS = {17, 18, 19, 20, 21, 22, 23, 28}  # CHLD CONT STOP TSTP TTIN TTOU URG WINCH
 FATAL = [number for number in range(1, 65) if number not in ENDS_NO_PROCESS]

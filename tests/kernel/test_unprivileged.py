@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import ENOUGH, NOBODY, become, run, tracing
-from loops import looping
-from needs import need
-from stage import Stage
+from support.command import ENOUGH, NOBODY, become, run, tracing
+from support.loops import looping
+from support.needs import need
+from support.stage import Stage
 
-from exitsnoop.kernel import exit_has_memory
+from exitsnoop.kernel.features import exit_has_memory
 
 UID = 65534
 CAPABILITIES = 1 << 38 | 1 << 39 | 1 << 2

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import COLUMNS, run, tracing
-from truth import recorded
+from support.command import COLUMNS, run, tracing
+from support.truth import recorded
 
 from exitsnoop import Tracer
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from programs import sanitized
+from support.programs import sanitized
 
 SOURCE = Path(__file__).with_name("rings.c")
 ROUNDS = 40_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import sanitized
+from support.programs import sanitized
 
 HERE = Path(__file__).parent
 OBJECTS = HERE.parents[1] / "build" / "meson" / "src" / "exitsnoop" / "_native"

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from needs import need
+from support.needs import need
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

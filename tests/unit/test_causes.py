@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from exitsnoop.causes import RULES, Cause, judge
-from exitsnoop.evidence import Evidence, Flags, Memory, Sender
-from exitsnoop.kinds import KINDS
+from exitsnoop.causes import RULES, judge
+from exitsnoop.decode.signals import Evidence, Flags, Memory
+from exitsnoop.model.cause import KINDS, Cause, Sender
 
 BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
 SEEN, KERNEL, NO_INFO, SELF = Flags.SEEN, Flags.KERNEL, Flags.NO_INFO, Flags.SELF

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from exitsnoop import cgroups, processes
-from exitsnoop.cgroups import Container, container
-from exitsnoop.globs import compile_parts, matches
+from exitsnoop.filters.globs import compile_parts, matches
+from exitsnoop.host import cgroups, processes
+from exitsnoop.model import cgroup
+from exitsnoop.model.cgroup import Container, container
 
 A = "4f3a9c1d" * 8
 B = "07bd2e65" * 8
@@ -184,7 +185,7 @@ def test_a_containers_path_is_found_by_the_start_of_its_id() -> None:
         names = b"\0".join(name.encode() for name in reversed(path.split("/")))
         for end in range(1, len(found.id) + 1):
             assert matches(compile_parts([found.id[:end]]), names), (path, found.id[:end])
-    assert runtimes == {runtime for runtime, _ in cgroups._CONTAINERS}
+    assert runtimes == {runtime for runtime, _ in cgroup._CONTAINERS}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_a_containers_path_is_found_by_the_start_of_its_id() -> None:
     ],
 )
 def test_pods(path: str, uid: str | None) -> None:
-    assert cgroups.pod(path) == uid
+    assert cgroup.pod(path) == uid
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_pods(path: str, uid: str | None) -> None:
     ],
 )
 def test_units(path: str, unit: str | None, user_unit: str | None) -> None:
-    assert (cgroups.unit(path), cgroups.user_unit(path)) == (unit, user_unit)
+    assert (cgroup.unit(path), cgroup.user_unit(path)) == (unit, user_unit)
 
 
 class Machine:
@@ -302,8 +303,8 @@ class Machine:
 
     def mount(self, name: str, *cgroups: str, root: str = "/", system: str = "cgroup2") -> str:
         point = self.root / name
-        for cgroup in ("", *cgroups):
-            (point / cgroup).mkdir(parents=True, exist_ok=True)
+        for below in ("", *cgroups):
+            (point / below).mkdir(parents=True, exist_ok=True)
         root, escaped = (
             re.sub(r"[ \t\n\\]", lambda odd: f"\\{ord(odd[0]):03o}", text)
             for text in (root, str(point))

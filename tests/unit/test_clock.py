@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exitsnoop import clock
+from exitsnoop.host import clock
 
 
 @pytest.fixture

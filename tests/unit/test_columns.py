@@ -3,7 +3,7 @@
 import pytest
 
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose, help_text
-from exitsnoop.fields import ALWAYS, COLLECTED, groups
+from exitsnoop.model.fields import ALWAYS, COLLECTED, groups
 from exitsnoop.sinks.columns import COLUMNS
 
 

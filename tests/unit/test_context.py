@@ -5,10 +5,10 @@ import struct
 
 import pytest
 
-from exitsnoop import context, images
-from exitsnoop.context import Ancestor, Context
-from exitsnoop.images import Images
-from exitsnoop.notes import HEAD, Kind, args, kind, path, text
+from exitsnoop.decode import context, images
+from exitsnoop.decode.images import Images
+from exitsnoop.decode.notes import HEAD, Kind, kind, path, text
+from exitsnoop.model.context import Ancestor, Context, split_args
 
 PARTIAL, OWN_PEAK = 1, 2  # enum exit_context_flags of event.h
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -235,7 +235,7 @@ def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.Monke
     ],
 )
 def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
-    assert args(raw) == expected
+    assert split_args(raw) == expected
 
 
 def test_args_that_are_not_known_or_not_all() -> None:

@@ -6,11 +6,11 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
+from support.fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
 
-from exitsnoop.causes import Cause
 from exitsnoop.cli.choice import DEFAULT
-from exitsnoop.records import Exit
+from exitsnoop.model.cause import Cause
+from exitsnoop.model.exit import Exit
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines

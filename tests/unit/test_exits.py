@@ -2,7 +2,8 @@
 
 import pytest
 
-from exitsnoop.exits import EVENT, Exits, decode
+from exitsnoop.decode.exits import EVENT, decode
+from exitsnoop.model.batch import Exits
 
 BLOCK = b"".join(
     EVENT.pack(pid * 10, pid, pid, pid, 1, pid << 8, True, pid != 2, b"%d" % pid)

@@ -3,7 +3,7 @@
 import pytest
 
 from exitsnoop.cli.lists import parse_pids
-from exitsnoop.filters import Filters
+from exitsnoop.filters.filters import Filters
 
 
 def test_pids_are_kept_in_order_and_once() -> None:

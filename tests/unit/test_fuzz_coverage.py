@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from needs import need
-from pace import some
+from support.needs import need
+from support.pace import some
 
 FUZZER = Path(__file__).parents[1] / "fuzz" / "decoders.py"
 

@@ -5,15 +5,16 @@ import struct
 from functools import partial
 from typing import Any
 
-from blocks import LAYOUTS, Layout, feed, pack
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.blocks import LAYOUTS, Layout, feed, pack
 
 from exitsnoop import _native
 from exitsnoop.causes import judge
-from exitsnoop.evidence import Evidence, Flags, Memory, Sender
-from exitsnoop.notes import Kind
-from exitsnoop.records import Exit
+from exitsnoop.decode.notes import Kind
+from exitsnoop.decode.signals import Evidence, Flags, Memory
+from exitsnoop.model.cause import Sender
+from exitsnoop.model.exit import Exit
 
 PAGE = os.sysconf("SC_PAGESIZE")
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))

@@ -5,16 +5,15 @@ import tracemalloc
 from typing import Any
 
 import pytest
-import readback
-from fakes import AT, HOSTILE, NAMES, Ancestor, Container, fake, record
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import readback
+from support.fakes import AT, HOSTILE, NAMES, Ancestor, Container, fake, record
 
-from exitsnoop.causes import Cause
 from exitsnoop.cli.output import complain
 from exitsnoop.cli.summary import Summary
-from exitsnoop.evidence import Sender
-from exitsnoop.records import Exit
+from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.model.exit import Exit
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines

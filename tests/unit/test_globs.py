@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from exitsnoop.globs import compile_globs, compile_parts, matches
+from exitsnoop.filters.globs import compile_globs, compile_parts, matches
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import AT, HOSTILE, NAMES, TEXTS, Ancestor, Container, fake, record, with_text
 from jsonschema import Draft202012Validator
+from support.fakes import AT, HOSTILE, NAMES, TEXTS, Ancestor, Container, fake, record, with_text
 
-from exitsnoop.causes import Cause, Oom
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.evidence import Sender
-from exitsnoop.kinds import KINDS
-from exitsnoop.records import Exit
+from exitsnoop.model.cause import KINDS, Cause, Oom, Sender
+from exitsnoop.model.exit import Exit
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.json_lines import JsonLines
 

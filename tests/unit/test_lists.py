@@ -13,8 +13,8 @@ from exitsnoop.cli.lists import (
     parse_signals,
     parse_words,
 )
-from exitsnoop.kinds import KINDS
-from exitsnoop.status import SIGNALS
+from exitsnoop.model.cause import KINDS
+from exitsnoop.model.status import SIGNALS
 
 
 @pytest.mark.parametrize(

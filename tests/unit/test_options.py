@@ -9,8 +9,8 @@ from exitsnoop import cli
 from exitsnoop.cli.options import ONE_OF, SWITCHES, Options, parse, wanted
 from exitsnoop.cli.parser import parser
 from exitsnoop.cli.show import columns
-from exitsnoop.filters import EVERYTHING, EXCLUDABLE, Filters
-from exitsnoop.kinds import KINDS
+from exitsnoop.filters.filters import EVERYTHING, EXCLUDABLE, Filters
+from exitsnoop.model.cause import KINDS
 
 # By which words each field of Filters is asked for, and what it is then.
 GIVEN: dict[str, tuple[list[str], Any]] = {

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exitsnoop.filters import Filters
-from exitsnoop.plan import Plan, plan
+from exitsnoop.filters.filters import Filters
+from exitsnoop.kernel.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from exitsnoop.filters import FilterOptions
+    from exitsnoop.filters.filters import FilterOptions
 else:
     FilterOptions = dict
 

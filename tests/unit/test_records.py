@@ -5,9 +5,11 @@ import struct
 
 import pytest
 
-from exitsnoop import _native, context, evidence, images
-from exitsnoop.exits import EVENT, EVENT_FIELDS, decode
-from exitsnoop.records import Exit
+from exitsnoop import _native
+from exitsnoop.decode import context, images
+from exitsnoop.decode import signals as evidence
+from exitsnoop.decode.exits import EVENT, EVENT_FIELDS, decode
+from exitsnoop.model.exit import Exit
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from exitsnoop import status
+from exitsnoop.model import status
 
 
 def test_parts_agree_with_the_os_module() -> None:

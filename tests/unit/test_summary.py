@@ -1,10 +1,10 @@
 """The line that ends a run of COMMAND."""
 
 import pytest
-from fakes import fake
+from support.fakes import fake
 
 from exitsnoop.cli.summary import Summary
-from exitsnoop.records import Exit
+from exitsnoop.model.exit import Exit
 
 
 def ended(pid: int, ppid: int = 1, **known: object) -> Exit:

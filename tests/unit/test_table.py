@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
+from support.fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
 
-from exitsnoop.causes import Cause
 from exitsnoop.cli.choice import DEFAULT
-from exitsnoop.records import Exit
+from exitsnoop.model.cause import Cause
+from exitsnoop.model.exit import Exit
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.table import Table
 

@@ -5,7 +5,7 @@ import pwd
 
 import pytest
 
-from exitsnoop import users
+from exitsnoop.host import users
 
 
 def test_every_user_of_this_machine() -> None:

@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 from signal import SIGSYS, SIGTERM
 
-from stage import Stage, mounts
-from truth import record_of, recorded, run
+from support.stage import Stage, mounts
+from support.truth import record_of, recorded, run
 
 from exitsnoop import Exit
-from exitsnoop.fields import ALWAYS, COLLECTED
-from exitsnoop.kernel import exit_has_memory, has_loops, tracepoints_are_preemptible
+from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
+from exitsnoop.model.fields import ALWAYS, COLLECTED
 
 SOURCES = Path(__file__).parents[1] / "kernel"
 MUCH = 256 << 20  # bytes, more than this process has

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from stage import MemoryCgroup, Puppet, Stage, cause_of
-from truth import recorded
+from support.stage import MemoryCgroup, Puppet, Stage, cause_of
+from support.truth import recorded
 
 from exitsnoop import Exit
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from guest import TESTS, compiled, told_in_guest
+from support.guest import TESTS, compiled, told_in_guest
 
 
 def test_no_record_mixes_two_processes_of_the_same_pid(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from guest import TESTS, compiled, told_in_guest
+from support.guest import TESTS, compiled, told_in_guest
 
 MIB = 1 << 20
 LIMIT = 32 * MIB

@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#include "event.h"
+#include "bpf/event.h"
 #include "layout.h"
 
 struct field {

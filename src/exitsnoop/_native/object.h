@@ -12,7 +12,7 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "event.h"
+#include "bpf/event.h"
 #include "kernel_btf.h"
 #include "variables.h"
 

@@ -7,7 +7,7 @@
 
 #include <linux/types.h>
 
-#include "event.h"
+#include "bpf/event.h"
 #include "ring.h"
 
 /* All records but exits. */

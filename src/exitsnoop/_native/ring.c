@@ -7,7 +7,7 @@
 
 #include <linux/bpf.h>
 
-#include "event.h"
+#include "bpf/event.h"
 
 /* How much of the start is mapped once more behind the end: a record may begin before the end. Not
  * all, as every page that is mapped twice counts twice as this process's memory.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop.cli.output import Output
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
-from exitsnoop.kernel import BTF, tracepoints_are_preemptible
-from exitsnoop.processes import capabilities, in_first_namespace
-from exitsnoop.tracer import Tracer
+from exitsnoop.host.processes import capabilities, in_first_namespace
+from exitsnoop.kernel.features import BTF, tracepoints_are_preemptible
+from exitsnoop.trace.tracer import Tracer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from exitsnoop.filters import FilterOptions
+    from exitsnoop.filters.filters import FilterOptions
 
 _CAP_SYS_PTRACE = 19
 

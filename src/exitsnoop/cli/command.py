@@ -21,8 +21,8 @@ from exitsnoop.cli.show import (
 )
 from exitsnoop.cli.summary import Summary
 from exitsnoop.errors import MalformedRecord
-from exitsnoop.privileges import CAP_KILL, drop
-from exitsnoop.tracer import Tracer
+from exitsnoop.kernel.privileges import CAP_KILL, drop
+from exitsnoop.trace.tracer import Tracer
 
 if TYPE_CHECKING:
     from exitsnoop.sinks import Sink

@@ -2,8 +2,8 @@
 
 import re
 
-from exitsnoop.filters import Filters
-from exitsnoop.status import SIGNALS
+from exitsnoop.filters.filters import Filters
+from exitsnoop.model.status import SIGNALS
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)", re.ASCII)

@@ -1,6 +1,6 @@
 """What the command line asks for. Where words only switch something on, argparse is spared."""
 
-from exitsnoop.filters import EVERYTHING, Filters
+from exitsnoop.filters.filters import EVERYTHING, Filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def wanted(options: Options, **more: "Any") -> Filters:
 
 
 def _all(name: str) -> "Iterable[int | str]":
-    from exitsnoop.kinds import KINDS
-    from exitsnoop.status import SIGNAL_NAMES
+    from exitsnoop.model.cause import KINDS
+    from exitsnoop.model.status import SIGNAL_NAMES
 
     every: dict[str, Iterable[int | str]]
     every = {"signals": SIGNAL_NAMES, "codes": range(256), "causes": KINDS}

@@ -14,8 +14,8 @@ from exitsnoop.cli.lists import (
 )
 from exitsnoop.cli.options import TURNED_HERE
 from exitsnoop.cli.output import Output
-from exitsnoop.filters import EXCLUDABLE
-from exitsnoop.kinds import KINDS
+from exitsnoop.filters.filters import EXCLUDABLE
+from exitsnoop.model.cause import KINDS
 
 DESCRIPTION = "Trace all process termination (exit, fatal signal)"
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from exitsnoop.processes import idle_ticks, stat
+from exitsnoop.host.processes import idle_ticks, stat
 
 LOOK_S = 0.25
 # Shares of a CPU: what we must use to be in anyone's way, and how much more idle another must be.

@@ -6,8 +6,8 @@ import time
 
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.cli.output import Output, complain
-from exitsnoop.fields import COLLECTED
-from exitsnoop.tracer import Tracer
+from exitsnoop.model.fields import COLLECTED
+from exitsnoop.trace.tracer import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from exitsnoop.cli.options import Options
     from exitsnoop.cli.priority import Priority
-    from exitsnoop.records import Exit
+    from exitsnoop.model.exit import Exit
     from exitsnoop.sinks import Sink
 
 
@@ -68,7 +68,7 @@ def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
     from importlib import import_module
 
     if "cause" in names:
-        import_module("exitsnoop.syscalls")
+        import_module("exitsnoop.model.syscalls")
     if output.is_terminal:
         import_module("exitsnoop.sinks.terminal")
         import_module("unicodedata")

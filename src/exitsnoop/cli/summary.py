@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from exitsnoop.names import human_bytes
-from exitsnoop.records import Exit
+from exitsnoop.model.exit import Exit
+from exitsnoop.model.words import human_bytes
 from exitsnoop.sinks.escape import escape
 
 

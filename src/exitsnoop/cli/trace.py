@@ -5,7 +5,7 @@ import os
 from exitsnoop.cli.options import Options, wanted
 from exitsnoop.cli.output import Output
 from exitsnoop.cli.show import columns, count_unwritten, fields, follow, load_what_rows_need, sink
-from exitsnoop.tracer import Tracer
+from exitsnoop.trace.tracer import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _prepare(tracer: Tracer) -> "Priority":
     """Do what is to be done before rows are told; until then a signal ends us without any."""
     from exitsnoop.cli.priority import Priority
     from exitsnoop.cli.stop import stop_on_signals
-    from exitsnoop.privileges import drop
+    from exitsnoop.kernel.privileges import drop
 
     stop_on_signals(tracer)
     priority = Priority()

@@ -5,7 +5,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from exitsnoop.records import Exit
+    from exitsnoop.model.exit import Exit
 
     class Sink(Protocol):
         """A format: what to write, in the order of header, rows and lost."""

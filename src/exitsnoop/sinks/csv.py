@@ -7,12 +7,12 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from exitsnoop.exits import Exits
-from exitsnoop.records import Exit
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.exit import Exit
+from exitsnoop.model.status import describe
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts, timestamps
-from exitsnoop.status import describe
 
 if TYPE_CHECKING:
     from exitsnoop.sinks.columns import Kind

@@ -5,16 +5,15 @@ from functools import lru_cache
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
-from exitsnoop.exits import Exits
-from exitsnoop.records import Exit
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.exit import Exit
+from exitsnoop.model.status import describe
 from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.values import texts, timestamps
-from exitsnoop.status import describe
 
 if TYPE_CHECKING:
-    from exitsnoop.causes import Cause, Oom
-    from exitsnoop.cgroups import Container
-    from exitsnoop.evidence import Sender
+    from exitsnoop.model.cause import Cause, Oom, Sender
+    from exitsnoop.model.cgroup import Container
     from exitsnoop.sinks.columns import Kind
     from exitsnoop.sinks.values import Writer
 

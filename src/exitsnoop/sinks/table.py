@@ -4,19 +4,19 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import repeat
 
-from exitsnoop import clock
-from exitsnoop.exits import Exits
-from exitsnoop.names import human_bytes
+from exitsnoop.host import clock
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.status import describe, signal
+from exitsnoop.model.words import human_bytes
 from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted
 from exitsnoop.sinks.columns import COLUMNS, Column
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts
-from exitsnoop.status import describe, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from exitsnoop.causes import Cause
-    from exitsnoop.records import Exit
+    from exitsnoop.model.cause import Cause
+    from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.columns import Kind
     from exitsnoop.sinks.values import Writer
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
-from exitsnoop import status as wait_status
-from exitsnoop.clock import SECOND_NS
-from exitsnoop.exits import Exits
-from exitsnoop.fields import COLLECTED
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model import status as wait_status
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.fields import COLLECTED
 from exitsnoop.sinks.columns import Column
 
 TYPE_CHECKING = False

@@ -1,0 +1,1 @@
+"""Bytes from the kernel -> model. _native/bpf/event.h defines the bytes."""

@@ -1,0 +1,154 @@
+"""What processes run: their executable and arguments, from exec to exit.
+
+The kernel side tells of every exec and fork; what ran before is looked up in /proc once.
+"""
+
+import contextlib
+import os
+import struct
+from bisect import insort
+from collections import deque
+from typing import NamedTuple
+
+from exitsnoop.decode.notes import Kind, Process, path, require
+from exitsnoop.host.processes import all_pids, exists, stat
+from exitsnoop.model.context import Image
+
+HEAD = struct.Struct("=QQQQQIIIIQ")
+FORKED = struct.Struct("=QQQQQII")
+GONE = struct.Struct("=QQQQ")
+MAX_ARGS_BYTES = 16384  # of event.h
+_ARGS_UNREAD, _EXE_DELETED = 1, 2
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_SWEEP_AT_LEAST = 4096
+RETIRED = 4096  # as many as the kernel side keeps in `reported`
+
+
+class Running(NamedTuple):
+    """A process and its image, None if that is not known.
+
+    earlier_peak_pages is the peak of the memory of images before it; exec_id counts its execs, as
+    the kernel does. Both are None if they are not known.
+    """
+
+    image: Image | None
+    earlier_peak_pages: int | None
+    exec_id: int | None
+
+
+class Images:
+    """The images of all processes that may end."""
+
+    def __init__(self) -> None:
+        self._running: dict[Process, Running] = {}
+        self._starts: dict[int, list[int]] = {}  # by PID, of those in _running, the latest last
+        self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
+        self._retired: deque[Process] = deque()
+        self._sweep_at = _SWEEP_AT_LEAST
+
+    def add(self, kind: int, record: bytes) -> None:
+        """Take note of an exec, a fork, or an end that nobody reports. Raises struct.error."""
+        if kind == Kind.EXEC_IMAGE:
+            self._exec(record)
+        elif kind == Kind.FORKED:
+            _, _, started, parent_started, exec_id, pid, parent = FORKED.unpack(record)
+            above = self.get(parent, parent_started)
+            if above and above.exec_id not in (None, exec_id):
+                above = None  # of the parent's last exec we were not told
+            self._set(pid, started, Running(above.image if above else None, 0, exec_id))
+        elif kind == Kind.GONE:
+            _, _, started, pid = GONE.unpack(record)
+            self.forget(pid, started)
+        else:
+            require(kind == Kind.LEFT and len(record) == GONE.size)
+
+    def start_of(self, pid: int, thread_boot_ns: int) -> int:
+        """Return when the process started that a thread is of, to a tick; -1 if it is not known.
+
+        thread_boot_ns: when the thread was created: who has the PID later started after that.
+        """
+        for start_boot_ns in reversed(self._starts.get(pid, ())):
+            if start_boot_ns <= thread_boot_ns:
+                return start_boot_ns
+        ticks, _ = self._before.get(pid, (None, None))
+        return -1 if ticks is None else ticks * _TICK_NS
+
+    def get(self, pid: int, start_boot_ns: int) -> Running | None:
+        """Return what a process runs."""
+        known = self._running.get((pid, start_boot_ns))
+        if known:
+            return known
+        ticks, running = self._before.get(pid, (-1, None))
+        return running if ticks == start_boot_ns // _TICK_NS else None
+
+    def forget(self, pid: int, start_boot_ns: int) -> None:
+        """Drop a process that has ended."""
+        if self._running.pop((pid, start_boot_ns), None):
+            self._starts[pid].remove(start_boot_ns)
+            if not self._starts[pid]:
+                del self._starts[pid]
+        ticks, _ = self._before.get(pid, (None, None))
+        if ticks == start_boot_ns // _TICK_NS:
+            del self._before[pid]
+
+    def retire(self, pid: int, start_boot_ns: int) -> None:
+        """Drop a process as forget() does, but not before RETIRED more: threads may follow it."""
+        self._retired.append((pid, start_boot_ns))
+        if len(self._retired) > RETIRED:
+            self.forget(*self._retired.popleft())
+
+    def scan(self) -> None:
+        """Look up what runs now. Whose files may not be read is not known."""
+        for pid in all_pids():
+            with contextlib.suppress(OSError):  # it has ended
+                self._before[pid] = _look_up(pid)
+
+    def _exec(self, record: bytes) -> None:
+        _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
+            HEAD.unpack_from(record)
+        )
+        require(len(record) == HEAD.size + exe_bytes + args_bytes)
+        at = HEAD.size + exe_bytes
+        exe = path(record[HEAD.size : at])
+        if exe and flags & _EXE_DELETED:
+            exe += " (deleted)"
+        raw_args = None if flags & _ARGS_UNREAD else record[at : at + args_bytes]
+        self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
+
+    def _set(self, pid: int, start_boot_ns: int, running: Running) -> None:
+        if (pid, start_boot_ns) not in self._running:
+            insort(self._starts.setdefault(pid, []), start_boot_ns)
+        self._running[pid, start_boot_ns] = running
+        if len(self._running) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop those of whose end nobody told, as the buffer was full."""
+        ended = [process for process in self._running if not exists(process[0])]
+        # They may still be on their way to us: of the youngest ones the exits are not read yet.
+        for pid, start_boot_ns in ended[: len(ended) // 2]:
+            self.forget(pid, start_boot_ns)
+        self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._running))
+
+
+def _look_up(pid: int) -> tuple[int, Running]:
+    """Return a process's start in clock ticks, and its image. Raises OSError."""
+    ticks = int(stat(pid)[19])
+    image = _image_of(str(pid))
+    if image is None:  # of a kernel thread; or the leader has ended, and other threads have not
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                image = image or _image_of(f"{pid}/task/{tid}")
+    return ticks, Running(image, None, None)
+
+
+def _image_of(process: str) -> Image | None:
+    """Return the image as /proc tells it of a process, or of a thread. Raises OSError."""
+    with open(f"/proc/{process}/cmdline", "rb") as file:
+        raw_args = file.read(MAX_ARGS_BYTES + 1)
+    exe = None
+    with contextlib.suppress(OSError):  # not ours to see, or of a kernel thread
+        exe = os.fsencode(os.readlink(f"/proc/{process}/exe")).decode("utf-8", "replace")
+    if not raw_args and exe is None:
+        return None
+    return Image(exe, raw_args[:MAX_ARGS_BYTES], len(raw_args))

@@ -1,0 +1,1 @@
+"""What to trace, and what to collect of it."""

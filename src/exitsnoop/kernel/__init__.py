@@ -1,0 +1,1 @@
+"""What the kernel is asked and told, and what its answers mean."""

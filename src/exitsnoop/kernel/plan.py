@@ -1,0 +1,166 @@
+"""Filters -> what the kernel side is told: tunables, programs, maps."""
+
+import os
+import sys
+
+from exitsnoop.filters.filters import Filters
+from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
+from exitsnoop.kernel.rings import rings
+
+_UNKNOWN_START = bytes(8)
+_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES of event.h
+_ON, _MEMBER = b"\1", b"\1"
+_SECOND_NS = 1_000_000_000
+MAX_ANCESTORS = 32  # of event.h
+
+_PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
+
+Entries = list[tuple[bytes, bytes]]
+
+
+class Plan:
+    """The arguments of a Session, see _native.pyi; names are those of exit.bpf.c."""
+
+    def __init__(
+        self,
+        variant: str,
+        tunables: dict[str, bytes],
+        programs: tuple[str, ...],
+        maps: dict[str, tuple[int, Entries]],
+        ring_nodes: tuple[int, ...],
+    ) -> None:
+        self.variant = variant
+        self.tunables = tunables
+        self.programs = programs
+        self.maps = maps
+        self.ring_nodes = ring_nodes
+
+
+def plan(filters: Filters, *, unwanted: bool) -> Plan:
+    """Return what these filters need, and no more.
+
+    unwanted: send also what the filters leave out, of the processes that are traced.
+    """
+    groups = filters.groups()
+    images = bool(groups & {"args", "exe"}) or ("resources" in groups and not exit_has_memory())
+    preemptible = tracepoints_are_preemptible()
+    switches = {
+        "failed": filters.failed,
+        "per_thread": filters.per_thread,
+        "tells_last_thread": exit_has_memory(),  # by the same commit
+        "preemptible": preemptible,
+        "send_unwanted": unwanted,
+        "why": filters.why,
+        "with_identity": "identity" in groups,
+        "with_cgroup": "cgroup" in groups,
+        "with_resources": "resources" in groups,
+        "with_args": "args" in groups,
+        "with_exe": "exe" in groups,
+        "with_images": images,
+    }
+    tunables = {name: _ON for name, on in switches.items() if on}
+    maps: dict[str, tuple[int, Entries]] = {"reported": (0, [])}
+    programs = _offered("on_exit", preemptible=preemptible)
+    if "ancestors" in groups:
+        tunables["with_ancestors"] = _u32(MAX_ANCESTORS)
+    if groups - {"why"}:
+        maps["contexts"] = (0, [])
+    if filters.why:
+        programs.append("on_signal")
+        maps |= {"signals": (0, []), "oom_kills": (0, []), "oom_scratch": (0, [])}
+    if images:
+        execs = _offered("on_exec", preemptible=preemptible)
+        programs += execs
+        maps |= {"images": (len(execs), []), "file_walks": (len(execs), [])}
+    if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
+        programs += _offered("on_fork", preemptible=preemptible)
+    ring_nodes, ring_of_cpu = rings()
+    if ring_of_cpu:
+        tunables |= {"several_rings": _ON, "ring_of_cpu": ring_of_cpu}
+    _add_statuses(filters, tunables)
+    _add_who(filters, tunables, maps)
+    variant = _variant(filters, unwanted=unwanted)
+    return Plan(variant, tunables, tuple(programs), maps, ring_nodes)
+
+
+def _offered(program: str, *, preemptible: bool) -> list[str]:
+    """Return those that are offered an event in turn: exit.bpf.c tells why."""
+    return [program, *(f"{program}_if_missed_{n}" for n in (1, 2, 3) if preemptible)]
+
+
+def _variant(filters: Filters, *, unwanted: bool) -> str:
+    """Return the object that is enough, of those that meson.build makes of exit.bpf.c."""
+    if filters.given() <= _PLAIN and not unwanted:
+        return "small"
+    return "full" if has_loops() else "full_without_loops"
+
+
+def pid_key(pid: int) -> bytes:
+    """Return a PID as the maps of PIDs have it."""
+    return _u32(pid)
+
+
+def tree_entry(pid: int) -> tuple[bytes, bytes]:
+    """Return a process that is not started by one of the tree, as the map `tree` has it."""
+    return _u32(pid), _UNKNOWN_START
+
+
+def _add_statuses(filters: Filters, tunables: dict[str, bytes]) -> None:
+    if not (filters.signals or filters.codes or filters.causes):
+        return
+    signals, codes = filters.statuses()
+    words = [
+        sum(1 << code - at for code in codes if code // 64 == at // 64) for at in (0, 64, 128, 192)
+    ]
+    tunables |= {
+        "only_statuses": _ON,
+        "signal_set": _u64(sum(1 << signal - 1 for signal in signals)),
+        "code_set": b"".join(map(_u64, words)),
+    }
+
+
+def _add_who(
+    filters: Filters, tunables: dict[str, bytes], maps: dict[str, tuple[int, Entries]]
+) -> None:
+    if filters.min_age:
+        tunables["min_age_ns"] = _u64(round(filters.min_age * _SECOND_NS))
+    if filters.max_age is not None:
+        tunables["max_age_ns"] = _u64(round(filters.max_age * _SECOND_NS))
+    for name in ("pids", "tree", "ppids"):
+        if pids := getattr(filters, name):
+            tunables[_sense(filters, name)] = _ON
+            size = 0 if name == "tree" else len(pids)
+            maps[name] = (size, [tree_entry(pid) for pid in pids])
+    if filters.users:
+        tunables[_sense(filters, "users")] = _ON
+        members = [(_u32(uid), _MEMBER) for uid in filters.users]
+        maps["users"] = (len(members), members)
+    if filters.names:
+        tunables[_sense(filters, "names")] = _ON
+        maps["names"] = (0, [(_u32(0), filters.name_globs())])
+    if filters.cgroups:
+        tunables[_sense(filters, "cgroups")] = _u32(len(filters.cgroups))
+        entries = [(_u32(i), _cgroup(path)) for i, path in enumerate(filters.cgroups)]
+        maps["cgroups"] = (0, entries)
+    if filters.containers and "containers" not in filters.excluding:
+        tunables["only_containers"] = _ON
+        maps["containers"] = (0, [(_u32(0), filters.container_globs())])
+
+
+def _sense(filters: Filters, name: str) -> str:
+    return f"not_{name}" if name in filters.excluding else f"only_{name}"
+
+
+def _cgroup(path: str) -> bytes:
+    """Return a path as the kernel side reads one: the names, the nearest first."""
+    names = [os.fsencode(name) for name in path.split("/") if name]
+    text = b"".join(name + b"\0" for name in reversed(names)) + b"\0"
+    return _u32(len(text)) + text.ljust(_CGROUP_BYTES, b"\0")
+
+
+def _u32(value: int) -> bytes:
+    return value.to_bytes(4, sys.byteorder)
+
+
+def _u64(value: int) -> bytes:
+    return value.to_bytes(8, sys.byteorder)

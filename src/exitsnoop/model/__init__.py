@@ -1,0 +1,1 @@
+"""What an exit is: data, no input or output."""

@@ -1,0 +1,133 @@
+"""What the path of a cgroup tells: container, pod, systemd unit.
+
+A path here is as the kernel gives it, from the root of the hierarchy: /system.slice/foo.service.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_POD = (
+    r"[/-]kubepods(?:[/-](?:burstable|besteffort))?[/-]pod"
+    r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
+    r"(?:\.slice)?(?=[/:]|\Z)"
+)
+_ID = r"(?P<id>[0-9a-f]{64})(?:\.scope)?(?=/|\Z)"
+_NOT_SUPERVISOR = r"(?!/supervisor(?:/|\Z))(?=/|\Z)"  # where nspawn itself runs
+
+# Names with the full id only, so no unit that has "docker-" in front is taken for a container, nor
+# is conmon, which watches one from outside (libpod-conmon-, crio-conmon-). With ":" for "-", a path
+# meant for systemd that the runtime made itself. Where the runtime's name is not in the path, it is
+# one that Kubernetes started.
+_CONTAINERS = [
+    (runtime, re.compile(pattern, re.ASCII))
+    for runtime, pattern in (
+        ("docker", rf"[/:]docker[-:/]{_ID}"),
+        ("containerd", rf"[/:](?:cri-containerd|nerdctl)[-:]{_ID}"),
+        ("cri-o", rf"[/:]crio[-:]{_ID}"),
+        ("podman", rf"[/:]libpod(?:-payload)?[-:]{_ID}"),
+        ("kubernetes", rf"{_POD}/{_ID}"),
+        ("lxc", r"/lxc(?:/|\.payload[./])(?P<id>[^/]+)"),
+        # machined escapes "-" in the name of a scope; the instance of a service is the name as it
+        # is. libvirt's machines, mostly virtual, have a driver and a number in front.
+        (
+            "systemd-nspawn",
+            r"/machine-(?!(?:qemu|ch|lxc)\\x2d[0-9]+\\x2d)(?P<id>(?:[\w.]|\\x2d)+)\.scope"
+            + _NOT_SUPERVISOR,
+        ),
+        ("systemd-nspawn", r"/systemd-nspawn@(?P<id>[\w.-]+)\.service" + _NOT_SUPERVISOR),
+    )
+]
+
+# As systemd's src/basic/unit-name.c has it. A template without an instance ("user@.service") is
+# not the name of a unit that can run.
+_UNIT = re.compile(
+    r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]+)?"
+    r"\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)"
+)
+_SLICE = re.compile(r"[A-Za-z0-9:_.\\-]+\.slice")
+_USER_PART = re.compile(
+    r"user@(?:0|[1-9][0-9]*)\.service|capsule@[A-Za-z0-9_-]+\.service|session-[A-Za-z0-9]+\.scope"
+)
+
+
+class Container(NamedTuple):
+    """A container, as far as its cgroup's path names it.
+
+    Attributes:
+        runtime: docker, containerd, cri-o, podman, lxc or systemd-nspawn; kubernetes where one of
+            its pods has a container of which the path does not tell the runtime.
+        id: its id, 64 hexadecimal digits; for lxc and systemd-nspawn its name.
+    """
+
+    runtime: str
+    id: str
+
+
+@lru_cache(maxsize=1024)
+def container(path: str) -> Container | None:
+    """Return the innermost container that the path is in, None if it names none.
+
+    Not known are virtual machines, and cgroups named after an id alone (as `docker run
+    --cgroup-parent` makes them without systemd).
+    """
+    found = [
+        (match.start("id"), runtime, match["id"])
+        for runtime, pattern in _CONTAINERS
+        for match in pattern.finditer(path)
+    ]
+    if not found:
+        return None
+    _, runtime, name = max(found)
+    return Container(runtime, name.replace(r"\x2d", "-") if runtime == "systemd-nspawn" else name)
+
+
+@lru_cache(maxsize=1024)
+def pod(path: str) -> str | None:
+    """Return the UID of the innermost Kubernetes pod that the path is in, None if in none.
+
+    With dashes, as Kubernetes writes it, or 32 digits without for a static pod.
+    """
+    found: str | None = None
+    for match in re.finditer(_POD, path):
+        found = match["uid"].replace("_", "-")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def unit(path: str) -> str | None:
+    """Return the unit of the system's systemd that the path is in, None if in none.
+
+    The same as `ps -o unit` and the journal's _SYSTEMD_UNIT: of a user's processes that is
+    user@1000.service or a session, of the processes in a container the unit around it.
+    """
+    return _unit(_after_slices(path.split("/")))
+
+
+@lru_cache(maxsize=1024)
+def user_unit(path: str) -> str | None:
+    """Return the unit of a user's systemd that the path is in, None if in none: `ps -o uunit`."""
+    names = _after_slices(path.split("/"))
+    if not names or not _USER_PART.fullmatch(names[0]):
+        return None
+    return _unit(_after_slices(names[1:]))
+
+
+def _after_slices(names: list[str]) -> list[str]:
+    """Return the names of a path from the first on that is no slice."""
+    names = [name for name in names if name]
+    for at, name in enumerate(names):
+        if not _SLICE.fullmatch(_unescape(name)):
+            return names[at:]
+    return []
+
+
+def _unit(names: list[str]) -> str | None:
+    """Return the unit that the first name stands for, None if for none."""
+    name = _unescape(names[0]) if names else ""
+    return name if _UNIT.fullmatch(name) else None
+
+
+def _unescape(name: str) -> str:
+    """Undo what systemd does to names that could be mistaken for the kernel's files."""
+    return name.removeprefix("_")

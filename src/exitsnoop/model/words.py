@@ -1,0 +1,112 @@
+"""Numbers of the kernel and of conventions in words."""
+
+import os
+
+from exitsnoop.model.status import SIGNALS, signal_name
+
+# sysexits.h
+_SYSEXITS = {
+    64: "command line usage error (EX_USAGE)",
+    65: "data format error (EX_DATAERR)",
+    66: "cannot open input (EX_NOINPUT)",
+    67: "addressee unknown (EX_NOUSER)",
+    68: "host name unknown (EX_NOHOST)",
+    69: "service unavailable (EX_UNAVAILABLE)",
+    70: "internal software error (EX_SOFTWARE)",
+    71: "system error (EX_OSERR)",
+    72: "critical OS file missing (EX_OSFILE)",
+    73: "cannot create output file (EX_CANTCREAT)",
+    74: "input/output error (EX_IOERR)",
+    75: "temporary failure (EX_TEMPFAIL)",
+    76: "remote error in protocol (EX_PROTOCOL)",
+    77: "permission denied (EX_NOPERM)",
+    78: "configuration error (EX_CONFIG)",
+}
+
+# include/uapi/asm-generic/siginfo.h: codes of any signal, then those of one, from 1 on.
+_SI_CODES = {
+    0: "SI_USER",
+    0x80: "SI_KERNEL",
+    -1: "SI_QUEUE",
+    -2: "SI_TIMER",
+    -3: "SI_MESGQ",
+    -4: "SI_ASYNCIO",
+    -5: "SI_SIGIO",
+    -6: "SI_TKILL",
+}
+_SI_CODES_OF = {
+    "ILL": "ILLOPC ILLOPN ILLADR ILLTRP PRVOPC PRVREG COPROC BADSTK",
+    "FPE": "INTDIV INTOVF FLTDIV FLTOVF FLTUND FLTRES FLTINV FLTSUB",
+    "SEGV": "MAPERR ACCERR BNDERR PKUERR ACCADI ADIDERR ADIPERR MTEAERR MTESERR CPERR",
+    "BUS": "ADRALN ADRERR OBJERR MCEERR_AR MCEERR_AO",
+    "TRAP": "BRKPT TRACE BRANCH HWBKPT UNK PERF",
+    "SYS": "SECCOMP USER_DISPATCH",
+    "IO": "IN OUT MSG ERR PRI HUP",
+}
+_NAMES = {
+    (SIGNALS[signal], number): f"{'POLL' if signal == 'IO' else signal}_{name}"
+    for signal, names in _SI_CODES_OF.items()
+    for number, name in enumerate(names.split(), start=1)
+}
+
+
+def si_code_name(signal: int, code: int) -> str:
+    """Return the name of a signal's si_code, such as "SEGV_MAPERR"; the number if it has none.
+
+    A signal that has no codes of its own may come for a descriptor (F_SETSIG), with SIGIO's.
+    """
+    if (signal, code) in _NAMES:
+        return _NAMES[signal, code]
+    if code in _SI_CODES:
+        return _SI_CODES[code]
+    return _NAMES.get((SIGNALS["IO"], code), str(code)) if signal not in _WITH_CODES else str(code)
+
+
+_WITH_CODES = {signal for signal, _ in _NAMES}
+
+# The word for its system calls that a machine gives in siginfo (include/uapi/linux/audit.h).
+_AUDIT_ARCH = {
+    "x86_64": 0xC000003E,
+    "aarch64": 0xC00000B7,
+    "riscv64": 0xC00000F3,
+    "ppc64le": 0xC0000015,
+    "s390x": 0x80000016,
+}
+
+
+def syscall_name(number: int, arch: int) -> str | None:
+    """Return the name of a system call of this machine; None for another's, and for new ones.
+
+    arch: AUDIT_ARCH_..., as siginfo has it.
+    """
+    if arch != _AUDIT_ARCH.get(os.uname().machine):
+        return None
+    from exitsnoop.model.syscalls import NAMES  # some hundred; seldom asked for
+
+    return NAMES.get(number)
+
+
+def exit_meaning(code: int) -> str | None:
+    """Return what an exit code means where there is a convention, else None.
+
+    A shell's 128+n is told as what the shell reports: no signal ended this process.
+    """
+    if code in _SYSEXITS:
+        return _SYSEXITS[code]
+    if code == 126:
+        return "command not executable (shell)"
+    if code == 127:
+        return "command not found (shell)"
+    if 128 < code <= 128 + 64:
+        return f"128+{code - 128}: a shell reports SIG{signal_name(code - 128)} of a command"
+    return None
+
+
+def human_bytes(count: int) -> str:
+    """Return "62.1M" and the like, in powers of 1024."""
+    size = float(count)
+    for unit in "BKMGTPE":
+        if size < 1024 or unit == "E":
+            break
+        size /= 1024
+    return f"{count}B" if unit == "B" else f"{size:.1f}{unit}"

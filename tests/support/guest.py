@@ -1,0 +1,53 @@
+"""Runs what could harm the machine in a QEMU guest, with a kernel of Debian's."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import exitsnoop
+from support.needs import need
+
+TESTS = Path(__file__).parents[1]
+VM = TESTS / "vm"
+
+
+def compiled(source: Path, directory: Path) -> Path:
+    """Compile a program that needs no library of the machine's."""
+    program = directory / source.stem
+    subprocess.run(["cc", "-O1", "-static", "-pthread", "-o", program, source], check=True)
+    return program
+
+
+def told_in_guest(script: str, *arguments: object, memory_mib: int = 512) -> dict[str, Any]:
+    """Run a script of tests/vm in a guest; return what it prints last, as JSON."""
+    need(os.geteuid() == 0, "a guest sees this machine's root, which takes root")
+    need(platform.machine() == "x86_64", "the guest's kernel is for x86")
+    need(bool(shutil.which("qemu-system-x86_64")), "a guest needs qemu-system-x86")
+    need(bool(shutil.which("apt-get")), "the guest's kernel comes from Debian")
+    kernel = subprocess.run(
+        [VM / "get-kernel", "bookworm", "linux-image-6.12-cloud-amd64"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    # The interpreter itself: what is in its place may be slow under emulation.
+    packages = [str(Path(file).parents[1]) for file in (exitsnoop.__file__, pytest.__file__)]
+    command = [VM / "run-in-guest", kernel, Path(sys.executable).resolve(), "-B", VM / script]
+    guest = subprocess.run(
+        [*map(str, (*command, *arguments))],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": ":".join([str(TESTS), *packages]), "MEMORY_MIB": str(memory_mib)},
+        check=False,
+    )
+    assert guest.returncode == 0, guest.stdout
+    results: dict[str, Any] = json.loads(guest.stdout.splitlines()[-1])
+    return results
