@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from exitsnoop.model.cause import Cause, Oom, Sender
     from exitsnoop.model.exit import Exit
-    from exitsnoop.trace.tracer import Tracer, trace
+    from exitsnoop.tracing.tracer import Tracer, trace
 
 __all__ = [
     "Cause",
@@ -44,7 +44,7 @@ if not TYPE_CHECKING:
         ),
         "model.cause": ("Cause", "Oom", "Sender"),
         "model.exit": ("Exit",),
-        "trace.tracer": ("Tracer", "trace"),
+        "tracing.tracer": ("Tracer", "trace"),
     }
 
     def __getattr__(name):

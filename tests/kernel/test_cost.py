@@ -16,7 +16,7 @@ from support.needs import need
 from support.pace import some
 
 from exitsnoop.decode.exits import EVENT
-from exitsnoop.trace.tracer import PAUSE_S, RING_BYTES
+from exitsnoop.tracing.tracer import PAUSE_S, RING_BYTES
 
 EXITS = some(10_000)
 HEADER_BYTES = 8  # the ring buffer's own, BPF_RINGBUF_HDR_SZ

@@ -16,7 +16,7 @@ from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table
-from exitsnoop.trace.join import Clues
+from exitsnoop.tracing.join import Clues
 
 if TYPE_CHECKING:
     from exitsnoop.sinks import Sink

@@ -7,7 +7,7 @@ from exitsnoop.decode.exits import decode
 from exitsnoop.decode.notes import Kind
 from exitsnoop.decode.signals import Flags
 from exitsnoop.model.cause import Cause
-from exitsnoop.trace.join import Clues
+from exitsnoop.tracing.join import Clues
 
 PID, START, LATER = 4242, 77, 99
 

@@ -23,11 +23,11 @@ ALLOWED: dict[str, set[str]] = {
     "kernel": {"filters", "model", "host", "errors", "_native"},
     "decode": {"model", "host", "errors"},
     "causes": {"decode", "model"},
-    "trace": {"decode", "causes", "kernel", "filters", "model", "host", "errors", "_native"},
+    "tracing": {"decode", "causes", "kernel", "filters", "model", "host", "errors", "_native"},
     "sinks": {"model", "host"},
-    "cli": {"sinks", "trace", "kernel", "filters", "model", "host", "errors"},
+    "cli": {"sinks", "tracing", "kernel", "filters", "model", "host", "errors"},
     "__main__": {"cli"},
-    "__init__": {"errors", "model", "trace"},
+    "__init__": {"errors", "model", "tracing"},
 }
 
 
@@ -62,6 +62,12 @@ def test_every_module_is_installed() -> None:
     for path in PACKAGE.rglob("*.py"):
         folder, name = path.parent.relative_to(PACKAGE), path.name
         assert f"'{name}'" in listed.partition(f"'{folder}': [")[2].partition("]")[0], path
+
+
+def test_no_public_name_is_also_a_module() -> None:
+    """Importing exitsnoop.NAME would put the module in the place of what is public."""
+    modules = {path.stem for path in PACKAGE.iterdir()}
+    assert not modules & set(exitsnoop.__all__)
 
 
 def test_public_names_are_sorted_and_documented() -> None:

@@ -8,7 +8,7 @@ from exitsnoop.cli.output import Output
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
 from exitsnoop.host.processes import capabilities, in_first_namespace
 from exitsnoop.kernel.features import BTF, tracepoints_are_preemptible
-from exitsnoop.trace.tracer import Tracer
+from exitsnoop.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -22,7 +22,7 @@ from exitsnoop.cli.show import (
 from exitsnoop.cli.summary import Summary
 from exitsnoop.errors import MalformedRecord
 from exitsnoop.kernel.privileges import CAP_KILL, drop
-from exitsnoop.trace.tracer import Tracer
+from exitsnoop.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from exitsnoop.sinks import Sink

@@ -7,7 +7,7 @@ import time
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.model.fields import COLLECTED
-from exitsnoop.trace.tracer import Tracer
+from exitsnoop.tracing.tracer import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import os
 from exitsnoop.cli.options import Options, wanted
 from exitsnoop.cli.output import Output
 from exitsnoop.cli.show import columns, count_unwritten, fields, follow, load_what_rows_need, sink
-from exitsnoop.trace.tracer import Tracer
+from exitsnoop.tracing.tracer import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from exitsnoop._native import Session, SessionError
 from exitsnoop.errors import MalformedRecord
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.plan import pid_key, plan, tree_entry
-from exitsnoop.trace.targets import Targets, already_ended, descendants, has_ended
+from exitsnoop.tracing.targets import Targets, already_ended, descendants, has_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exitsnoop.filters.filters import FilterOptions
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.exit import Exit
-    from exitsnoop.trace.join import Clues
+    from exitsnoop.tracing.join import Clues
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # with what is collected of each, and that takes longer to read
@@ -154,7 +154,7 @@ class Tracer:
             self._epoll.register(fd, select.EPOLLIN)
         self._grow_tree()
         if self._groups:
-            from exitsnoop.trace.join import Clues  # the plain path does without
+            from exitsnoop.tracing.join import Clues  # the plain path does without
 
             self._clues = Clues(self._groups, per_thread=filters.per_thread)
             self._clues.look_around()
