@@ -3,15 +3,6 @@
 Private; use Tracer.
 """
 
-EXIT_EVENT: list[tuple[str, int, int]]
-SIGNAL_EVIDENCE: list[tuple[str, int, int]]
-OOM_EVIDENCE: list[tuple[str, int, int]]
-EXIT_CONTEXT: list[tuple[str, int, int]]
-EXEC_IMAGE: list[tuple[str, int, int]]
-FORKED: list[tuple[str, int, int]]
-GONE: list[tuple[str, int, int]]
-"""(field, offset, bytes) of each field of event.h's records, as the compiler laid it out."""
-
 def drop_privileges(kept: int, /) -> None:
     """Give up all capabilities of this thread but those with their bit set; see privileges.py.
 
@@ -19,9 +10,9 @@ def drop_privileges(kept: int, /) -> None:
     """
 
 def kernel_has_names(names: tuple[str, ...], /) -> tuple[bool, ...]:
-    """Return for each whether the kernel's BTF has it, whatever it is the name of.
+    """Return for each name whether the kernel's BTF has it, as the name of anything.
 
-    Raises OSError: there is no BTF, or it cannot be read.
+    Raises OSError if there is no BTF, or it cannot be read.
     """
 
 class SessionError(Exception):
@@ -67,7 +58,7 @@ class Session:
         records, in that order, too; none comes later than the exit it belongs to. complete:
         whether that is all that was there; if not, there may be more though no ring is readable.
 
-        Raises ValueError if a record does not have the size of one of event.h.
+        Raises ValueError if a record is malformed: its size is that of none in event.h.
         """
 
     def join_tree(self, pid: bytes, start: bytes) -> bool:

@@ -1,15 +1,17 @@
 """Evidence -> Cause: who or what ended a process. Pure functions, no input or output.
 
-RULES is the table of verdicts: the first rule that holds is the cause. A rule names what must be
-there; where nothing holds the cause is unknown. Who `current` is in the kernel for each kind of
-signal, and which siginfo it sends, was found in the sources of v5.10 to v7.3 and by experiment.
+RULES is the table of verdicts: the first rule that holds is the cause. A rule names the
+evidence that it needs; if no rule has its evidence, the cause is unknown. Which task is `current`
+when the kernel sends a signal of each kind, and which siginfo it sends, was found in the sources of
+v5.10 to v7.3 and by experiment.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from exitsnoop.decode.signals import NOBODY, Evidence, Flags
+from exitsnoop import layout
+from exitsnoop.decode.signals import NOBODY, Evidence
 from exitsnoop.model import status as wait_status
 from exitsnoop.model.cause import (
     ABRT,
@@ -50,26 +52,26 @@ class _Case:
         self.signal = signal
         self.evidence = evidence
         flags = evidence.flags
-        self.seen = bool(flags & Flags.SEEN)
-        self.oom = bool(flags & Flags.OOM)
-        self.several = bool(flags & Flags.SEVERAL)
-        self.filtered = bool(flags & Flags.SECCOMP)
-        self.by_kernel = bool(flags & Flags.KERNEL)
-        self.for_sender = bool(flags & Flags.NO_INFO)
-        self.by_itself = bool(flags & Flags.SELF)
-        self.sender_dies = bool(flags & Flags.SENDER_EXITING)
-        self.sender_is_init = bool(flags & Flags.SENDER_IS_INIT)
-        self.sender_traces = bool(flags & Flags.SENDER_TRACES)
-        self.wanted = bool(flags & Flags.PDEATHSIG)
+        self.seen = bool(flags & layout.EVIDENCE_SEEN)
+        self.oom = bool(flags & layout.EVIDENCE_OOM)
+        self.several = bool(flags & layout.EVIDENCE_SEVERAL)
+        self.filtered = bool(flags & layout.EVIDENCE_SECCOMP)
+        self.by_kernel = bool(flags & layout.EVIDENCE_KERNEL)
+        self.for_sender = bool(flags & layout.EVIDENCE_NO_INFO)
+        self.by_itself = bool(flags & layout.EVIDENCE_SELF)
+        self.sender_dies = bool(flags & layout.EVIDENCE_SENDER_EXITING)
+        self.sender_is_init = bool(flags & layout.EVIDENCE_SENDER_IS_INIT)
+        self.sender_traces = bool(flags & layout.EVIDENCE_SENDER_TRACES)
+        self.wanted = bool(flags & layout.EVIDENCE_PDEATHSIG)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
         # A timer brings a siginfo of its own; one with that code from a system call is feigned.
-        self.by_timer = self.si_code == SI_TIMER and not flags & Flags.OF_SENDER
+        self.by_timer = self.si_code == SI_TIMER and not flags & layout.EVIDENCE_OF_SENDER
         # What the kernel forces on a process is a fault; the process itself may say SI_KERNEL.
         self.contradicts = (
             self.si_code == SI_KERNEL
             and self.by_itself
-            and bool(flags & Flags.OF_SENDER)
+            and bool(flags & layout.EVIDENCE_OF_SENDER)
             and signal not in FAULTS
         )
         self.by_process = self.si_code is not None and (

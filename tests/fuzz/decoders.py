@@ -17,13 +17,17 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["exitsnoop"]):
-    from support.blocks import LAYOUTS, feed, pack
+    from support.blocks import EXIT, LAYOUTS, PARTS, feed, note, pack, sizes
 
-    from exitsnoop import _native
-
-EXIT_BYTES = sum(size for _, _, size in _native.EXIT_EVENT)
+EXIT_BYTES = sum(sizes(EXIT).values())
 SIZE_BYTES = 2
-PARTS = {"cgroup_bytes": 5, "hostname_bytes": 2, "ancestors": 1, "exe_bytes": 4, "args_bytes": 3}
+CONTENT = {
+    "cgroup_bytes": b"ab\0\0\0",
+    "hostname_bytes": b"h\0",
+    "ancestors_bytes": struct.pack("=I16s", 1, b"init"),
+    "exe_bytes": b"sh\0\0",
+    "args_bytes": b"a\0\0",
+}
 
 
 def parted(data: bytes) -> tuple[bytes, list[bytes]]:
@@ -45,16 +49,14 @@ def try_one(data: bytes) -> None:
 def write_seeds(directory: Path) -> None:
     """Write an input for each kind of record, and one with all of them."""
     ended = {"pid": 7, "tid": 7, "start_boot_ns": 9, "boot_ns": 99, "last_thread": 1, "status": 9}
-    exits = b"\1" + pack(_native.EXIT_EVENT, **ended, comm=b"name")
+    exits = b"\1" + pack(EXIT, **ended, raw_comm=b"name")
     notes = []
     for kind, layout in LAYOUTS.items():
-        fields = {name for name, _, _ in layout}
-        known = {"kind": kind, "pid": 7, "tid": 7, "start_boot_ns": 9, "flags": 1, **PARTS}
-        record = pack(layout, **{name: n for name, n in known.items() if name in fields})
-        parts = {"cgroup_bytes": b"ab\0\0\0", "hostname_bytes": b"h\0", "exe_bytes": b"sh\0\0"}
-        parts |= {"args_bytes": b"a\0\0", "ancestors": struct.pack("=I16s", 1, b"init")}
-        if len(parts.keys() & fields) > 1:  # else the parts are of fixed size
-            record += b"".join(part for name, part in parts.items() if name in fields)
+        parts = {length: CONTENT[length] for length in PARTS.get(kind, ())}
+        known = {"pid": 7, "tid": 7, "start_boot_ns": 9, "flags": 1}
+        known |= {length: len(part) for length, part in parts.items()}
+        record = note(kind, **{name: n for name, n in known.items() if name in layout})
+        record += b"".join(parts.values())
         notes.append(len(record).to_bytes(SIZE_BYTES, "little") + record)
         (directory / f"kind{kind}").write_bytes(exits + notes[-1])
     (directory / "all").write_bytes(exits + b"".join(notes))

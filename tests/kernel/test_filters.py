@@ -11,7 +11,7 @@ from support.stage import Stage, adopted, kill_off, mounts
 from support.truth import recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.decode.images import RETIRED
+from exitsnoop.layout import MAX_REPORTED
 
 if TYPE_CHECKING:
     from exitsnoop.filters.filters import FilterOptions
@@ -364,7 +364,7 @@ def test_what_has_ended_is_not_remembered(life: Stage) -> None:
         assert ended <= pids(list(tracer))
         assert tracer._clues
         images = tracer._clues._images
-        for number in range(RETIRED):  # so many others end
+        for number in range(MAX_REPORTED):  # so many others end
             images.retire(-1 - number, 0)
         assert not {pid for pid, _ in images._running} & ended
         assert not images._starts.keys() & ended

@@ -9,7 +9,7 @@ from support.stage import Puppet, Stage, kill_off
 from support.truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer
-from exitsnoop.decode.images import MAX_ARGS_BYTES
+from exitsnoop.layout import MAX_ARGS_BYTES
 
 FIELDS = ("args", "args_truncated", "exe")
 

@@ -1,4 +1,4 @@
-"""What is no record, in the ring of a real tracer: it says so, and tells what came before."""
+"""A malformed record in the ring of a real tracer: it is reported, after what came before it."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from support.command import parse_row, running, tracing
 from support.programs import compiled
 
 from exitsnoop import MalformedRecord, Tracer
+from exitsnoop.layout import NOTE, SIGNAL_EVIDENCE
 
-NOTE = 1 << 63  # of event.h
-SIGNAL_EVIDENCE, NO_KIND = 1, 99
-# Too short for an exit; a note that is shorter than its kind; a note of no kind that there is.
+NO_KIND = 99
+# Too short for an exit; a note that is shorter than its kind; a note of an unknown kind.
 GARBAGE = {"exit": [0], "note": [NOTE, SIGNAL_EVIDENCE], "kind": [NOTE, NO_KIND]}
 
 

@@ -1,14 +1,14 @@
-"""Records as the kernel side sends them: made from values, checked, and taken apart by hand.
+"""Records as the BPF programs send them: made from values, checked, and taken apart by hand.
 
-By event.h as the C compiler lays it out, not by the decoders that are tested with them.
+By layout.py, which tests/native/test_event.py holds to event.h as the C compiler lays it out, and
+not by the decoders that are tested with them.
 """
 
 import struct
 from typing import TYPE_CHECKING
 
-from exitsnoop import _native
+from exitsnoop import layout
 from exitsnoop.decode.exits import decode
-from exitsnoop.decode.notes import Kind
 from exitsnoop.model.cause import KINDS
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import groups
@@ -21,17 +21,19 @@ from exitsnoop.tracing.join import Clues
 if TYPE_CHECKING:
     from exitsnoop.sinks import Sink
 
-Layout = list[tuple[str, int, int]]
+Layout = dict[str, str]
+"""The fields of a struct, each with its code of the module struct."""
+
+EXIT = layout.STRUCTS["exit_event"]
 LAYOUTS: dict[int, Layout] = {
-    Kind.SIGNAL_EVIDENCE: _native.SIGNAL_EVIDENCE,
-    Kind.OOM_EVIDENCE: _native.OOM_EVIDENCE,
-    Kind.EXIT_CONTEXT: _native.EXIT_CONTEXT,
-    Kind.EXEC_IMAGE: _native.EXEC_IMAGE,
-    Kind.FORKED: _native.FORKED,
-    Kind.GONE: _native.GONE,
-    Kind.LEFT: _native.GONE,
+    getattr(layout, kind): layout.STRUCTS["gone" if kind == "LEFT" else kind.lower()]
+    for kind in "SIGNAL_EVIDENCE OOM_EVIDENCE EXIT_CONTEXT EXEC_IMAGE FORKED GONE LEFT".split()
 }
-CGROUP_PATH_BYTES, ANCESTOR_BYTES = 2048, 20
+PARTS = {  # the lengths of what follows the fields
+    layout.EXIT_CONTEXT: ("cgroup_bytes", "hostname_bytes", "ancestors_bytes"),
+    layout.EXEC_IMAGE: ("exe_bytes", "args_bytes"),
+}
+ANCESTOR_BYTES = struct.calcsize("=" + "".join(layout.STRUCTS["ancestor"].values()))
 EVERYTHING = groups(COLUMNS.keys() - {"boot_ns"})
 SINKS: "list[Sink]" = [
     JsonLines(tuple(COLUMNS)),
@@ -40,20 +42,26 @@ SINKS: "list[Sink]" = [
 ]
 
 
-def pack(layout: Layout, **values: int | bytes) -> bytes:
+def sizes(fields: Layout) -> dict[str, int]:
+    return {name: struct.calcsize(f"={code}") for name, code in fields.items()}
+
+
+def pack(fields: Layout, **values: int | bytes) -> bytes:
     """Return the bytes of a struct; what is not given is 0."""
-    made = bytearray(sum(size for _, _, size in layout))
-    for name, at, size in layout:
+    made = b""
+    for name, size in sizes(fields).items():
         value = values.pop(name, 0)
         if isinstance(value, int):
             value = value.to_bytes(size, "little", signed=value < 0)
-        made[at : at + size] = value.ljust(size, b"\0")
+        made += value.ljust(size, b"\0")
     assert not values, values
-    return bytes(made)
+    assert len(made) == sum(sizes(fields).values())
+    return made
 
 
-def unpack(layout: Layout, made: bytes) -> dict[str, bytes]:
-    return {name: made[at : at + size] for name, at, size in layout}
+def note(kind: int, **values: int | bytes) -> bytes:
+    """Return a note, or what comes before its parts."""
+    return pack(LAYOUTS[kind], kind=kind, **values)
 
 
 def number(field: bytes) -> int:
@@ -62,31 +70,32 @@ def number(field: bytes) -> int:
 
 def is_well_formed(record: bytes) -> bool:
     """Whether the record is as long as its kind is, and as it says."""
-    layout = LAYOUTS.get(number(record[8:16])) if len(record) >= 16 else None
-    if layout is None:
+    kind = number(record[8:16]) if len(record) >= 16 else 0
+    if kind not in LAYOUTS:
         return False
-    head = sum(size for _, _, size in layout)
-    if len(record) < head:
+    of_fields = sizes(LAYOUTS[kind])
+    expected = sum(of_fields.values())
+    if len(record) < expected:
         return False
-    fields = {name: number(field) for name, field in unpack(layout, record).items()}
-    if layout is _native.EXIT_CONTEXT:
-        head += fields["cgroup_bytes"] + fields["hostname_bytes"]
-        head += fields["ancestors"] * ANCESTOR_BYTES
-    elif layout is _native.EXEC_IMAGE:
-        head += fields["exe_bytes"] + fields["args_bytes"]
-    elif layout is _native.OOM_EVIDENCE and fields["cgroup_bytes"] > CGROUP_PATH_BYTES:
+    fields, at = {}, 0
+    for name, size in of_fields.items():
+        fields[name] = number(record[at : at + size])
+        at += size
+    expected += sum(fields[length] for length in PARTS.get(kind, ()))
+    if fields.get("ancestors_bytes", 0) % ANCESTOR_BYTES:
         return False
-    return len(record) == head
+    if kind == layout.OOM_EVIDENCE and fields["cgroup_bytes"] > layout.CGROUP_PATH_BYTES:
+        return False
+    return len(record) == expected
 
 
 def feed(exits: bytes, notes: list[bytes]) -> list[Exit] | None:
     """Have all of it decoded, judged and shown, as if it came from the ring.
 
     Returns the exits; None if that was refused, with struct.error. It must be refused if and only
-    if it is not as event.h has it, and nothing else may be raised.
+    if it is malformed, and nothing else may be raised.
     """
-    size = sum(size for _, _, size in _native.EXIT_EVENT)
-    is_good = all(map(is_well_formed, notes)) and not len(exits) % size
+    is_good = all(map(is_well_formed, notes)) and not len(exits) % sum(sizes(EXIT).values())
     clues = Clues(EVERYTHING)
     try:
         clues.add(notes)

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
+from exitsnoop import layout
 from exitsnoop.causes import RULES, judge
-from exitsnoop.decode.signals import Evidence, Flags, Memory
+from exitsnoop.decode.signals import Evidence, Memory
 from exitsnoop.model.cause import KINDS, Cause, Sender
 
 BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
-SEEN, KERNEL, NO_INFO, SELF = Flags.SEEN, Flags.KERNEL, Flags.NO_INFO, Flags.SELF
-DIES = Flags.SENDER_EXITING
+SEEN, KERNEL = layout.EVIDENCE_SEEN, layout.EVIDENCE_KERNEL
+NO_INFO, SELF = layout.EVIDENCE_NO_INFO, layout.EVIDENCE_SELF
+DIES = layout.EVIDENCE_SENDER_EXITING
 MEMORY = Memory(62 << 20, 1 << 20, 0, "/app", 64 << 20)
 
 
@@ -56,7 +58,7 @@ TABLE = [
         "seccomp",
         "system call 59, forbidden by seccomp",
     ),
-    (31, case(Flags.SECCOMP), "seccomp", "a system call that seccomp forbids"),
+    (31, case(layout.EVIDENCE_SECCOMP), "seccomp", "a system call that seccomp forbids"),
     (31, case(0), "unknown", "SIGSYS, not seen being sent"),
     (13, case(SEEN | SELF | NO_INFO), "pipe", "closed pipe"),
     (13, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGPIPE)"),
@@ -65,7 +67,7 @@ TABLE = [
     (10, case(si_code=-2), "timer", "timer (timer_create, SIGUSR1)"),
     (
         10,
-        case(SEEN | Flags.OF_SENDER, si_code=-2),
+        case(SEEN | layout.EVIDENCE_OF_SENDER, si_code=-2),
         "killed",
         "killed by bob[712] uid 1000 (SIGUSR1)",
     ),
@@ -83,19 +85,19 @@ TABLE = [
     (1, case(SEEN | KERNEL), "hangup", "hangup of the terminal"),
     (
         15,
-        case(SEEN | NO_INFO | DIES | Flags.PDEATHSIG),
+        case(SEEN | NO_INFO | DIES | layout.EVIDENCE_PDEATHSIG),
         "parent_death",
         "parent bob[712] died (PDEATHSIG)",
     ),
     (
         9,
-        case(SEEN | KERNEL | DIES | Flags.SENDER_IS_INIT),
+        case(SEEN | KERNEL | DIES | layout.EVIDENCE_SENDER_IS_INIT),
         "namespace",
         "init bob[712] of its PID namespace died",
     ),
     (
         9,
-        case(SEEN | KERNEL | DIES | Flags.SENDER_TRACES),
+        case(SEEN | KERNEL | DIES | layout.EVIDENCE_SENDER_TRACES),
         "tracer",
         "tracer bob[712] died (EXITKILL)",
     ),
@@ -105,33 +107,43 @@ TABLE = [
     (24, case(SEEN | KERNEL | SELF), "kernel", "SIGXCPU from the kernel"),
     (
         15,
-        case(SEEN | SELF | Flags.OF_SENDER, si_code=0x80),
+        case(SEEN | SELF | layout.EVIDENCE_OF_SENDER, si_code=0x80),
         "unknown",
         "SIGTERM, said to be the kernel's, in the process's own words",
     ),
     (9, None, "unknown", "SIGKILL, not seen being sent"),
     (
         34,
-        case(SEEN | Flags.SEVERAL, si_code=0),
+        case(SEEN | layout.EVIDENCE_SEVERAL, si_code=0),
         "unknown",
         "SIGRTMIN+2, sent by several, by whom first is not known",
     ),
     (
         9,
-        case(SEEN | KERNEL | Flags.OOM, memory=MEMORY),
+        case(SEEN | KERNEL | layout.EVIDENCE_OOM, memory=MEMORY),
         "oom",
         "out of memory: cgroup /app limit 64.0M, anon 62.0M, triggered by bob[712]",
     ),
     (
         9,
-        case(SEEN | KERNEL | Flags.OOM, memory=MEMORY._replace(cgroup=None, limit=None)),
+        case(SEEN | KERNEL | layout.EVIDENCE_OOM, memory=MEMORY._replace(cgroup=None, limit=None)),
         "oom",
         "out of memory: system, anon 62.0M, triggered by bob[712]",
     ),
-    (9, case(Flags.OOM), "oom", "out of memory"),
+    (9, case(layout.EVIDENCE_OOM), "oom", "out of memory"),
     # The OOM killer had chosen it, but another was quicker; or it ended otherwise.
-    (9, case(SEEN | Flags.OOM, si_code=0), "killed", "killed by bob[712] uid 1000 (SIGKILL)"),
-    (15, case(SEEN | Flags.OOM, si_code=0), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
+    (
+        9,
+        case(SEEN | layout.EVIDENCE_OOM, si_code=0),
+        "killed",
+        "killed by bob[712] uid 1000 (SIGKILL)",
+    ),
+    (
+        15,
+        case(SEEN | layout.EVIDENCE_OOM, si_code=0),
+        "killed",
+        "killed by bob[712] uid 1000 (SIGTERM)",
+    ),
 ]
 
 
@@ -158,7 +170,7 @@ def test_evidence_of_the_kinds() -> None:
     fault = judge(11, case(SEEN | SELF, si_code=1, address=0))
     assert (fault.address, fault.si_code) == (0, "SEGV_MAPERR")
     assert judge(11, case(SEEN | SELF, si_code=0x80)).address is None
-    oom = judge(9, case(SEEN | KERNEL | Flags.OOM, memory=MEMORY)).oom
+    oom = judge(9, case(SEEN | KERNEL | layout.EVIDENCE_OOM, memory=MEMORY)).oom
     assert oom is not None
     assert (oom.anon, oom.cgroup, oom.limit, oom.trigger) == (62 << 20, "/app", 64 << 20, BOB)
     assert judge(2, case(SEEN | KERNEL, tty="pts3")).tty == "pts/3"

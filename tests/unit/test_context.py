@@ -4,23 +4,33 @@ import os
 import struct
 
 import pytest
+from support.blocks import ANCESTOR_BYTES, note
 
-from exitsnoop.decode import context, images
+from exitsnoop.decode import context
 from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import HEAD, Kind, kind, path, text
+from exitsnoop.decode.notes import HEAD, kind, path, text
+from exitsnoop.layout import (
+    CONTEXT_OWN_PEAK,
+    CONTEXT_PARTIAL,
+    EXEC_IMAGE,
+    EXIT_CONTEXT,
+    FORKED,
+    GONE,
+    IMAGE_ARGS_UNREAD,
+    IMAGE_EXE_DELETED,
+    NOTE,
+)
 from exitsnoop.model.context import Ancestor, Context, split_args
 
-PARTIAL, OWN_PEAK = 1, 2  # enum exit_context_flags of event.h
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe"})
 MS = 1_000_000
-AT = 1 << 63 | 12_345  # NOTE of event.h and a time, which the order came from
 
 
 def record(
     *,
     times: tuple[int, int, int] = (0, 0, 0),
-    told: tuple[int, int] = (0, 0),
+    reported: tuple[int, int] = (0, 0),
     peak: int = 0,
     flags: int = 0,
     names: bytes = b"",
@@ -29,11 +39,31 @@ def record(
     more: bool = False,
     exec_id: int = 0,
 ) -> bytes:
-    counts = (11, 12, 13, 14, 15, 16)
-    head = context.HEAD.pack(
-        *(AT, Kind.EXIT_CONTEXT, 7_000, *times, *told, peak, *counts, exec_id, 70, flags, 1000, 3),
-        *(len(names), len(hostname), len(ancestors) // context.ANCESTOR.size, more),
-        b"parent",
+    head = note(
+        EXIT_CONTEXT,
+        start_boot_ns=7_000,
+        tid=70,
+        uid=1000,
+        nspid=3,
+        user_ns=times[0],
+        system_ns=times[1],
+        run_ns=times[2],
+        reported_user_ns=reported[0],
+        reported_system_ns=reported[1],
+        peak_pages=peak,
+        read_bytes=11,
+        write_bytes=12,
+        minor_faults=13,
+        major_faults=14,
+        voluntary_switches=15,
+        involuntary_switches=16,
+        exec_id=exec_id,
+        flags=flags,
+        cgroup_bytes=len(names),
+        hostname_bytes=len(hostname),
+        ancestors_bytes=len(ancestors),
+        ancestors_truncated=more,
+        parent_comm=b"parent",
     )
     return head + names + hostname + ancestors
 
@@ -44,25 +74,39 @@ def completed(raw: bytes, groups: frozenset[str] = ALL, known: Images | None = N
 
 
 def execed(pid: int, start: int, raw_args: bytes, *, exe: bytes = b"", **more: int) -> bytes:
-    head = images.HEAD.pack(
-        *(AT, Kind.EXEC_IMAGE, start),
-        *(more.get("peak", 0), more.get("all_args", len(raw_args)), pid),
-        *(more.get("flags", 0), len(exe), len(raw_args), more.get("exec_id", 0)),
+    head = note(
+        EXEC_IMAGE,
+        start_boot_ns=start,
+        peak_pages=more.get("peak", 0),
+        all_args_bytes=more.get("all_args", len(raw_args)),
+        pid=pid,
+        flags=more.get("flags", 0),
+        exe_bytes=len(exe),
+        args_bytes=len(raw_args),
+        exec_id=more.get("exec_id", 0),
     )
     return head + exe + raw_args
 
 
 def forked(pid: int, start: int, parent: int, parent_start: int, exec_id: int = 0) -> bytes:
-    return images.FORKED.pack(AT, Kind.FORKED, start, parent_start, exec_id, pid, parent)
+    return note(
+        FORKED,
+        start_boot_ns=start,
+        parent_start_boot_ns=parent_start,
+        exec_id=exec_id,
+        pid=pid,
+        parent_pid=parent,
+    )
 
 
 def test_all_parts_of_a_record() -> None:
-    ancestors = b"".join(context.ANCESTOR.pack(pid, b"a%d" % pid) for pid in (9, 8))
+    ancestors = b"".join(struct.pack("=I16s", pid, b"a%d" % pid) for pid in (9, 8))
+    assert len(ancestors) == 2 * ANCESTOR_BYTES
     found = completed(
         record(
             times=(30 * MS, 10 * MS, 80 * MS),
             peak=5,
-            flags=OWN_PEAK,
+            flags=CONTEXT_OWN_PEAK,
             names=b"leaf\0top.slice\0\0",
             hostname=b"host\0",
             ancestors=ancestors,
@@ -92,7 +136,7 @@ def test_all_parts_of_a_record() -> None:
 
 @pytest.mark.parametrize("group", ["identity", "ancestors", "cgroup", "resources"])
 def test_only_what_was_collected_is_known(group: str) -> None:
-    found = completed(record(names=b"\0", flags=OWN_PEAK), frozenset({group}))
+    found = completed(record(names=b"\0", flags=CONTEXT_OWN_PEAK), frozenset({group}))
     known = {name for name, value in found._asdict().items() if value is not None}
     assert (
         known
@@ -109,7 +153,7 @@ def test_only_what_was_collected_is_known(group: str) -> None:
 
 
 def test_a_part_of_the_threads_is_not_the_process() -> None:
-    found = completed(record(times=(1, 1, 1), flags=PARTIAL), frozenset({"resources"}))
+    found = completed(record(times=(1, 1, 1), flags=CONTEXT_PARTIAL), frozenset({"resources"}))
     assert (found.cpu_user, found.minor_faults, found.read_bytes) == (None, None, None)
 
 
@@ -131,7 +175,7 @@ def test_a_part_of_the_threads_is_not_the_process() -> None:
 def test_times_are_divided_as_they_were_sampled(
     user: int, system: int, run: int, told: tuple[int, int], expected: tuple[float, float]
 ) -> None:
-    raw = record(times=(user * MS, system * MS, run * MS), told=(told[0] * MS, told[1] * MS))
+    raw = record(times=(user * MS, system * MS, run * MS), reported=(told[0] * MS, told[1] * MS))
     found = completed(raw, frozenset({"resources"}))
     assert (found.cpu_user, found.cpu_system) == expected
 
@@ -141,19 +185,19 @@ def test_the_peak_of_an_earlier_image_is_not_ours() -> None:
     known = Images()
     resources = frozenset({"resources"})
     assert completed(record(peak=50), resources, known).max_rss is None  # not known what ran
-    known.add(Kind.FORKED, forked(70, 7_000, 1, 1))
+    known.add(FORKED, forked(70, 7_000, 1, 1))
     assert completed(record(peak=50), resources, known).max_rss == 50 * PAGE
-    known.add(Kind.EXEC_IMAGE, execed(70, 7_000, b"", peak=50))
+    known.add(EXEC_IMAGE, execed(70, 7_000, b"", peak=50))
     assert completed(record(peak=50), resources, known).max_rss is None
     assert completed(record(peak=51), resources, known).max_rss == 51 * PAGE
 
 
 def test_images_pass_from_parent_to_child() -> None:
     known = Images()
-    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
-    known.add(Kind.FORKED, forked(6, 2, 5, 1))
+    known.add(EXEC_IMAGE, execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
+    known.add(FORKED, forked(6, 2, 5, 1))
     known.forget(5, 1)
-    known.add(Kind.FORKED, forked(7, 3, 6, 2))
+    known.add(FORKED, forked(7, 3, 6, 2))
     running = known.get(7, 3)
     assert running
     assert running.image
@@ -167,7 +211,7 @@ def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
     known = Images()
     assert known.start_of(7, 100) == -1
     for start, name in ((10, b"one\0"), (30, b"two\0"), (20, b"between\0"), (30, b"again\0")):
-        known.add(Kind.EXEC_IMAGE, execed(7, start, name))
+        known.add(EXEC_IMAGE, execed(7, start, name))
     assert [known.start_of(7, at) for at in (10, 15, 20, 29, 30, 99)] == [10, 10, 20, 20, 30, 30]
     known.forget(7, 20)
     known.forget(7, 20)
@@ -179,7 +223,7 @@ def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
 
 def test_what_ran_is_known_a_little_longer_per_thread() -> None:
     known = Images()
-    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"sh\0"))
+    known.add(EXEC_IMAGE, execed(5, 1, b"sh\0"))
     known.retire(5, 1)
     assert known.get(5, 1)
     for pid in range(10_000, 20_000):
@@ -190,16 +234,16 @@ def test_what_ran_is_known_a_little_longer_per_thread() -> None:
 def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
     """The buffer was full; the exit that came later says how many execs there were."""
     known = Images()
-    known.add(Kind.EXEC_IMAGE, execed(70, 7_000, b"a\0", exec_id=5))
+    known.add(EXEC_IMAGE, execed(70, 7_000, b"a\0", exec_id=5))
     ours = completed(record(exec_id=5), known=known)
     assert ours.image
     assert ours.image.args == ("a",)
     assert completed(record(exec_id=6), known=known).image is None
-    known.add(Kind.FORKED, forked(71, 8_000, 70, 7_000, exec_id=6))
+    known.add(FORKED, forked(71, 8_000, 70, 7_000, exec_id=6))
     child = known.get(71, 8_000)
     assert child
     assert child.image is None
-    known.add(Kind.FORKED, forked(71, 8_000, 70, 7_000, exec_id=5))
+    known.add(FORKED, forked(71, 8_000, 70, 7_000, exec_id=5))
     child = known.get(71, 8_000)
     assert child
     assert child.image is ours.image
@@ -207,8 +251,8 @@ def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
 
 def test_who_is_gone_is_forgotten() -> None:
     known = Images()
-    known.add(Kind.EXEC_IMAGE, execed(5, 1, b"a\0"))
-    known.add(Kind.GONE, images.GONE.pack(AT, Kind.GONE, 1, 5))
+    known.add(EXEC_IMAGE, execed(5, 1, b"a\0"))
+    known.add(GONE, note(GONE, start_boot_ns=1, pid=5))
     assert known.get(5, 1) is None
     assert known.start_of(5, 1) == -1
 
@@ -217,7 +261,7 @@ def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "listdir", lambda _: ["1", "self"])
     known = Images()
     for pid in range(1, 100_000):
-        known.add(Kind.EXEC_IMAGE, execed(pid, 1, b""))
+        known.add(EXEC_IMAGE, execed(pid, 1, b""))
     assert len(known._running) < 20_000
     assert known.get(1, 1), "it is alive"
     assert known.get(99_999, 1), "its exit may be yet to be read"
@@ -240,8 +284,8 @@ def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
 
 def test_args_that_are_not_known_or_not_all() -> None:
     known = Images()
-    known.add(Kind.EXEC_IMAGE, execed(1, 1, b"", flags=1, exe=b"x\0\0"))
-    known.add(Kind.EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"x\0\0", flags=2))
+    known.add(EXEC_IMAGE, execed(1, 1, b"", flags=IMAGE_ARGS_UNREAD, exe=b"x\0\0"))
+    known.add(EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"x\0\0", flags=IMAGE_EXE_DELETED))
     unread, cut = (known.get(pid, 1) for pid in (1, 2))
     assert unread
     assert unread.image
@@ -269,7 +313,7 @@ def test_paths(names: bytes, expected: str | None) -> None:
 
 
 def test_the_kind_is_the_second_word() -> None:
-    assert [kind(HEAD.pack(AT, number) + b"rest") for number in (6, 4)] == [6, 4]
+    assert [kind(HEAD.pack(NOTE | 12_345, number) + b"rest") for number in (6, 4)] == [6, 4]
     with pytest.raises(struct.error):
         kind(bytes(15))
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.blocks import LAYOUTS, Layout, feed, pack
+from support.blocks import ANCESTOR_BYTES, EXIT, LAYOUTS, PARTS, Layout, feed, note, pack, sizes
 
-from exitsnoop import _native
+from exitsnoop import layout
 from exitsnoop.causes import judge
-from exitsnoop.decode.notes import Kind
-from exitsnoop.decode.signals import Evidence, Flags, Memory
+from exitsnoop.decode.signals import Evidence, Memory
 from exitsnoop.model.cause import Sender
 from exitsnoop.model.exit import Exit
 
@@ -21,6 +20,7 @@ U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 NAME = st.binary(min_size=1, max_size=40).map(lambda name: name.replace(b"\0", b"0"))
 COMM = st.binary(max_size=15).map(lambda name: name.replace(b"\0", b"0"))
 PID, START = 4242, 77
+EXIT_BYTES = sum(sizes(EXIT).values())
 
 
 def text(raw: bytes) -> str:
@@ -35,7 +35,7 @@ def path_of(names: list[bytes]) -> bytes:
 def one_exit(*notes: bytes, **known: Any) -> Exit:
     made = feed(
         pack(
-            _native.EXIT_EVENT,
+            EXIT,
             **{"pid": PID, "tid": PID, "start_boot_ns": START, "boot_ns": START, "last_thread": 1}
             | known,
         ),
@@ -50,18 +50,20 @@ def _little(size: int, number: int) -> bytes:
     return number.to_bytes(size, "little")
 
 
-def any_record(layout: Layout, kind: int) -> st.SearchStrategy[bytes]:
-    fields = {name: st.binary(min_size=size, max_size=size) for name, _, size in layout}
+def any_record(record: Layout, kind: int) -> st.SearchStrategy[bytes]:
+    fields = {name: st.binary(min_size=n, max_size=n) for name, n in sizes(record).items()}
     fields["kind"] = st.just(kind.to_bytes(8, "little"))
     # Lengths that can be: else only few would be well-formed.
-    for name, _, size in layout:
-        if name in ("cgroup_bytes", "hostname_bytes", "exe_bytes", "args_bytes", "ancestors"):
-            fields[name] = st.integers(0, 60).map(partial(_little, size))
-    head = st.fixed_dictionaries(fields).map(lambda values: pack(layout, **values))
+    for length in PARTS.get(kind, ()):
+        few = st.integers(0, 60)
+        if length == "ancestors_bytes":
+            few = st.integers(0, 3).map(lambda number: number * ANCESTOR_BYTES) | few
+        fields[length] = few.map(partial(_little, sizes(record)[length]))
+    head = st.fixed_dictionaries(fields).map(lambda values: pack(record, **values))
     return st.tuples(head, st.binary(max_size=130)).map(b"".join) | head
 
 
-RECORD = st.one_of([any_record(layout, kind) for kind, layout in LAYOUTS.items()])
+RECORD = st.one_of([any_record(fields, kind) for kind, fields in LAYOUTS.items()])
 
 
 @given(RECORD, st.lists(RECORD, max_size=3), st.data())
@@ -69,7 +71,7 @@ def test_what_is_malformed_is_refused_and_nothing_else(
     record: bytes, others: list[bytes], data: st.DataObject
 ) -> None:
     """Cut short, grown, or with bytes changed: an error, or as event.h has it after all."""
-    exits = data.draw(st.binary(min_size=48, max_size=48) | st.binary(max_size=200))
+    exits = data.draw(st.binary(min_size=EXIT_BYTES, max_size=EXIT_BYTES) | st.binary(max_size=200))
     at = data.draw(st.integers(0, len(record) - 1))
     changed = data.draw(st.binary(min_size=1, max_size=8))
     for one in (record, record[:at], record + changed, record[:at] + changed + record[at + 1 :]):
@@ -97,7 +99,7 @@ def test_an_exit_reads_as_it_was_sent(
         status=status,
         last_thread=last,
         wanted=1,
-        comm=comm,
+        raw_comm=comm,
     )
     assert (ended.boot_ns, ended.pid, ended.tid, ended.ppid) == (boot_ns, pid, tid, ppid)
     assert (ended.status, ended.last_thread, ended.wanted) == (status, last, True)
@@ -120,20 +122,19 @@ def test_a_context_reads_as_it_was_sent(
     ids = {name: data.draw(U32) for name in ("uid", "nspid")}
     run, share = data.draw(st.integers(0, 2**50)), data.draw(st.integers(0, 1000))
     cgroup, host = path_of(names), hostname + b"\0"
-    record = pack(
-        _native.EXIT_CONTEXT,
-        kind=Kind.EXIT_CONTEXT,
+    record = note(
+        layout.EXIT_CONTEXT,
         tid=PID,
         start_boot_ns=START,
         cgroup_bytes=len(cgroup),
         hostname_bytes=len(host),
-        ancestors=len(above),
+        ancestors_bytes=len(above) * ANCESTOR_BYTES,
         parent_comm=hostname,
         run_ns=run,
         user_ns=share,
         system_ns=1000 - share,
         peak_pages=3,
-        flags=2,
+        flags=layout.CONTEXT_OWN_PEAK,
         **counts,
         **ids,
     )
@@ -155,26 +156,23 @@ def test_an_image_reads_as_it_was_sent(names: list[bytes], args: list[bytes], mo
     args = [arg.replace(b"\0", b"0") for arg in args]
     exe, words = path_of(names), b"".join(arg + b"\0" for arg in args)
     ids = {"pid": PID, "start_boot_ns": START, "exec_id": 5}
-    record = pack(
-        _native.EXEC_IMAGE,
-        kind=Kind.EXEC_IMAGE,
+    record = note(
+        layout.EXEC_IMAGE,
         exe_bytes=len(exe),
         args_bytes=len(words),
         all_args_bytes=len(words) + more,
         **ids,
     )
-    fork = pack(
-        _native.FORKED,
-        kind=Kind.FORKED,
+    fork = note(
+        layout.FORKED,
         pid=PID + 1,
         start_boot_ns=START + 1,
         parent_pid=PID,
         parent_start_boot_ns=START,
         exec_id=5,
     )
-    own = {"kind": Kind.EXIT_CONTEXT, "exec_id": 5}
     contexts = [
-        pack(_native.EXIT_CONTEXT, tid=pid, start_boot_ns=at, **own)
+        note(layout.EXIT_CONTEXT, tid=pid, start_boot_ns=at, exec_id=5)
         for pid, at in ((PID, START), (PID + 1, START + 1), (PID, START + 1))
     ]
     notes = [record + exe + words, fork, *contexts]
@@ -195,12 +193,11 @@ def test_a_sender_reads_as_it_was_sent(
     comm: bytes, args: list[bytes], pid: int, ppid: int, uid: int, signal: int
 ) -> None:
     words = b"".join(arg + b"\0" for arg in args)
-    record = pack(
-        _native.SIGNAL_EVIDENCE,
-        kind=Kind.SIGNAL_EVIDENCE,
+    record = note(
+        layout.SIGNAL_EVIDENCE,
         pid=PID,
         start_boot_ns=START,
-        flags=Flags.SEEN,
+        flags=layout.EVIDENCE_SEEN,
         sender_pid=pid,
         sender_ppid=ppid,
         sender_uid=uid,
@@ -220,9 +217,8 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
     names: list[bytes], anon: int, file: int, shmem: int, limit: int
 ) -> None:
     path = path_of(names)
-    oom = pack(
-        _native.OOM_EVIDENCE,
-        kind=Kind.OOM_EVIDENCE,
+    oom = note(
+        layout.OOM_EVIDENCE,
         pid=PID,
         start_boot_ns=START,
         cgroup=path,
@@ -232,8 +228,12 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
         shmem_pages=shmem,
         limit_pages=limit,
     )
-    ids = {"kind": Kind.SIGNAL_EVIDENCE, "pid": PID, "start_boot_ns": START, "sender_pid": 9}
-    seen = pack(_native.SIGNAL_EVIDENCE, flags=Flags.SEEN | Flags.OOM | Flags.KERNEL, **ids)
+    ids = {"pid": PID, "start_boot_ns": START, "sender_pid": 9}
+    seen = note(
+        layout.SIGNAL_EVIDENCE,
+        flags=layout.EVIDENCE_SEEN | layout.EVIDENCE_OOM | layout.EVIDENCE_KERNEL,
+        **ids,
+    )
     cause = one_exit(oom, seen, status=9).cause
     assert cause
     assert cause.oom
@@ -242,7 +242,7 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
     assert cause.oom[:5] == expected
     assert cause.oom.trigger.pid == 9
     # Of a signal that was not kept, only the flags are sent: the rest is whatever was there before.
-    unseen = pack(_native.SIGNAL_EVIDENCE, flags=Flags.OOM, sender_comm=b"wrong", **ids)
+    unseen = note(layout.SIGNAL_EVIDENCE, flags=layout.EVIDENCE_OOM, sender_comm=b"wrong", **ids)
     cause = one_exit(oom, unseen, status=9).cause
     assert cause
     assert (cause.kind, cause.text, cause.oom) == ("oom", "out of memory", None)
@@ -270,7 +270,7 @@ def test_any_evidence_has_a_cause_and_a_sender_only_where_there_is_one(
     cause = judge(status, evidence)
     assert cause.text
     if cause.sender is not None:
-        assert evidence.flags & Flags.SEEN
+        assert evidence.flags & layout.EVIDENCE_SEEN
         assert cause.sender is evidence.sender
     if not status & 0x7F:
         assert cause.kind == "exited"

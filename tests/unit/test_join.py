@@ -1,11 +1,9 @@
 """What is kept of processes until their exits: none gets what belongs to another."""
 
-from support.blocks import pack
+from support.blocks import EXIT, note, pack
 
-from exitsnoop import _native
+from exitsnoop import layout
 from exitsnoop.decode.exits import decode
-from exitsnoop.decode.notes import Kind
-from exitsnoop.decode.signals import Flags
 from exitsnoop.model.cause import Cause
 from exitsnoop.tracing.join import Clues
 
@@ -13,9 +11,8 @@ PID, START, LATER = 4242, 77, 99
 
 
 def oom(start_boot_ns: int) -> bytes:
-    return pack(
-        _native.OOM_EVIDENCE,
-        kind=Kind.OOM_EVIDENCE,
+    return note(
+        layout.OOM_EVIDENCE,
         pid=PID,
         start_boot_ns=start_boot_ns,
         anon_pages=3,
@@ -23,18 +20,17 @@ def oom(start_boot_ns: int) -> bytes:
 
 
 def killed(start_boot_ns: int) -> bytes:
-    return pack(
-        _native.SIGNAL_EVIDENCE,
-        kind=Kind.SIGNAL_EVIDENCE,
+    return note(
+        layout.SIGNAL_EVIDENCE,
         pid=PID,
         start_boot_ns=start_boot_ns,
-        flags=Flags.SEEN | Flags.OOM | Flags.KERNEL,
+        flags=layout.EVIDENCE_SEEN | layout.EVIDENCE_OOM | layout.EVIDENCE_KERNEL,
     )
 
 
 def cause(clues: Clues, start_boot_ns: int) -> Cause:
     ended = pack(
-        _native.EXIT_EVENT,
+        EXIT,
         pid=PID,
         tid=PID,
         start_boot_ns=start_boot_ns,

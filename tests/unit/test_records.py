@@ -5,38 +5,9 @@ import struct
 
 import pytest
 
-from exitsnoop import _native
-from exitsnoop.decode import context, images
-from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.exits import EVENT, EVENT_FIELDS, decode
+from exitsnoop.decode.structs import only
 from exitsnoop.model.exit import Exit
-
-
-@pytest.mark.parametrize(
-    ("layout", "decoder"),
-    [
-        (_native.EXIT_EVENT, EVENT),
-        (_native.SIGNAL_EVIDENCE, evidence.SIGNAL),
-        (_native.OOM_EVIDENCE, evidence.OOM),
-        (_native.EXIT_CONTEXT, context.HEAD),
-        (_native.EXEC_IMAGE, images.HEAD),
-        (_native.FORKED, images.FORKED),
-        (_native.GONE, images.GONE),
-    ],
-)
-def test_layout_is_that_of_the_c_compiler(
-    layout: list[tuple[str, int, int]], decoder: struct.Struct
-) -> None:
-    """The decoders and event.h say the same: each field's offset and size, and the whole."""
-    assert decoder.size == sum(size for _, _, size in layout)
-    ends = [at + size for _, at, size in layout]
-    assert [at for _, at, _ in layout] == [0, *ends[:-1]], "there is a hole"
-    pattern = bytes(n % 251 for n in range(decoder.size))
-    fields = [(at, size) for _, at, size in layout]
-    for value, (at, size) in zip(decoder.unpack(pattern), fields, strict=True):
-        part = pattern[at : at + size]
-        signed, unsigned = (int.from_bytes(part, "little", signed=sign) for sign in (True, False))
-        assert value in (part, signed, unsigned, bool(unsigned))
 
 
 def test_fields_are_the_records() -> None:
@@ -63,3 +34,11 @@ def test_a_name_that_is_not_utf8() -> None:
 def test_part_of_a_record_is_an_error() -> None:
     with pytest.raises(struct.error):
         decode(bytes(EVENT.size + 1), 0)
+
+
+def test_some_fields_are_unpacked_in_the_order_of_the_struct_or_not_at_all() -> None:
+    record = struct.pack("=QQQQ", 1, 2, 3, 4)
+    assert only("gone", "kind", "pid").unpack(record) == (2, 4)
+    for wrong in (("pid", "kind"), ("kind", "tid")):
+        with pytest.raises(ValueError, match="in this order"):
+            only("gone", *wrong)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exitsnoop import layout
 from exitsnoop.kernel import rings as topology
 
 
@@ -33,7 +34,7 @@ def test_no_ring_is_shared_by_nodes(system: Path) -> None:
     describe(system, "0-95", "0-23,48-71", "24-47,72-95")
     nodes, of_cpu = topology.rings()
     assert nodes == (0, 0, 1, 1)
-    assert len(of_cpu) == topology.MAX_CPUS
+    assert len(of_cpu) == layout.MAX_CPUS
     assert set(of_cpu[0:24] + of_cpu[48:56]) == {0}
     assert set(of_cpu[56:72]) == {1}
     assert set(of_cpu[24:48] + of_cpu[72:80]) == {2}
@@ -43,9 +44,9 @@ def test_no_ring_is_shared_by_nodes(system: Path) -> None:
 def test_a_large_machine_has_no_more_rings_than_fit(system: Path) -> None:
     describe(system, "0-8191", *(f"{at}-{at + 511}" for at in range(0, 8192, 512)))
     nodes, of_cpu = topology.rings()
-    assert len(nodes) == topology.MAX_RINGS
-    assert len(set(of_cpu)) == topology.MAX_RINGS
-    assert all(of_cpu.count(ring) == 128 for ring in range(topology.MAX_RINGS))
+    assert len(nodes) == layout.MAX_RINGS
+    assert len(set(of_cpu)) == layout.MAX_RINGS
+    assert all(of_cpu.count(ring) == 128 for ring in range(layout.MAX_RINGS))
 
 
 def test_nodes_without_cpus_have_no_ring(system: Path) -> None:

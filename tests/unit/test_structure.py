@@ -15,15 +15,26 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "exitsnoop"
 
 # What each folder, or module above them, may import besides itself. What is not named here fails.
+# layout is made of event.h by the build: numbers, which import nothing.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"errors", "host"},
     "host": {"errors"},
-    "filters": {"model", "host", "errors"},
-    "kernel": {"filters", "model", "host", "errors", "_native"},
-    "decode": {"model", "host", "errors"},
-    "causes": {"decode", "model"},
-    "tracing": {"decode", "causes", "kernel", "filters", "model", "host", "errors", "_native"},
+    "filters": {"layout", "model", "host", "errors"},
+    "kernel": {"layout", "filters", "model", "host", "errors", "_native"},
+    "decode": {"layout", "model", "host", "errors"},
+    "causes": {"layout", "decode", "model"},
+    "tracing": {
+        "layout",
+        "decode",
+        "causes",
+        "kernel",
+        "filters",
+        "model",
+        "host",
+        "errors",
+        "_native",
+    },
     "sinks": {"model", "host"},
     "cli": {"sinks", "tracing", "kernel", "filters", "model", "host", "errors"},
     "__main__": {"cli"},

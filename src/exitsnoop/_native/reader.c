@@ -25,8 +25,6 @@
  */
 #define BUSY_LOOKS 1000
 
-#define NOTE_HEAD_BYTES 16 /* boot_ns and kind */
-
 void reader_add(struct reader *reader, const struct ring *ring)
 {
 	reader->rings[reader->ring_count++] = *ring;
@@ -126,11 +124,12 @@ static struct ring *oldest(struct reader *reader, struct record *record)
 	return found;
 }
 
-/* Whether it can be what it says. exit.bpf.c sends nothing else; what is copied must not rest on that. */
+/* Whether a record has a size that exit.bpf.c sends: what is copied must not rest on the sender alone. */
 static bool is_sound(const struct record *record)
 {
 	if (first_word(record) & NOTE)
-		return record->size >= NOTE_HEAD_BYTES && record->size <= sizeof(struct exec_image);
+		return record->size >= sizeof(struct note_head) &&
+		       record->size <= sizeof(struct exec_image);
 	return record->size == sizeof(struct exit_event);
 }
 

@@ -38,8 +38,8 @@ struct reader {
 void reader_add(struct reader *reader, const struct ring *ring);
 
 /* Reads what is there, unless `most` exits are waiting. Returns how many of them, at most, are final:
- * no record that is still to come is older. READER_NO_MEMORY: nothing is lost. READER_BAD_RECORD: what
- * comes next is no record of event.h, and where one begins is not known any more; it stays so.
+ * no record that is still to come is older. READER_NO_MEMORY: nothing is lost. READER_BAD_RECORD: the
+ * next record is malformed, so where another begins is unknown; every later call returns the same.
  */
 size_t reader_read(struct reader *reader, size_t most);
 

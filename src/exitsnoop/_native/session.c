@@ -16,7 +16,6 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "layout.h"
 #include "kernel_names.h"
 #include "object.h"
 #include "privileges.h"
@@ -217,8 +216,7 @@ static PyObject *Session_drain(Session *self, PyObject *args)
 	if (count == READER_NO_MEMORY)
 		return PyErr_NoMemory();
 	if (count == READER_BAD_RECORD) {
-		PyErr_SetString(PyExc_ValueError,
-				"a record from the kernel side is not as event.h has it");
+		PyErr_SetString(PyExc_ValueError, "malformed record from the BPF program");
 		return NULL;
 	}
 	exits = PyBytes_FromStringAndSize((const char *)reader_exits(reader),
@@ -340,8 +338,7 @@ static int native_exec(PyObject *module)
 	PyObject *type = PyType_FromModuleAndSpec(module, &session_spec, NULL);
 	PyObject *error = PyErr_NewException("exitsnoop._native.SessionError", NULL, NULL);
 	int failed = !type || !error || PyModule_AddObjectRef(module, "Session", type) ||
-		     PyModule_AddObjectRef(module, "SessionError", error) || add_layouts(module) ||
-		     register_programs();
+		     PyModule_AddObjectRef(module, "SessionError", error) || register_programs();
 
 	Py_XDECREF(type);
 	Py_XDECREF(error);

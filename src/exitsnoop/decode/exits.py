@@ -1,25 +1,15 @@
-"""Bytes from the kernel -> exits, many at a time.
+"""Exits: bytes -> columns, many at a time.
 
-The kernel's words are translated here, once: its tgid is our pid, its pid is our tid, its
-real_parent->tgid our ppid. _native/bpf/event.h defines the bytes.
+The kernel's words were translated by the BPF program: its tgid is our pid, its pid is our tid, its
+real_parent->tgid our ppid.
 """
 
-import struct
-
+from exitsnoop.decode.structs import whole
+from exitsnoop.layout import STRUCTS
 from exitsnoop.model.batch import Exits
 
-EVENT = struct.Struct("=QQIIIH??16s")
-EVENT_FIELDS = (
-    "boot_ns",
-    "start_boot_ns",
-    "pid",
-    "tid",
-    "ppid",
-    "status",
-    "last_thread",
-    "wanted",
-    "raw_comm",
-)
+EVENT = whole("exit_event")
+EVENT_FIELDS = tuple(STRUCTS["exit_event"])
 
 
 def decode(block: bytes, wall_offset_ns: int) -> Exits:
@@ -28,4 +18,4 @@ def decode(block: bytes, wall_offset_ns: int) -> Exits:
     Raises struct.error if the block's size is not that of whole records.
     """
     columns = zip(*EVENT.iter_unpack(block), strict=True)
-    return Exits(dict(zip(EVENT_FIELDS, columns)), wall_offset_ns)  # noqa: B905 - of none, no columns
+    return Exits(dict(zip(EVENT_FIELDS, columns)), wall_offset_ns)  # noqa: B905 - no exits, no columns

@@ -1,34 +1,45 @@
 """What processes run: their executable and arguments, from exec to exit.
 
-The kernel side tells of every exec and fork; what ran before is looked up in /proc once.
+The BPF programs report every exec and fork; what ran before is looked up in /proc once.
 """
 
 import contextlib
 import os
-import struct
 from bisect import insort
 from collections import deque
 from typing import NamedTuple
 
-from exitsnoop.decode.notes import Kind, Process, path, require
+from exitsnoop.decode.notes import Process, path, require
+from exitsnoop.decode.structs import only, whole
 from exitsnoop.host.processes import all_pids, exists, stat
+from exitsnoop.layout import (
+    EXEC_IMAGE,
+    FORKED,
+    GONE,
+    IMAGE_ARGS_UNREAD,
+    IMAGE_EXE_DELETED,
+    LEFT,
+    MAX_ARGS_BYTES,
+    MAX_REPORTED,
+)
 from exitsnoop.model.context import Image
 
-HEAD = struct.Struct("=QQQQQIIIIQ")
-FORKED = struct.Struct("=QQQQQII")
-GONE = struct.Struct("=QQQQ")
-MAX_ARGS_BYTES = 16384  # of event.h
-_ARGS_UNREAD, _EXE_DELETED = 1, 2
+_HEAD = only(
+    "exec_image",
+    *("start_boot_ns", "peak_pages", "all_args_bytes", "pid", "flags", "exe_bytes", "args_bytes"),
+    "exec_id",
+)
+_FORKED = only("forked", "start_boot_ns", "parent_start_boot_ns", "exec_id", "pid", "parent_pid")
+_GONE = whole("gone")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SWEEP_AT_LEAST = 4096
-RETIRED = 4096  # as many as the kernel side keeps in `reported`
 
 
 class Running(NamedTuple):
-    """A process and its image, None if that is not known.
+    """What a process runs: its image, None if that is unknown.
 
     earlier_peak_pages is the peak of the memory of images before it; exec_id counts its execs, as
-    the kernel does. Both are None if they are not known.
+    the kernel does. Both are None if they are unknown.
     """
 
     image: Image | None
@@ -47,25 +58,25 @@ class Images:
         self._sweep_at = _SWEEP_AT_LEAST
 
     def add(self, kind: int, record: bytes) -> None:
-        """Take note of an exec, a fork, or an end that nobody reports. Raises struct.error."""
-        if kind == Kind.EXEC_IMAGE:
+        """Take note of an exec, a fork, or an end that is not reported. Raises struct.error."""
+        if kind == EXEC_IMAGE:
             self._exec(record)
-        elif kind == Kind.FORKED:
-            _, _, started, parent_started, exec_id, pid, parent = FORKED.unpack(record)
+        elif kind == FORKED:
+            started, parent_started, exec_id, pid, parent = _FORKED.unpack(record)
             above = self.get(parent, parent_started)
             if above and above.exec_id not in (None, exec_id):
-                above = None  # of the parent's last exec we were not told
+                above = None  # the parent's last exec was not reported
             self._set(pid, started, Running(above.image if above else None, 0, exec_id))
-        elif kind == Kind.GONE:
-            _, _, started, pid = GONE.unpack(record)
+        elif kind == GONE:
+            _, _, started, pid = _GONE.unpack(record)
             self.forget(pid, started)
         else:
-            require(kind == Kind.LEFT and len(record) == GONE.size)
+            require(kind == LEFT and len(record) == _GONE.size)
 
     def start_of(self, pid: int, thread_boot_ns: int) -> int:
-        """Return when the process started that a thread is of, to a tick; -1 if it is not known.
+        """Return when the process of a thread started, to a tick; -1 if it is unknown.
 
-        thread_boot_ns: when the thread was created: who has the PID later started after that.
+        thread_boot_ns: when the thread was created: whatever has the PID later started after that.
         """
         for start_boot_ns in reversed(self._starts.get(pid, ())):
             if start_boot_ns <= thread_boot_ns:
@@ -92,27 +103,27 @@ class Images:
             del self._before[pid]
 
     def retire(self, pid: int, start_boot_ns: int) -> None:
-        """Drop a process as forget() does, but not before RETIRED more: threads may follow it."""
+        """Forget a process, but only after MAX_REPORTED more: its threads may be reported later."""
         self._retired.append((pid, start_boot_ns))
-        if len(self._retired) > RETIRED:
+        if len(self._retired) > MAX_REPORTED:
             self.forget(*self._retired.popleft())
 
     def scan(self) -> None:
-        """Look up what runs now. Whose files may not be read is not known."""
+        """Look up what runs now. Processes whose files may not be read stay unknown."""
         for pid in all_pids():
             with contextlib.suppress(OSError):  # it has ended
                 self._before[pid] = _look_up(pid)
 
     def _exec(self, record: bytes) -> None:
-        _, _, started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
-            HEAD.unpack_from(record)
+        started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
+            _HEAD.unpack_from(record)
         )
-        require(len(record) == HEAD.size + exe_bytes + args_bytes)
-        at = HEAD.size + exe_bytes
-        exe = path(record[HEAD.size : at])
-        if exe and flags & _EXE_DELETED:
+        require(len(record) == _HEAD.size + exe_bytes + args_bytes)
+        at = _HEAD.size + exe_bytes
+        exe = path(record[_HEAD.size : at])
+        if exe and flags & IMAGE_EXE_DELETED:
             exe += " (deleted)"
-        raw_args = None if flags & _ARGS_UNREAD else record[at : at + args_bytes]
+        raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at : at + args_bytes]
         self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
 
     def _set(self, pid: int, start_boot_ns: int, running: Running) -> None:
@@ -123,9 +134,9 @@ class Images:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Drop those of whose end nobody told, as the buffer was full."""
+        """Forget processes that ended unreported, because the buffer was full."""
         ended = [process for process in self._running if not exists(process[0])]
-        # They may still be on their way to us: of the youngest ones the exits are not read yet.
+        # The exits of the youngest ones may not have been read yet.
         for pid, start_boot_ns in ended[: len(ended) // 2]:
             self.forget(pid, start_boot_ns)
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._running))
@@ -135,7 +146,7 @@ def _look_up(pid: int) -> tuple[int, Running]:
     """Return a process's start in clock ticks, and its image. Raises OSError."""
     ticks = int(stat(pid)[19])
     image = _image_of(str(pid))
-    if image is None:  # of a kernel thread; or the leader has ended, and other threads have not
+    if image is None:  # a kernel thread; or the leader has ended, and other threads have not
         for tid in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError):
                 image = image or _image_of(f"{pid}/task/{tid}")
@@ -143,11 +154,11 @@ def _look_up(pid: int) -> tuple[int, Running]:
 
 
 def _image_of(process: str) -> Image | None:
-    """Return the image as /proc tells it of a process, or of a thread. Raises OSError."""
+    """Return the image that /proc has of a process, or of a thread. Raises OSError."""
     with open(f"/proc/{process}/cmdline", "rb") as file:
         raw_args = file.read(MAX_ARGS_BYTES + 1)
     exe = None
-    with contextlib.suppress(OSError):  # not ours to see, or of a kernel thread
+    with contextlib.suppress(OSError):  # not ours to see, or a kernel thread
         exe = os.fsencode(os.readlink(f"/proc/{process}/exe")).decode("utf-8", "replace")
     if not raw_args and exe is None:
         return None

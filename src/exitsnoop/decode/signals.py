@@ -1,49 +1,36 @@
-"""What the kernel side knows of the signal that ended a process: bytes -> Evidence.
-
-_native/bpf/event.h defines the bytes.
-"""
+"""What is known of the signal that ended a process: bytes -> Evidence."""
 
 import os
-import struct
 from typing import NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
+from exitsnoop.decode.structs import only
+from exitsnoop.layout import ARGS_BYTES, EVIDENCE_SEEN
 from exitsnoop.model.cause import Sender
 from exitsnoop.model.context import split_args
 
-SIGNAL = struct.Struct("=QQQQQQIIiiIIIIII16s16s128s")
-OOM = struct.Struct("=QQQIIQQQQ2048s")
+_SIGNAL = only(
+    "signal_evidence",
+    *("start_boot_ns", "address", "stack_start", "limit", "pid", "flags", "si_code", "syscall"),
+    *("syscall_arch", "sender_pid", "sender_ppid", "sender_uid", "sender_args_bytes"),
+    *("sender_comm", "tty", "sender_args"),
+)
+_OOM = only(
+    "oom_evidence",
+    *("start_boot_ns", "pid", "cgroup_bytes"),
+    *("anon_pages", "file_pages", "shmem_pages", "limit_pages", "cgroup"),
+)
 _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
-
-
-class Flags:
-    """Bits of Evidence.flags: enum signal_evidence_flags of event.h, which says what each means."""
-
-    SEEN = 1 << 0
-    OOM = 1 << 1
-    SECCOMP = 1 << 2
-    TAKES_EFFECT = 1 << 3
-    SEVERAL = 1 << 4
-    NO_INFO = 1 << 5
-    KERNEL = 1 << 6
-    SELF = 1 << 7
-    SENDER_EXITING = 1 << 8
-    SENDER_IS_INIT = 1 << 9
-    SENDER_TRACES = 1 << 10
-    PDEATHSIG = 1 << 11
-    OF_SENDER = 1 << 12
-
-
 NOBODY = Sender(0, 0, "", 0)  # of a signal that was not seen
 
 
 class Memory(NamedTuple):
-    """The memory of a process as the OOM killer chose it, in bytes, and the limit that was hit.
+    """The memory of a process when the OOM killer chose it, in bytes, and the limit that was hit.
 
-    cgroup is the path of the memory cgroup whose limit it was; both are None if it was the whole
-    system that had no memory left. From 6.2 on the kernel's counters, and so these, may be behind
-    by some pages for each CPU.
+    cgroup is the path of the memory cgroup that had the limit; both are None if the whole system
+    was out of memory. From 6.2 on the kernel's counters, and so these, may be behind by some pages
+    for each CPU.
     """
 
     anon: int
@@ -54,7 +41,10 @@ class Memory(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Of the signal that ended a process; nothing is judged yet."""
+    """What is known of the signal that ended a process; nothing is judged yet.
+
+    flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN.
+    """
 
     flags: int
     sender: Sender
@@ -71,8 +61,6 @@ class Evidence(NamedTuple):
 def signal(record: bytes) -> tuple[Process, Evidence]:
     """Return what is known of a signal that ended a process. Raises struct.error."""
     (
-        _,
-        _,
         start_boot_ns,
         address,
         stack_start,
@@ -82,7 +70,6 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         si_code,
         syscall,
         syscall_arch,
-        _thread,
         sender_pid,
         sender_ppid,
         sender_uid,
@@ -90,8 +77,8 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         comm,
         tty,
         args,
-    ) = SIGNAL.unpack(record)
-    if not flags & Flags.SEEN:  # then the rest is what was there before in the kernel's buffer
+    ) = _SIGNAL.unpack(record)
+    if not flags & EVIDENCE_SEEN:  # the rest is what the kernel's buffer had before
         return (pid, start_boot_ns), Evidence(flags, NOBODY)
     sender = Sender(
         sender_pid,
@@ -99,7 +86,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         text(comm),
         sender_uid,
         split_args(args[:args_bytes]) if args_bytes else None,
-        args_bytes > len(args),
+        args_bytes > ARGS_BYTES,
     )
     evidence = Evidence(
         flags,
@@ -117,7 +104,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
 
 def memory(record: bytes) -> tuple[Process, Memory]:
     """Return the memory of a process that the OOM killer chose. Raises struct.error."""
-    _, _, start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = OOM.unpack(record)
+    start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = _OOM.unpack(record)
     require(cgroup_bytes <= len(names))
     cgroup = path(names[:cgroup_bytes])
     found = Memory(

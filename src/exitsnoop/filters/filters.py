@@ -3,6 +3,7 @@
 import os
 
 from exitsnoop.host import processes
+from exitsnoop.layout import CGROUP_FILTER_BYTES, MAX_CGROUP_FILTERS
 from exitsnoop.model.fields import groups
 
 TYPE_CHECKING = False
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 
 PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
-MAX_CGROUPS = 8  # MAX_CGROUP_FILTERS of event.h
-MAX_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES
 # The filters, and what each is if it is not given.
 EVERYTHING: "dict[str, Any]" = {
     "pids": (),
@@ -135,8 +134,8 @@ class Filters:
         self.name_globs()
         self.container_globs()
         self.groups()
-        if len(self.cgroups) > MAX_CGROUPS:
-            raise ValueError(f"at most {MAX_CGROUPS} cgroups can be looked for at once")
+        if len(self.cgroups) > MAX_CGROUP_FILTERS:
+            raise ValueError(f"at most {MAX_CGROUP_FILTERS} cgroups can be looked for at once")
         if (self.pids or self.tree or self.ppids) and not processes.in_first_namespace("pid"):
             raise ValueError(
                 "this process is in a PID namespace of its own, where PIDs are not those of the "
@@ -232,7 +231,7 @@ def _paths(cgroups: "Iterable[str]") -> "Iterator[str]":
         from exitsnoop.host.cgroups import resolve  # most runs do without
 
         path = resolve(name)
-        if len(os.fsencode(path)) + 2 > MAX_CGROUP_BYTES:
+        if len(os.fsencode(path)) + 2 > CGROUP_FILTER_BYTES:
             raise ValueError(f"{path}: the path of a cgroup to look for is too long")
         yield path
 

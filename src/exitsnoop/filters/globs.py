@@ -11,11 +11,13 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-NAME_BYTES = 15  # TASK_COMM_LEN, less the NUL
+from exitsnoop.layout import COMM_BYTES, STRUCTS
+from exitsnoop.layout import GLOB_WORDS as _WORDS
 
-_WORDS = 4  # GLOB_WORDS of event.h
+NAME_BYTES = COMM_BYTES - 1  # less the NUL
+
 _WORD_BITS = 64
-_SET = struct.Struct(f"={256 * _WORDS + 3 * _WORDS}Q")  # accepts of each byte, stars, starts, ends
+_SET = struct.Struct("=" + "".join(STRUCTS["glob_set"].values()))
 _PART_BYTES = 24
 _NEVER_ESCAPED = string.ascii_letters + string.digits + "_."
 _ANY = bytes(range(1, 256))

@@ -1,4 +1,4 @@
-"""Filters -> what the kernel side is told: tunables, programs, maps."""
+"""Filters -> what the BPF programs need: tunables, programs, maps."""
 
 import os
 import sys
@@ -6,12 +6,11 @@ import sys
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
 from exitsnoop.kernel.rings import rings
+from exitsnoop.layout import CGROUP_FILTER_BYTES, MAX_ANCESTORS, PROGRAMS_PER_EVENT
 
 _UNKNOWN_START = bytes(8)
-_CGROUP_BYTES = 512  # CGROUP_FILTER_BYTES of event.h
 _ON, _MEMBER = b"\1", b"\1"
 _SECOND_NS = 1_000_000_000
-MAX_ANCESTORS = 32  # of event.h
 
 _PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
 
@@ -84,8 +83,9 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
 
 
 def _offered(program: str, *, preemptible: bool) -> list[str]:
-    """Return those that are offered an event in turn: exit.bpf.c tells why."""
-    return [program, *(f"{program}_if_missed_{n}" for n in (1, 2, 3) if preemptible)]
+    """Return the programs that are offered an event in turn: once.bpf.h says why."""
+    standing_by = range(1, PROGRAMS_PER_EVENT if preemptible else 1)
+    return [program, *(f"{program}_if_missed_{n}" for n in standing_by)]
 
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:
@@ -152,10 +152,10 @@ def _sense(filters: Filters, name: str) -> str:
 
 
 def _cgroup(path: str) -> bytes:
-    """Return a path as the kernel side reads one: the names, the nearest first."""
+    """Return a path as the BPF programs have it: its names, the nearest first."""
     names = [os.fsencode(name) for name in path.split("/") if name]
     text = b"".join(name + b"\0" for name in reversed(names)) + b"\0"
-    return _u32(len(text)) + text.ljust(_CGROUP_BYTES, b"\0")
+    return _u32(len(text)) + text.ljust(CGROUP_FILTER_BYTES, b"\0")
 
 
 def _u32(value: int) -> bytes:

@@ -1,15 +1,17 @@
-"""Which CPUs share a ring buffer, and where its memory is: from the machine's NUMA nodes."""
+"""Which CPUs share a ring buffer, and which NUMA node has its memory."""
+
+from exitsnoop.layout import MAX_CPUS, MAX_RINGS
 
 CPUS_PER_RING = 32  # docs/performance.md says why
-MAX_CPUS, MAX_RINGS = 8192, 64  # of event.h
 _SYSTEM = "/sys/devices/system"
 
 
 def rings() -> tuple[tuple[int, ...], bytes]:
-    """Return (nodes, of_cpu): a ring for every CPUS_PER_RING CPUs, at most.
+    """Return (nodes, of_cpu): a ring for every CPUS_PER_RING CPUs, but MAX_RINGS at most.
 
-    nodes: the NUMA node that each ring's memory is on; -1 for any. CPUs of a node share no other's.
-    of_cpu: the ring of each CPU, a byte each; empty where there is but one.
+    nodes: for each ring the NUMA node that has its memory; -1 for any. CPUs of different nodes
+    never share a ring.
+    of_cpu: the ring of each CPU, a byte each; empty if there is only one ring.
     """
     cpus = _cpus("cpu/possible")
     if len(cpus) <= CPUS_PER_RING:
@@ -19,7 +21,7 @@ def rings() -> tuple[tuple[int, ...], bytes]:
     while sum(-(-len(of) // share) for of in of_nodes.values()) > MAX_RINGS:
         share *= 2
     nodes: list[int] = []
-    of_cpu = bytearray(MAX_CPUS)  # of a CPU that is offline now: the first
+    of_cpu = bytearray(MAX_CPUS)  # a CPU that is offline now uses the first ring
     for node, of_node in of_nodes.items():
         for at in range(0, len(of_node), share):
             for cpu in of_node[at : at + share]:
@@ -29,7 +31,7 @@ def rings() -> tuple[tuple[int, ...], bytes]:
 
 
 def _cpus(name: str) -> list[int]:
-    """Return the numbers of a list such as "0-3,8", an empty one if there is no such list."""
+    """Return the numbers in a list such as "0-3,8"; none if the file is missing."""
     try:
         with open(f"{_SYSTEM}/{name}", "rb") as file:
             text = file.read()

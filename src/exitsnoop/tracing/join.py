@@ -7,8 +7,9 @@ from exitsnoop.causes import judge
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import Kind, Process, kind
+from exitsnoop.decode.notes import Process, kind
 from exitsnoop.decode.signals import Evidence, Memory
+from exitsnoop.layout import EXIT_CONTEXT, OOM_EVIDENCE, SIGNAL_EVIDENCE
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import NOTHING, Context
@@ -50,13 +51,13 @@ class Clues:
             _keep_most(kept)  # of what those before have left
         for record in notes:
             of_kind = kind(record)
-            if of_kind == Kind.EXIT_CONTEXT:
+            if of_kind == EXIT_CONTEXT:
                 self._collected[context.whose(record)] = record
-            elif of_kind == Kind.SIGNAL_EVIDENCE:
+            elif of_kind == SIGNAL_EVIDENCE:
                 process, found = evidence.signal(record)
                 memory = self._memory.pop(process, None)
                 self._evidence[process] = found._replace(memory=memory)
-            elif of_kind == Kind.OOM_EVIDENCE:
+            elif of_kind == OOM_EVIDENCE:
                 process, memory = evidence.memory(record)
                 self._memory[process] = memory
             else:

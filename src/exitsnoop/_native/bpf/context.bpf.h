@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The context of an exit: who it was, where, and what it used. Part of exit.bpf.c.
+ * The context of an exit: who it was, where, and what it used.
  */
 #ifndef EXITSNOOP_CONTEXT_BPF_H
 #define EXITSNOOP_CONTEXT_BPF_H
 
-#include "path.bpf.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "images.bpf.h"
+#include "paths.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
 
@@ -14,24 +23,21 @@ const volatile bool with_identity = false;
 const volatile bool with_cgroup = false;
 const volatile bool with_resources = false;
 const volatile __u32 with_ancestors = 0; /* how many at most */
-/* The next three need on_exec and on_fork. */
-const volatile bool with_args = false;
-const volatile bool with_exe = false;
-const volatile bool with_images = false; /* one of them, or the peaks of memory before each exec */
 
-#define MAX_THREADS 128 /* that are not released yet; before v5.17, which brought bpf_loop() */
+/* How many threads that are not released yet are added up before v5.17, which brought bpf_loop(). */
+#define MAX_THREADS 128
 
-/* Too big for the stack. One for each of the programs that are offered an exit: a task that is in one
- * of them may be preempted by a task that gets into the next.
+/* Too big for the stack. There is one for each of the programs that are offered an exit: a task that is
+ * in one of them may be preempted by a task that gets into the next.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, EXIT_PROGRAMS);
+	__uint(max_entries, PROGRAMS_PER_EVENT);
 	__type(key, __u32);
 	__type(value, struct exit_context);
 } contexts SEC(".maps");
 
-/* One that the verifier knows to be a task: plain loads, which cost a fraction of the helper's. */
+/* For a thread that the verifier knows to be a task: plain loads cost a fraction of the helper's. */
 static void add_current(struct exit_context *context, struct task_struct *thread)
 {
 	context->user_ns += thread->utime;
@@ -62,15 +68,15 @@ static void add_thread(struct exit_context *context, struct task_struct *thread)
 	}
 }
 
-/* What the threads used that have been released. */
+/* Starts with what the threads used that have been released. */
 static void start_with_released(struct exit_context *context, struct signal_struct *group)
 {
 	context->user_ns = group->utime;
 	context->system_ns = group->stime;
 	context->run_ns = group->sum_sched_runtime;
 	if (bpf_core_field_exists(group->prev_cputime)) {
-		context->told_user_ns = group->prev_cputime.utime;
-		context->told_system_ns = group->prev_cputime.stime;
+		context->reported_user_ns = group->prev_cputime.utime;
+		context->reported_system_ns = group->prev_cputime.stime;
 	}
 	context->minor_faults = group->min_flt;
 	context->major_faults = group->maj_flt;
@@ -120,7 +126,7 @@ static void add_unreleased(struct exit_context *context, struct signal_struct *g
 }
 
 /* __exit_signal() moves what a thread used from its task to the group under stats_lock: if one did so
- * meanwhile, it was counted twice or not at all.
+ * meanwhile, its use was counted twice or not at all.
  */
 static void read_times(struct exit_context *context, struct task_struct *task)
 {
@@ -143,8 +149,8 @@ static void read_times(struct exit_context *context, struct task_struct *task)
 	context->flags |= CONTEXT_PARTIAL;
 }
 
-/* An exec adds the peak of the image before to that of the process, for a child of vfork its parent's.
- * Where the event comes before the mm is gone, the image's own can be told.
+/* At an exec the process keeps the peak of the image before; for a child of vfork that is its parent's.
+ * Where the event comes before the mm is gone, the image's own peak can be read.
  */
 static void read_peak(struct exit_context *context, struct task_struct *task)
 {
@@ -172,7 +178,7 @@ static void read_identity(struct exit_context *context, struct task_struct *lead
 	read_comm(context->parent_comm, leader->real_parent->group_leader);
 }
 
-/* For the verifier: what was checked by C may be a copy of what is used then. */
+/* For the verifier: the compiler may check a copy of what is used afterwards. */
 #define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
 
 /* Both append to `parts` at `at`, and return where it ends then. */
@@ -209,15 +215,31 @@ static __u64 append_ancestors(struct exit_context *context, struct task_struct *
 		*(__u32 *)to = next->tgid;
 		read_comm(to + sizeof(__u32), next);
 		at += sizeof(struct ancestor);
-		context->ancestors = i + 1;
+		context->ancestors_bytes = (i + 1) * sizeof(struct ancestor);
 		next = next->real_parent->group_leader;
 	}
-	context->more_ancestors = next->tgid > 0;
+	context->ancestors_truncated = next->tgid > 0;
 	return at;
 }
 
-static void send_context(struct exit_context *context, struct task_struct *task,
-			 struct task_struct *leader, struct task_struct *subject)
+/* Where context is wanted, or needed by a filter: returns one that has the path of the cgroup. */
+static inline struct exit_context *begin_context(struct task_struct *task, __u32 program)
+{
+	struct exit_context *context;
+
+	if (!(with_identity || with_cgroup || with_resources || with_ancestors || with_images))
+		return NULL;
+	context = bpf_map_lookup_elem(&contexts, &program);
+	if (!context)
+		return NULL;
+	context->cgroup_bytes = context->hostname_bytes = context->ancestors_bytes = 0;
+	if (with_cgroup)
+		context->cgroup_bytes = read_cgroup_path(context->parts, cgroup_node(task));
+	return context;
+}
+
+static inline void send_context(struct exit_context *context, struct task_struct *task,
+				struct task_struct *leader, struct task_struct *subject)
 {
 	__u64 at = context->cgroup_bytes;
 
@@ -229,7 +251,7 @@ static void send_context(struct exit_context *context, struct task_struct *task,
 	if (with_resources) {
 		if (per_thread) {
 			context->user_ns = context->system_ns = context->run_ns = 0;
-			context->told_user_ns = context->told_system_ns = 0;
+			context->reported_user_ns = context->reported_system_ns = 0;
 			context->minor_faults = context->major_faults = 0;
 			context->voluntary_switches = context->involuntary_switches = 0;
 			context->read_bytes = context->write_bytes = 0;
@@ -247,7 +269,7 @@ static void send_context(struct exit_context *context, struct task_struct *task,
 		at = append_ancestors(context, leader, at);
 	if (at > sizeof(context->parts))
 		return;
-	send_note(context, EXIT_CONTEXT_HEAD + at);
+	send_note(context, offsetof(struct exit_context, parts) + at);
 }
 
 #endif

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What the kernel side sends: the one definition of the record. records.py decodes it;
- * tests/unit/test_layout.py holds the two together. Include after a header that defines __u64
- * and its kin (linux/types.h).
+ * What the BPF programs, the extension and Python agree on: records, limits, flags. This is the only
+ * definition. The build makes exitsnoop/layout.py of it (write-layout) and has the C compiler check
+ * every number in there (layout.c).
+ *
+ * For write-layout, a constant is one #define or one enumerator with a value, and a struct has one field
+ * a line. A last field `parts` is sent only as far as it is used; it is not in layout.py.
  */
 #ifndef EXITSNOOP_EVENT_H
 #define EXITSNOOP_EVENT_H
 
-#include <stddef.h>
+#include <stdbool.h>
+
+#include <linux/types.h>
 
 #define COMM_BYTES 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
-#define MAX_CPUS 8192 /* CONFIG_NR_CPUS is not more anywhere; both are powers of two */
+#define MAX_CPUS 8192 /* the largest CONFIG_NR_CPUS anywhere; a power of two, as the next */
 #define MAX_RINGS 64
+#define MAX_REPORTED 4096 /* events that the programs remember as seen */
+
+/* How many programs are offered an event where one of them may be preempted: see once.bpf.h. */
+#define PROGRAMS_PER_EVENT 4
 
 struct exit_event {
 	__u64 boot_ns;	     /* when it exited (CLOCK_BOOTTIME) */
@@ -20,17 +29,20 @@ struct exit_event {
 	__u32 tid;	     /* kernel: pid; equals pid in a process's record */
 	__u32 ppid;	     /* kernel: real_parent->tgid */
 	__u16 status;	     /* as waitpid stores it */
-	__u8 last_thread;    /* the process ended with it; always 1 unless per_thread */
-	__u8 wanted;	     /* the filters let it pass; always 1 unless send_unwanted */
-	char comm[COMM_BYTES];
+	bool last_thread;    /* the process ended with it; always true unless per_thread */
+	bool wanted;	     /* it passed the filters; always true unless send_unwanted */
+	char raw_comm[COMM_BYTES];
 };
 
-_Static_assert(sizeof(struct exit_event) == 48, "records.py decodes 48 bytes");
-
-/* All other records are notes. They begin with boot_ns, as exits do, but with its highest bit set, and
- * go on with their kind. What belongs to an exit is sent before it.
+/* All other records are notes. A note begins with boot_ns, as an exit does, but with this bit set; its
+ * kind follows. What belongs to an exit is sent before it.
  */
 #define NOTE (1ULL << 63)
+
+struct note_head {
+	__u64 boot_ns;
+	__u64 kind; /* enum note_kind */
+};
 
 enum note_kind {
 	SIGNAL_EVIDENCE = 1,
@@ -38,16 +50,16 @@ enum note_kind {
 	EXIT_CONTEXT = 3,
 	EXEC_IMAGE = 4,
 	FORKED = 5,
-	GONE = 6,
-	LEFT = 7,
+	GONE = 6, /* a process ended, but its exit is not sent, because nobody asked for it */
+	LEFT = 7, /* a process is no longer in `tree`; the record of its exit, if any, comes before */
 };
 
-/* With `why`: what is known of the signal that ended a process. */
+/* SIGNAL_EVIDENCE, with `why`: what is known of the signal that ended a process. */
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 
 enum signal_evidence_flags {
-	EVIDENCE_SEEN = 1 << 0,	   /* the signal was seen as it was sent; else only the next two */
+	EVIDENCE_SEEN = 1 << 0,	   /* it was seen when it was sent; else only the next two hold */
 	EVIDENCE_OOM = 1 << 1,	   /* the OOM killer had chosen the process */
 	EVIDENCE_SECCOMP = 1 << 2, /* the last thread had a seccomp filter */
 	EVIDENCE_TAKES_EFFECT = 1 << 3, /* it was not blocked: no later one ends the process */
@@ -56,25 +68,25 @@ enum signal_evidence_flags {
 	EVIDENCE_KERNEL = 1 << 6,  /* SEND_SIG_PRIV: sent by the kernel */
 	EVIDENCE_SELF = 1 << 7,	   /* the sender is the process itself */
 	EVIDENCE_SENDER_EXITING = 1 << 8, /* the sender was about to end */
-	EVIDENCE_SENDER_IS_INIT = 1 << 9, /* of a PID namespace that the process is in */
+	EVIDENCE_SENDER_IS_INIT = 1 << 9, /* the sender is init of a PID namespace of the process */
 	EVIDENCE_SENDER_TRACES = 1 << 10, /* by ptrace */
 	EVIDENCE_PDEATHSIG = 1 << 11,	  /* the process had asked for it (PR_SET_PDEATHSIG) */
-	EVIDENCE_OF_SENDER = 1 << 12, /* its siginfo is on the sender's stack, not a timer's own */
+	EVIDENCE_OF_SENDER = 1 << 12, /* the siginfo is on the sender's stack: no timer made it */
 };
 
 struct signal_evidence {
 	__u64 boot_ns;
 	__u64 kind;
-	__u64 start_boot_ns; /* with pid: the process it was sent to */
+	__u64 start_boot_ns; /* with pid: the process that the signal was sent to */
 	__u64 address;	     /* si_addr */
-	__u64 stack_start;   /* of the first thread, its highest address */
-	__u64 limit; /* RLIMIT_CPU in seconds, RLIMIT_FSIZE or RLIMIT_STACK in bytes, by signal */
+	__u64 stack_start;   /* the highest address of the first thread's stack */
+	__u64 limit; /* by signal: RLIMIT_CPU in seconds, RLIMIT_FSIZE or RLIMIT_STACK in bytes */
 	__u32 pid;
 	__u32 flags;
 	__s32 si_code;
 	__s32 syscall;
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
-	__u32 thread;	    /* the TID it was sent to; 0: to the process */
+	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
 	__u32 sender_pid;
 	__u32 sender_ppid;
 	__u32 sender_uid;
@@ -84,30 +96,27 @@ struct signal_evidence {
 	char sender_args[ARGS_BYTES]; /* each ended by a NUL */
 };
 
-_Static_assert(sizeof(struct signal_evidence) == 248, "evidence.py decodes 248 bytes");
-
-/* A path is sent as the names on it, the nearest first, each ended by a NUL; at last an empty one, if
- * the whole path is there.
+/* A path is sent as its names, the nearest first, each ended by a NUL; an empty name comes last if the
+ * path is complete.
  */
 #define NAME_BYTES 256 /* NAME_MAX and a NUL */
 #define CGROUP_PATH_BYTES 2048
 
+/* OOM_EVIDENCE, with `why`: the memory of a process that the kernel kills. */
 struct oom_evidence {
 	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns;
 	__u32 pid;
-	__u32 cgroup_bytes; /* 0: no cgroup's limit was hit, the whole system was out of memory */
+	__u32 cgroup_bytes; /* 0: no cgroup hit its limit, the whole system was out of memory */
 	__u64 anon_pages;
 	__u64 file_pages;
 	__u64 shmem_pages;
 	__u64 limit_pages;
-	char cgroup[CGROUP_PATH_BYTES]; /* whose limit it was */
+	char cgroup[CGROUP_PATH_BYTES]; /* the cgroup that hit its limit */
 };
 
-_Static_assert(sizeof(struct oom_evidence) == 2112, "evidence.py decodes 2112 bytes");
-
-/* Who it was, where, and what it used. Only what was asked for is there, the rest is 0. */
+/* EXIT_CONTEXT: who it was, where, and what it used. What was not asked for is 0. */
 #define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
 #define MAX_ANCESTORS 32
 
@@ -121,18 +130,19 @@ struct ancestor {
 	char comm[COMM_BYTES];
 };
 
-/* All of a process; per thread, of the thread. CPU times as sampled and as measured: what wait4 tells
- * is the second, divided as the first.
+/* The sum of a process's threads; with per_thread, the one thread. CPU times come as they were sampled
+ * (user_ns, system_ns) and as they were measured (run_ns): wait4 reports the measured time, divided in
+ * the proportion of the samples.
  */
 struct exit_context {
 	__u64 boot_ns;
 	__u64 kind;
-	__u64 start_boot_ns; /* with tid: whose it is */
+	__u64 start_boot_ns; /* with tid: the exit that it belongs to */
 	__u64 user_ns;
 	__u64 system_ns;
 	__u64 run_ns;
-	__u64 told_user_ns; /* what was last told of it, which never falls */
-	__u64 told_system_ns;
+	__u64 reported_user_ns; /* what the kernel reported last, which never falls */
+	__u64 reported_system_ns;
 	__u64 peak_pages;
 	__u64 read_bytes;
 	__u64 write_bytes;
@@ -140,23 +150,20 @@ struct exit_context {
 	__u64 major_faults;
 	__u64 voluntary_switches;
 	__u64 involuntary_switches;
-	__u64 exec_id; /* of the image it ran */
+	__u64 exec_id; /* of the image that it ran */
 	__u32 tid;
 	__u32 flags;
 	__u32 uid;
 	__u32 nspid;
-	__u16 cgroup_bytes; /* lengths of the parts of `parts`, in this order */
+	__u16 cgroup_bytes; /* lengths of what is in `parts`, in this order */
 	__u16 hostname_bytes;
-	__u16 ancestors; /* how many */
-	__u16 more_ancestors;
+	__u16 ancestors_bytes;
+	bool ancestors_truncated;
 	char parent_comm[COMM_BYTES];
 	char parts[CGROUP_PATH_BYTES + HOSTNAME_BYTES + MAX_ANCESTORS * sizeof(struct ancestor)];
 };
 
-#define EXIT_CONTEXT_HEAD offsetof(struct exit_context, parts)
-_Static_assert(EXIT_CONTEXT_HEAD == 168, "context.py decodes a head of 168 bytes");
-
-/* What a process runs since an exec: the path of the executable and the arguments. */
+/* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */
 #define EXE_PATH_BYTES 4096
 #define MAX_ARGS_BYTES 16384
 
@@ -168,21 +175,18 @@ enum exec_image_flags {
 struct exec_image {
 	__u64 boot_ns;
 	__u64 kind;
-	__u64 start_boot_ns;  /* with pid: whose it is */
+	__u64 start_boot_ns;  /* with pid: the process */
 	__u64 peak_pages;     /* of all images before */
 	__u64 all_args_bytes; /* may be more than are sent */
 	__u32 pid;
 	__u32 flags;
-	__u32 exe_bytes; /* lengths of the parts of `parts`, in this order */
+	__u32 exe_bytes; /* lengths of what is in `parts`, in this order */
 	__u32 args_bytes;
-	__u64 exec_id; /* counts the execs, of the parents' before the fork, too */
+	__u64 exec_id; /* counts the execs, including the parent's before the fork */
 	char parts[EXE_PATH_BYTES + MAX_ARGS_BYTES];
 };
 
-#define EXEC_IMAGE_HEAD offsetof(struct exec_image, parts)
-_Static_assert(EXEC_IMAGE_HEAD == 64, "images.py decodes a head of 64 bytes");
-
-/* A process that starts with the image of another. */
+/* FORKED: a process that starts with the image of another. */
 struct forked {
 	__u64 boot_ns;
 	__u64 kind;
@@ -193,9 +197,7 @@ struct forked {
 	__u32 parent_pid;
 };
 
-/* GONE: a process that ended without a record of its exit, as nobody asked for it. LEFT: one that is
- * no more in `tree`; its record, if it has one, comes before.
- */
+/* GONE and LEFT. */
 struct gone {
 	__u64 boot_ns;
 	__u64 kind;
@@ -210,10 +212,10 @@ struct glob_set {
 	__u64 accepts[256][GLOB_WORDS]; /* the elements that take this byte */
 	__u64 stars[GLOB_WORDS];	/* the elements that take any bytes */
 	__u64 starts[GLOB_WORDS];	/* the first element of each pattern */
-	__u64 ends[GLOB_WORDS];		/* the bit after the last element of each */
+	__u64 ends[GLOB_WORDS];		/* the bit after the last element of each pattern */
 };
 
-/* A cgroup's path to look for, in the order that paths are sent in. */
+/* The path of a cgroup to look for, in the order in which paths are sent. */
 #define MAX_CGROUP_FILTERS 8
 #define CGROUP_FILTER_BYTES 512
 

@@ -7,6 +7,10 @@
 #ifndef EXITSNOOP_KERNEL_TYPES_BPF_H
 #define EXITSNOOP_KERNEL_TYPES_BPF_H
 
+#include <linux/types.h>
+
+#include "event.h"
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -165,8 +169,8 @@ struct signal_struct {
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
 	struct mm_struct *oom_mm;     /* set when the OOM killer chooses the process, and kept */
-	struct list_head thread_head; /* of the threads that are not released yet; */
-	seqlock_t stats_lock;	      /* what the others used is in the rest */
+	struct list_head thread_head; /* of the threads that are not released yet */
+	seqlock_t stats_lock;	      /* guards what follows: what the released threads used */
 	__u64 utime;
 	__u64 stime;
 	struct prev_cputime prev_cputime;
@@ -176,7 +180,7 @@ struct signal_struct {
 	unsigned long nvcsw;
 	unsigned long nivcsw;
 	struct task_io_accounting ioac;
-	unsigned long maxrss; /* pages: the most of all images, in time of the last thread's exit */
+	unsigned long maxrss; /* pages: the peak of all images; final by the last thread's exit */
 };
 
 struct sigqueue {

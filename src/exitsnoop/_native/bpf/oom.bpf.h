@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The memory of a process that the kernel kills, and the limit that was hit. Part of exit.bpf.c.
+ * The memory of a process that the kernel kills, and the limit that was hit.
  */
 #ifndef EXITSNOOP_OOM_BPF_H
 #define EXITSNOOP_OOM_BPF_H
 
-#include "path.bpf.h"
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "paths.bpf.h"
 #include "task.bpf.h"
 
 /* PID -> memory of a process that the kernel itself kills. */
@@ -16,7 +23,7 @@ struct {
 	__uint(max_entries, 256);
 } oom_kills SEC(".maps");
 
-/* Too big for the stack. Used with interrupts off, so by one at a time on each CPU. */
+/* Too big for the stack. It is used with interrupts off, so by one task at a time on each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
@@ -37,10 +44,10 @@ static bool is_above(struct cgroup_subsys_state *above, struct cgroup_subsys_sta
 	return false;
 }
 
-/* Which limit was hit: of the cgroups that the victim's memory is charged to, the one that is fullest,
- * and the nearest of those. page_counter_try_charge() asks those of the trigger in turn and stops at
- * the first that has no page left, so the trigger is below it, too; unless a limit was lowered, from
- * outside, to less than is in use. None: the whole system was out of memory.
+/* Finds the limit that was hit: that of the fullest of the cgroups that the victim's memory is charged
+ * to, and of those of the nearest. page_counter_try_charge() asks the trigger's cgroups in turn and stops
+ * at the first that has no page left, so the trigger is below it, too; unless a limit was lowered, from
+ * outside, to less than is in use. If no cgroup is that full, the whole system was out of memory.
  */
 static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
 			   struct task_struct *trigger)
@@ -67,7 +74,7 @@ static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
 						     BPF_CORE_READ(fullest, cgroup, kn));
 }
 
-/* Now, not at the exit: by then the OOM reaper may have taken the memory. */
+/* Call it when the signal is sent: by the exit the OOM reaper may have taken the memory. */
 static void record_memory(struct task_struct *task, struct task_struct *trigger)
 {
 	__u32 zero = 0, pid = task->tgid;

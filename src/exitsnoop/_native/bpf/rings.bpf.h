@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Where records go: ring buffers, each shared by some of the CPUs. Part of exit.bpf.c.
+ * Where records go: ring buffers, each shared by some of the CPUs.
  *
  * A reservation takes the ring's spin lock, for which all CPUs that share the ring queue;
- * docs/performance.md has what that costs, and topology.py the shares. reader.c puts the records of all
- * rings in order of time.
+ * docs/performance.md has what that costs, and kernel/rings.py decides who shares one. reader.c puts the
+ * records of all rings in order of time.
  */
 #ifndef EXITSNOOP_RINGS_BPF_H
 #define EXITSNOOP_RINGS_BPF_H
@@ -20,7 +20,8 @@ const volatile bool several_rings = false;
 const volatile __u8 ring_of_cpu[MAX_CPUS] = { 0 };
 
 /* object.c makes the rings, and says how many and how large: `ring`, or, if there are several, those in
- * `rings`. Not always the second, as putting a map into another waits for an RCU grace period.
+ * `rings`. `rings` is not used for a single one, as putting a map into another waits for an RCU grace
+ * period.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -52,7 +53,7 @@ static inline void *reserve(const __u64 bytes)
 	return own ? bpf_ringbuf_reserve(own, bytes, 0) : NULL;
 }
 
-/* Begins a note. For the order of notes reader.c relies on when that is: see there. */
+/* The first field of a note, taken as it is begun: reader.c's ordering relies on that. */
 static inline __u64 note_time(void)
 {
 	return NOTE | bpf_ktime_get_boot_ns();

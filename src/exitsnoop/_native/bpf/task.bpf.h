@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What both programs ask of a task.
+ * What several programs read of a task.
  */
 #ifndef EXITSNOOP_TASK_BPF_H
 #define EXITSNOOP_TASK_BPF_H
 
+#include <stdbool.h>
+
+#include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "event.h"
 #include "kernel_types.bpf.h"
+
+const volatile bool per_thread = false; /* a record for every thread */
 
 #define BIT(number) (1ULL << ((number) - 1)) /* of a set of signals */
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */

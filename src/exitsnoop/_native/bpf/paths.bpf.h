@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Paths, as event.h says: the names, the nearest first. Part of exit.bpf.c.
+ * Paths, as event.h has them: the names, the nearest first.
  */
-#ifndef EXITSNOOP_PATH_BPF_H
-#define EXITSNOOP_PATH_BPF_H
+#ifndef EXITSNOOP_PATHS_BPF_H
+#define EXITSNOOP_PATHS_BPF_H
 
-#include "task.bpf.h"
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "kernel_types.bpf.h"
 
 #define CGROUP_LEVELS 32
 #define FILE_LEVELS 64
 
-/* The verifier then takes all ways through a turn of a loop for the same, and follows one. */
+/* Without bounds the verifier finds that all turns of a loop are alike, and follows only one. */
 #define FORGET_BOUNDS(at, bytes)                                                                   \
 	do {                                                                                       \
 		barrier_var(at);                                                                   \
@@ -59,8 +66,8 @@ static struct cgroup_subsys_state *controller_css(struct task_struct *task, int 
 	return css;
 }
 
-/* Where a task is: in the hierarchy of version 2; if it is at the root there, as all are where only
- * version 1 is used, in that of a controller that every runtime and service manager uses.
+/* The cgroup of a task: in the hierarchy of version 2; if that is the root, as for all tasks where only
+ * version 1 is used, in the hierarchy of a controller that every runtime and service manager uses.
  */
 static struct kernfs_node *cgroup_node(struct task_struct *task)
 {
@@ -85,8 +92,9 @@ static struct kernfs_node *cgroup_node(struct task_struct *task)
 	return node;
 }
 
-/* Where a walk along a file's path is. In a map, of whose contents the verifier knows nothing, so that
- * it takes each turn of the loop for the same. One for each program, as of `images`.
+/* How far a walk along a file's path has come. It is in a map, because the verifier knows nothing of a
+ * map's contents, so that all turns of the loop are alike to it. There is one for each program, as of
+ * `images`.
  */
 struct file_walk {
 	struct mount *mount;
@@ -130,9 +138,9 @@ static inline bool write_next_name(char *path, struct file_walk *walk)
 	return false;
 }
 
-/* Writes the path of a file to EXE_PATH_BYTES; returns its bytes. As /proc/PID/exe tells it to who is
- * at the top of the file's mount namespace. A file of no file system that is mounted (memfd_create)
- * has one name.
+/* Writes the path of a file to EXE_PATH_BYTES; returns its bytes. It is the path that /proc/PID/exe gives
+ * to a process at the top of the file's mount namespace. A file of a file system that is not mounted
+ * (memfd_create) has one name.
  */
 static __u32 read_file_path(char *path, struct file *file, __u32 program)
 {

@@ -1,49 +1,22 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Which processes are traced: by PID, family, user, name, cgroup and age. Part of exit.bpf.c.
- *
- * The sets are filled by tracer.py. Each is created only with its tunable.
+ * Which exits are reported: the filters by family, user, name, cgroup and age. kernel/plan.py fills the
+ * maps; each is created only with its tunable.
  */
-#ifndef EXITSNOOP_WHO_BPF_H
-#define EXITSNOOP_WHO_BPF_H
+#ifndef EXITSNOOP_MORE_FILTERS_BPF_H
+#define EXITSNOOP_MORE_FILTERS_BPF_H
 
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "filters.bpf.h"
 #include "task.bpf.h"
 
-const volatile bool only_pids = false; /* only the processes in `pids` */
-
-/* PID -> start of the process that has it (0 until its first event, which its own exit is at the
- * latest; so that whoever gets the PID next is not taken for it).
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u32);
-	__type(value, __u64);
-} pids SEC(".maps");
-
-static bool has_member(void *map, struct task_struct *leader)
-{
-	__u32 pid = leader->tgid;
-	__u64 started = start_boot_ns(leader);
-	__u64 *expected = bpf_map_lookup_elem(map, &pid);
-
-	if (!expected)
-		return false;
-	if (!*expected)
-		*expected = started;
-	return *expected == started;
-}
-
-#ifndef FULL
-static bool is_traced(struct task_struct *leader)
-{
-	return !only_pids || has_member(&pids, leader);
-}
-#else
-#include "context.bpf.h"
-
-const volatile bool only_tree = false;	     /* only those in `tree` */
 const volatile bool only_ppids = false;	     /* only children of those in `ppids` */
-const volatile bool not_ppids = false;	     /* only those of others */
+const volatile bool not_ppids = false;	     /* only children of others */
 const volatile bool only_users = false;	     /* only those of `users` */
 const volatile bool not_users = false;	     /* only those of others */
 const volatile bool only_names = false;	     /* only those with a name in `names` */
@@ -53,18 +26,6 @@ const volatile __u32 only_cgroups = 0;	     /* only those below these, the first
 const volatile __u32 not_cgroups = 0;	     /* only those elsewhere */
 const volatile __u64 min_age_ns = 0;
 const volatile __u64 max_age_ns = ~0ULL;
-
-/* Like pids, for processes and their descendants that are alive. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 131072);
-	__type(key, __u32);
-	__type(value, __u64);
-} tree SEC(".maps");
-
-__u64 tree_members; /* how many there are: session.c counts those that it adds and removes */
-__u64 untracked;    /* descendants that found no room in `tree` */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -92,26 +53,7 @@ struct {
 	__type(value, struct cgroup_filter);
 } cgroups SEC(".maps");
 
-/* Whether its exits are of interest, whatever the other filters say. */
-static bool is_traced(struct task_struct *leader)
-{
-	if (only_pids && !has_member(&pids, leader))
-		return false;
-	return !only_tree || has_member(&tree, leader);
-}
-
-static void join_tree(struct task_struct *child)
-{
-	__u32 pid = child->tgid;
-	__u64 started = start_boot_ns(child);
-
-	if (!bpf_map_update_elem(&tree, &pid, &started, BPF_NOEXIST))
-		__sync_fetch_and_add(&tree_members, 1);
-	else if (bpf_map_update_elem(&tree, &pid, &started, BPF_EXIST))
-		__sync_fetch_and_add(&untracked, 1);
-}
-
-/* Whether a text of so many bytes, or up to a NUL, matches. globs.py has the same automaton. */
+/* Whether a text matches that has so many bytes, or ends before a NUL. globs.py makes the automaton. */
 #define TO_NUL (~0U)
 
 static inline bool glob_matches(struct glob_set *globs, const char *text, const __u32 bytes,
@@ -153,14 +95,14 @@ static bool has_wanted_name(struct task_struct *subject)
 	return glob_matches(globs, comm, TO_NUL, COMM_BYTES - 1);
 }
 
-/* How much of a path is looked at for a container: less, before v5.17, as it makes a long program. */
+/* How much of a path is searched for a container: less before v5.17, as it makes a long program. */
 #ifdef LOOPS
 #define CONTAINER_BYTES CGROUP_PATH_BYTES
 #else
 #define CONTAINER_BYTES 512
 #endif
 
-/* Coarse: the pattern may be anywhere in the path. filters.py looks whether it is a container's. */
+/* Coarse: the pattern may be anywhere in the path. Python decides whether it names a container. */
 static bool may_be_in_wanted_container(struct exit_context *context)
 {
 	__u32 zero = 0;
@@ -198,8 +140,8 @@ static bool is_below_one_of(struct exit_context *context, __u32 count)
 	return false;
 }
 
-/* Whoever has its PID after it is not taken for a parent in `ppids`. */
-static void note_start_of_parent(struct task_struct *leader)
+/* From now on another process that gets this one's PID is not taken for a parent in `ppids`. */
+static inline void note_start_of_parent(struct task_struct *leader)
 {
 	if (only_ppids || not_ppids)
 		has_member(&ppids, leader);
@@ -226,8 +168,9 @@ static bool is_of_wanted_age(__u64 started)
 	return age >= min_age_ns && age <= max_age_ns;
 }
 
-static bool is_wanted_process(struct task_struct *leader, struct task_struct *subject,
-			      struct exit_context *context)
+/* Whether the filters let it pass that are asked last, as they cost the most. */
+static inline bool is_wanted_process(struct task_struct *leader, struct task_struct *subject,
+				     struct exit_context *context)
 {
 	if ((only_ppids || not_ppids || only_users || not_users) && !is_of_wanted_family(leader))
 		return false;
@@ -245,7 +188,5 @@ static bool is_wanted_process(struct task_struct *leader, struct task_struct *su
 		return false;
 	return !only_containers || may_be_in_wanted_container(context);
 }
-
-#endif /* FULL */
 
 #endif

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * Why a process ended: what is known of the signal that ended it. Part of exit.bpf.c.
+ * Why a process ended: what is known of the signal that ended it.
  *
  * signal_generate fires in the sender's context, with the target's siglock held and interrupts off,
  * before the target can act on the signal. What can end a process is kept by process and signal; when
  * a process ends by a signal, what was kept of that signal is sent ahead of its exit.
  *
- * Signals that cannot end a process touch no map: those that are ignored or stop by default, and those
- * with a handler, are left after two loads.
+ * Signals that cannot end a process touch no map: the program returns after two loads if the signal is
+ * ignored or stops by default, or has a handler.
  */
-#ifndef EXITSNOOP_EVIDENCE_BPF_H
-#define EXITSNOOP_EVIDENCE_BPF_H
+#ifndef EXITSNOOP_SIGNALS_BPF_H
+#define EXITSNOOP_SIGNALS_BPF_H
 
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
 #include "oom.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
@@ -25,7 +32,7 @@ struct signal_key {
 	__u32 signal;
 };
 
-/* What may end a process, until it ends. LRU: the oldest goes when it is full. */
+/* The signals that may end a process, until it ends. LRU: the oldest goes when it is full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct signal_key);
@@ -59,7 +66,7 @@ enum {
 #define NSEC_PER_SEC 1000000000ULL
 enum { RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3 };
 
-/* Forced signals have been reset to their default action before they are sent, so pass. */
+/* True also for forced signals: the kernel resets them to their default action before it sends them. */
 static bool has_default_action(struct task_struct *task, int signal)
 {
 	char *handlers = (char *)__builtin_preserve_access_index(
@@ -105,9 +112,9 @@ static int queued(struct sigpending *pending, int signal)
 
 enum { OLDER_FIRST, NEWER_FIRST, UNCLEAR };
 
-/* Which of two signals of one number, the older of them not to take effect when it was sent, ends the
- * process. A thread takes its own signals before those of the process; of each kind a signal below
- * SIGRTMIN is queued once, so that a newer one tells that the older was taken, and others in turn.
+/* Which of two signals of one number ends the process; the older one did not take effect when it was
+ * sent. A thread takes its own signals before those of the process. Of each number below SIGRTMIN a queue
+ * has one signal at most, so a newer one means that the older was taken; others are taken in turn.
  */
 static int who_is_first(struct signal_evidence *older, struct task_struct *task, int signal,
 			__u32 thread)
@@ -130,7 +137,7 @@ static int who_is_first(struct signal_evidence *older, struct task_struct *task,
 
 #define NONE (~0ULL) /* RLIM_INFINITY */
 
-/* The limit in seconds, if that much was used: RLIMIT_RTTIME sends the same signals. */
+/* Returns the limit in seconds if that much was used: RLIMIT_RTTIME sends the same signals. */
 static __u64 reached(struct signal_struct *group, __u64 limit)
 {
 	__u64 used = group->cputimer.cputime_atomic.utime.counter +
@@ -175,7 +182,7 @@ static bool is_init_of(struct task_struct *sender, struct task_struct *task)
 	return number == 1 && namespace == same;
 }
 
-/* The sender is a pointer without a type (bpf_get_current_task_btf() is of v5.11), so read by helper. */
+/* By helper: the sender is a pointer without a type (bpf_get_current_task_btf() came in v5.11). */
 static void read_sender(struct signal_evidence *evidence, struct task_struct *sender)
 {
 	struct task_struct *leader = BPF_CORE_READ(sender, group_leader);
@@ -186,7 +193,7 @@ static void read_sender(struct signal_evidence *evidence, struct task_struct *se
 	bpf_core_read(evidence->sender_comm, COMM_BYTES, &leader->comm);
 }
 
-/* The sender runs, so its memory is mapped; what is not in memory just now is not fetched. */
+/* The sender runs, so its memory is mapped; what is swapped out is not fetched. */
 static void read_sender_args(struct signal_evidence *evidence, struct task_struct *sender)
 {
 	__u64 start = BPF_CORE_READ(sender, mm, arg_start);
@@ -265,8 +272,8 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		evidence.flags |= EVIDENCE_KERNEL;
 	else if (!to_process || sender_flags & PF_EXITING)
 		evidence.flags |= EVIDENCE_NO_INFO;
-	/* Else it is kill(), which passes none (seen in v7.3); what the kernel sends for a process goes to
-	 * a thread, or is for the children of one that ends. The si_code stays 0, SI_USER.
+	/* Else it is kill(), which passes none (seen in v7.3): what the kernel sends for a process goes to a
+	 * thread, or to the children of a process that ends. The si_code stays 0, SI_USER.
 	 */
 	if (evidence.flags & EVIDENCE_KERNEL) {
 		if (signal == SIGKILL)
@@ -278,8 +285,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	return !bpf_map_update_elem(&signals, &key, &evidence, BPF_ANY);
 }
 
-SEC("exitsnoop/signal_generate")
-int on_signal(__u64 *ctx)
+static inline int report_signal(__u64 *ctx)
 {
 	int signal = ctx[0];
 	struct kernel_siginfo *info = (void *)ctx[1];
@@ -298,13 +304,17 @@ int on_signal(__u64 *ctx)
 	return 0;
 }
 
-/* Sends what is known of a signal that ends a process; its exit is sent next. */
-static void send_evidence(struct task_struct *task, struct task_struct *leader,
-			  struct task_struct *subject, int signal)
+/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. */
+static inline void send_evidence(struct task_struct *task, struct task_struct *leader,
+				 struct task_struct *subject, int status)
 {
-	struct signal_key key = { .pid = leader->tgid, .signal = signal };
-	struct signal_evidence *kept = bpf_map_lookup_elem(&signals, &key), *evidence;
+	struct signal_key key = { .pid = leader->tgid, .signal = status & 0x7f };
+	struct signal_evidence *kept, *evidence;
 	__u64 started = start_boot_ns(leader);
+
+	if (!why || !key.signal)
+		return;
+	kept = bpf_map_lookup_elem(&signals, &key);
 
 	if (task->signal->oom_mm) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
@@ -317,7 +327,7 @@ static void send_evidence(struct task_struct *task, struct task_struct *leader,
 	}
 	evidence = reserve(sizeof(*evidence));
 	if (!evidence)
-		return; /* a signal without evidence is counted where it is missed, in tracer.py */
+		return; /* tracing/join.py counts signals without evidence */
 	if (kept && kept->start_boot_ns == started) {
 		*evidence = *kept;
 		bpf_map_delete_elem(&signals, &key);

@@ -1,17 +1,33 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What processes run: told at each exec, since at its exit a process may have no memory any more to
- * read it from, or have changed it (setproctitle). Part of exit.bpf.c.
+ * What processes run: reported at each exec and fork, since at its exit a process may have lost the
+ * memory to read it from, or have changed it (setproctitle).
  */
-#ifndef EXITSNOOP_IMAGE_BPF_H
-#define EXITSNOOP_IMAGE_BPF_H
+#ifndef EXITSNOOP_IMAGES_BPF_H
+#define EXITSNOOP_IMAGES_BPF_H
 
-#include "path.bpf.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "filters.bpf.h"
+#include "once.bpf.h"
+#include "paths.bpf.h"
 #include "rings.bpf.h"
-#include "who.bpf.h"
+#include "task.bpf.h"
+#include "tree.bpf.h"
 
-/* Too big for the stack. One for each of the programs that are offered an exec, as many as plan.py says:
- * a task that is in one of them may be preempted by a task that gets into the next.
+/* These need on_exec and on_fork. */
+const volatile bool with_args = false;
+const volatile bool with_exe = false;
+const volatile bool with_images = false; /* one of them, or the peaks of memory before each exec */
+
+/* Too big for the stack. There is one for each of the programs that are offered an exec, as many as
+ * plan.py says: a task that is in one of them may be preempted by a task that gets into the next.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -19,8 +35,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct exec_image);
 } images SEC(".maps");
-
-__u64 late_execs; /* as late_exits */
 
 static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 at)
 {
@@ -41,7 +55,7 @@ static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 a
 	return at + bytes;
 }
 
-static __noinline int tell_exec(__u64 *ctx, __u32 program)
+static __noinline int report_exec(__u64 *ctx, __u32 program)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct mm_struct *mm = task->mm;
@@ -50,9 +64,9 @@ static __noinline int tell_exec(__u64 *ctx, __u32 program)
 
 	if (!image || !mm)
 		return 0;
-	if (preemptible && !is_first_to_see(task, FORK_OR_EXEC, program, &late_execs))
+	if (!is_first_to_see(task, FORK_OR_EXEC, program, &late_execs))
 		return 0;
-	if (!is_traced(task->group_leader))
+	if (!is_in_pids(task->group_leader) || !is_in_tree(task->group_leader))
 		return 0;
 	image->kind = EXEC_IMAGE;
 	image->start_boot_ns = start_boot_ns(task->group_leader);
@@ -71,15 +85,9 @@ static __noinline int tell_exec(__u64 *ctx, __u32 program)
 	if (with_args)
 		at = append_args(image, mm, at);
 	if (at <= sizeof(image->parts))
-		send_note(image, EXEC_IMAGE_HEAD + at);
+		send_note(image, offsetof(struct exec_image, parts) + at);
 	return 0;
 }
-
-/* The second to fourth where one may be missed: see exit.bpf.c, on_exit_if_missed_1. */
-OFFERED("sched_process_exec", tell_exec, on_exec, 0)
-OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_1, 1)
-OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_2, 2)
-OFFERED("sched_process_exec", tell_exec, on_exec_if_missed_3, 3)
 
 /* Returns whether the child is of interest. */
 static bool follow_fork(struct task_struct *parent, struct task_struct *child)
@@ -94,20 +102,20 @@ static bool follow_fork(struct task_struct *parent, struct task_struct *child)
 	return true;
 }
 
-static __noinline int tell_fork(__u64 *ctx, __u32 program)
+static __noinline int report_fork(__u64 *ctx, __u32 program)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	struct forked *forked;
 
-	if (preemptible && !is_first_to_see(child, FORK_OR_EXEC, program, &late_forks))
+	if (!is_first_to_see(child, FORK_OR_EXEC, program, &late_forks))
 		return 0;
 	if (!follow_fork(parent, child))
 		return 0;
 	if (only_pids || !with_images)
-		return 0; /* a child is none of `pids` */
+		return 0; /* a child is not in `pids` */
 	forked = reserve(sizeof(*forked));
 	if (!forked)
-		return 0; /* what the child runs is not known then, if it does not exec */
+		return 0; /* unless the child execs, what it runs is then unknown */
 	forked->boot_ns = note_time();
 	forked->kind = FORKED;
 	forked->start_boot_ns = start_boot_ns(child);
@@ -119,40 +127,11 @@ static __noinline int tell_fork(__u64 *ctx, __u32 program)
 	return 0;
 }
 
-/* A child of the tree whose fork was missed would be missed with all that it starts. */
-OFFERED("sched_process_fork", tell_fork, on_fork, 0)
-OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_1, 1)
-OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_2, 2)
-OFFERED("sched_process_fork", tell_fork, on_fork_if_missed_3, 3)
-
-static void send_gone(struct task_struct *leader, enum note_kind kind)
-{
-	struct gone *gone = reserve(sizeof(*gone));
-
-	if (!gone)
-		return;
-	gone->boot_ns = note_time();
-	gone->kind = kind;
-	gone->start_boot_ns = start_boot_ns(leader);
-	gone->pid = leader->tgid;
-	bpf_ringbuf_submit(gone, 0);
-}
-
-/* For who keeps the image of a process whose exit is not reported. */
-static void drop_image(struct task_struct *leader)
+/* For a process whose exit is not reported: Python forgets its image. */
+static inline void drop_image(struct task_struct *leader)
 {
 	if (with_images)
 		send_gone(leader, GONE);
-}
-
-/* After the exit was sent: who finds the tree empty has all records. The note wakes who waits for it. */
-static void leave_tree(struct task_struct *leader)
-{
-	__u32 pid = leader->tgid;
-
-	if (!bpf_map_delete_elem(&tree, &pid))
-		__sync_fetch_and_add(&tree_members, -1);
-	send_gone(leader, LEFT);
 }
 
 #endif

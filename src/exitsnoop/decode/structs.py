@@ -1,0 +1,23 @@
+"""The structs of event.h for the module struct."""
+
+from struct import Struct, calcsize
+
+from exitsnoop.layout import STRUCTS
+
+
+def whole(name: str) -> Struct:
+    """Return a struct of event.h, without its `parts`. Its fields are the keys of STRUCTS[name]."""
+    return Struct("=" + "".join(STRUCTS[name].values()))
+
+
+def only(name: str, *fields: str) -> Struct:
+    """Return a struct of event.h of which only these fields are unpacked, in this order.
+
+    Raises ValueError if that is not their order in event.h.
+    """
+    codes = STRUCTS[name]
+    if [field for field in codes if field in fields] != list(fields):
+        raise ValueError(f"{name} has no {', '.join(fields)} in this order")
+    return Struct(
+        "=" + "".join(c if field in fields else f"{calcsize(c)}x" for field, c in codes.items())
+    )
