@@ -74,7 +74,17 @@ class Session:
         """Return how many entries the map `tree` has."""
 
     def lost(self) -> int:
-        """Return how many exits since the start the kernel could not deliver."""
+        """Return how many exits since the start could not be delivered. Never blocks.
+
+        Exits that no program saw are counted some calls later, or after settle().
+        """
+
+    def settle(self) -> None:
+        """Wait until lost() has all that was lost so far.
+
+        Returns at once, unless programs may be preempted and one just missed an event: then within
+        some 100 ms, during which other threads run.
+        """
 
     def signals_recorded(self) -> int:
         """Return how many signals that may end a process were kept, since the start."""

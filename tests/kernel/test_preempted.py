@@ -5,6 +5,7 @@ Elsewhere there is one program, and it misses nothing.
 """
 
 import os
+import resource
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.loaded import misses
 from support.pace import some
 from support.truth import recorded
 
+from exitsnoop import Tracer
 from exitsnoop.kernel.features import tracepoints_are_preemptible
 
 EACH = some(2000)
@@ -22,14 +24,20 @@ ROUNDS = 30
 WORKERS: dict[str, list[str]] = {"0": [], "1000": ["chrt", "--fifo", "1"]}
 
 
-def work(program: Path) -> dict[int, str]:
-    """Have them start children, to the end; return the pause of each worker, by PID."""
+def start_work(program: Path) -> list[tuple["subprocess.Popen[bytes]", str]]:
+    """Have them start children; return each worker with its pause."""
     workers = []
     for cpu in os.sched_getaffinity(0):
         for pause, prefix in WORKERS.items():
             words = ["taskset", "--cpu-list", str(cpu), *prefix]
             worker = subprocess.Popen([*words, program, "execs", str(EACH), pause])
             workers.append((worker, pause))
+    return workers
+
+
+def work(program: Path) -> dict[int, str]:
+    """Have them start children, to the end; return the pause of each worker, by PID."""
+    workers = start_work(program)
     for worker, _ in workers:
         assert worker.wait() == 0
     return {worker.pid: pause for worker, pause in workers}
@@ -58,3 +66,19 @@ def test_nothing_is_missed_by_all(endings: Path) -> None:
         assert not missed["on_signal"]
     else:
         assert not missed.total(), missed
+
+
+def test_who_asks_what_was_lost_never_waits(endings: Path) -> None:
+    """Also while events are on their way from one program to the next, which look like losses."""
+    waits = asked = 0
+    with Tracer(tree=[os.getpid()], ring_bytes=32 << 20) as tracer:
+        workers = start_work(endings)
+        while any(worker.poll() is None for worker, _ in workers):
+            before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+            for _ in range(100):
+                assert tracer.lost == 0
+            waits += resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+            asked += 100
+    assert asked
+    assert not waits
+    assert tracer.lost == 0

@@ -289,15 +289,17 @@ static __u64 misses(const struct object *object, const char *name)
 	return info.recursion_misses;
 }
 
-/* What the first program missed, and none of the others has seen. */
+/* What the first program missed, and no other has seen yet. `late` is read first: an event that comes in
+ * between then seems missed, which passes, and not the other way round.
+ */
 static __u64 missed_by_others(const struct object *object, const char *first, enum counter late)
 {
-	__u64 missed = misses(object, first);
+	__u64 seen = counters_get(&object->counters, late);
 
-	return missed - counters_get(&object->counters, late);
+	return misses(object, first) - seen;
 }
 
-/* A fork that was missed is a child less in the tree: its exit is not told. */
+/* A fork that was missed is a child less in the tree: its exit is not reported. */
 static __u64 missed_by_all(const struct object *object)
 {
 	__u64 missed = missed_by_others(object, "on_exit", LATE_EXITS);
@@ -323,30 +325,17 @@ int object_attach(struct object *object)
 			return errno;
 		object->links[object->link_count++] = link;
 	}
-	object->missed_before = missed_by_all(object);
+	object->misses.before = missed_by_all(object);
 	return 0;
 }
 
-/* More than was told is told once it stays for a while: an event that the first program missed is still
- * being offered to the others, and the task of it may be preempted meanwhile. While the programs were
- * attached one after the other, not all could see what the first one missed.
- */
-__u64 object_missed(struct object *object)
+bool object_settle_misses(struct object *object)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	__u64 least = ~0ULL;
+	struct timespec now;
 
-	for (int i = 0; i < 100; i++) {
-		__s64 missed = (__s64)(missed_by_all(object) - object->missed_before);
-
-		if (missed <= (__s64)object->missed_told)
-			return object->missed_told;
-		if ((__u64)missed < least)
-			least = (__u64)missed;
-		nanosleep(&pause, NULL);
-	}
-	object->missed_told = least;
-	return least;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return misses_look(&object->misses, missed_by_all(object),
+			   (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec);
 }
 
 void object_close(struct object *object)

@@ -6,6 +6,8 @@
 #ifndef EXITSNOOP_OBJECT_H
 #define EXITSNOOP_OBJECT_H
 
+#include <stdbool.h>
+
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -14,6 +16,7 @@
 
 #include "bpf/event.h"
 #include "kernel_btf.h"
+#include "misses.h"
 #include "variables.h"
 
 #define MAX_PROGRAMS 16
@@ -27,8 +30,7 @@ struct object {
 	int rings[MAX_RINGS]; /* descriptors */
 	int ring_count;
 	struct counters counters;
-	__u64 missed_before; /* until all programs were attached */
-	__u64 missed_told;
+	struct misses misses;
 };
 
 struct plan {
@@ -58,8 +60,10 @@ int object_join_tree(struct object *object, const void *pid, size_t pid_size, co
 		     size_t start_size);
 void object_leave_tree(struct object *object, const void *pid, size_t pid_size);
 
-/* How many exits, and forks in the tree, no program saw. */
-__u64 object_missed(struct object *object);
+/* Takes a look at the events that no program saw: exits, and forks in the tree. misses.settled says how
+ * many they are; returns whether there is no more to settle.
+ */
+bool object_settle_misses(struct object *object);
 
 /* Detaches and frees; harmless on one that is zeroed or closed. */
 void object_close(struct object *object);

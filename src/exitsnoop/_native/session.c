@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -230,13 +231,28 @@ static PyObject *Session_drain(Session *self, PyObject *args)
 	return Py_BuildValue("(NNN)", exits, notes, PyBool_FromLong(reader_is_done(reader)));
 }
 
+static PyObject *Session_settle(Session *self, PyObject *Py_UNUSED(none))
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	if (require_open(self))
+		return NULL;
+	while (self->object.bpf && !object_settle_misses(&self->object)) {
+		Py_BEGIN_ALLOW_THREADS /* another thread may close the session */
+		nanosleep(&pause, NULL);
+		Py_END_ALLOW_THREADS
+	}
+	Py_RETURN_NONE;
+}
+
 static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 {
 	if (require_open(self))
 		return NULL;
+	object_settle_misses(&self->object);
 	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, LOST) +
 					   counters_get(&self->object.counters, UNTRACKED) +
-					   object_missed(&self->object));
+					   self->object.misses.settled);
 }
 
 static int require_tree(Session *self)
@@ -302,6 +318,7 @@ static PyMethodDef session_methods[] = {
 	{ "filenos", (PyCFunction)Session_filenos, METH_NOARGS, NULL },
 	{ "drain", (PyCFunction)Session_drain, METH_VARARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
+	{ "settle", (PyCFunction)Session_settle, METH_NOARGS, NULL },
 	{ "join_tree", (PyCFunction)Session_join_tree, METH_VARARGS, NULL },
 	{ "leave_tree", (PyCFunction)Session_leave_tree, METH_VARARGS, NULL },
 	{ "tree_members", (PyCFunction)Session_tree_members, METH_NOARGS, NULL },

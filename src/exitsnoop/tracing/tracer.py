@@ -265,6 +265,7 @@ class Tracer:
         with self._lock, self._wake_lock:
             if self._closed:
                 return
+            self._session.settle()
             self._lost = self._session.lost()
             self._signals_recorded = self._session.signals_recorded()
             self._closed = self._ended = True
@@ -397,6 +398,7 @@ class Tracer:
         if block or notes:
             self._drained_at = now
         if finishing and complete:
+            self._session.settle()
             self._ended = True
         elif (block or notes) and self._has_finished():
             os.eventfd_write(self._wake, 1)  # what would have woken us for that is drained
