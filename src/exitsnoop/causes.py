@@ -46,7 +46,7 @@ _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
 
 
 class _Case:
-    """A process that a signal ended, in the words of the rules."""
+    """A process that was ended by a signal: its evidence in the words of the rules."""
 
     def __init__(self, signal: int, evidence: Evidence) -> None:
         self.signal = signal
@@ -65,9 +65,9 @@ class _Case:
         self.wanted = bool(flags & layout.EVIDENCE_PDEATHSIG)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
-        # A timer brings a siginfo of its own; one with that code from a system call is feigned.
+        # A timer sends its own siginfo; one from a system call with the same code is forged.
         self.by_timer = self.si_code == SI_TIMER and not flags & layout.EVIDENCE_OF_SENDER
-        # What the kernel forces on a process is a fault; the process itself may say SI_KERNEL.
+        # The kernel forces only faults on a process; the process itself may claim SI_KERNEL.
         self.contradicts = (
             self.si_code == SI_KERNEL
             and self.by_itself
@@ -102,7 +102,7 @@ class _Rule(NamedTuple):
 def judge(status: int, evidence: Evidence | None) -> Cause:
     """Return the cause of an end with this wait status.
 
-    evidence: what is known of the signal, None for nothing.
+    evidence: what is known of the signal; None if nothing is.
     """
     signal = wait_status.signal(status)
     if signal is None:
@@ -125,7 +125,7 @@ def _named(sender: Sender) -> str:
 
 
 def _cause(case: _Case, text: str) -> Cause:
-    code = case.evidence.si_code  # without siginfo: as the kernel would fill it in
+    code = case.evidence.si_code  # without siginfo the kernel fills in the same
     if case.by_kernel:
         code = SI_KERNEL
     return Cause("", text, si_code=si_code_name(case.signal, code) if case.seen else None)
@@ -162,7 +162,7 @@ def _fault(case: _Case) -> Cause:
     }
     text = words.get(case.signal, "trap")
     code = si_code_name(case.signal, case.si_code or 0)
-    if case.si_code == SI_KERNEL:  # a fault of which the CPU tells no address
+    if case.si_code == SI_KERNEL:  # a fault for which the CPU gives no address
         return _cause(case, f"{text} ({code})")
     address = case.evidence.address
     overflow = ", stack overflow" if _is_stack_overflow(case) else ""
@@ -170,7 +170,7 @@ def _fault(case: _Case) -> Cause:
 
 
 def _is_stack_overflow(case: _Case) -> bool:
-    """Whether the address is where the first thread's stack may grow no more.
+    """Whether the address is where the stack of the first thread reaches its limit.
 
     The kernel measures from the end of the stack's mapping, which is above stack_start by the size
     of arguments and environment; a large frame reaches below the limit.
@@ -245,13 +245,13 @@ def _kernel(case: _Case) -> Cause:
 def _unknown(case: _Case) -> Cause:
     why = "not seen being sent"
     if case.several:
-        why = "sent by several, by whom first is not known"
+        why = "sent by several processes, the first is unknown"
     elif case.contradicts:
-        why = "said to be the kernel's, in the process's own words"
+        why = "sent by the process to itself, marked as from the kernel"
     return _cause(case, f"{case.name}, {why}")
 
 
-# The order matters: what is said by more, and by what cannot be feigned, comes first.
+# The order matters: rules with more evidence, and with evidence that cannot be forged, come first.
 RULES = (
     _Rule("oom", lambda c: c.signal == KILL and c.oom and (c.by_kernel or not c.seen), _oom),
     _Rule("seccomp", lambda c: c.signal == SYS and c.filtered and not c.seen, _seccomp),

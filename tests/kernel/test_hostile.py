@@ -21,8 +21,10 @@ from support.pace import some
 from support.programs import compiled
 from support.stage import mounts
 
+from exitsnoop.layout import ARGS_BYTES, COMM_BYTES, HOSTNAME_BYTES
+
 COUNT = 40
-NAME_BYTES, HOST_BYTES, SENDER_ARGS_BYTES = 15, 64, 128
+NAME_BYTES, HOST_BYTES = COMM_BYTES - 1, HOSTNAME_BYTES - 1
 NASTY = [
     b"\x1b[2J\x1b]0;title\x07",
     b"\x9b2J\x9d0;x\x9c",
@@ -221,14 +223,14 @@ def test_json(told: tuple[list[Family], dict[str, str]]) -> None:
     for family in families:
         sender = causes[family.pids[1]]["sender"]
         words = b"".join(arg + b"\0" for arg in family.args)
-        kept = words[:SENDER_ARGS_BYTES].removesuffix(b"\0").split(b"\0")
+        kept = words[:ARGS_BYTES].removesuffix(b"\0").split(b"\0")
         assert sender == {
             "pid": family.pids[2],
             "ppid": family.pids[0],
             "comm": shown(family.sender).decode(),
             "uid": 0,
             "args": [word.decode("utf-8", "replace") for word in kept],
-            "args_truncated": len(words) > SENDER_ARGS_BYTES,
+            "args_truncated": len(words) > ARGS_BYTES,
         }
 
 

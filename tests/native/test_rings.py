@@ -5,10 +5,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.blocks import sizes
 from support.programs import sanitized
+
+from exitsnoop.layout import EXE_PATH_BYTES, MAX_ARGS_BYTES, STRUCTS
 
 SOURCE = Path(__file__).with_name("rings.c")
 ROUNDS = 40_000
+EXIT, SMALLEST, LARGEST = (
+    sum(sizes(STRUCTS[name]).values()) for name in ("exit_event", "note_head", "exec_image")
+)
+LARGEST += EXE_PATH_BYTES + MAX_ARGS_BYTES
+RING = 8192  # of rings.c
+DISCARDED = 0x40000000  # BPF_RINGBUF_DISCARD_BIT
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +42,13 @@ def test_whatever_order_records_are_written_in(rings: Path, seed: int) -> None:
 @pytest.mark.parametrize(
     ("header", "note"),
     [
-        *[(size, False) for size in (0, 8, 47, 49, 56, 4096, 0x3FFFFFFF)],
-        *[(size, True) for size in (0, 8, 15, 8192, 20545, 0x3FFFFFFF)],
-        (0x40000000 | 48, False),  # BPF_RINGBUF_DISCARD_BIT
-        (0x40000000 | 48, True),
+        *[(size, False) for size in (0, 8, EXIT - 1, EXIT + 1, EXIT + 8, 4096, 0x3FFFFFFF)],
+        *[(size, True) for size in (0, 8, SMALLEST - 1, RING, LARGEST + 1, 0x3FFFFFFF)],
+        (DISCARDED | EXIT, False),
+        (DISCARDED | EXIT, True),
     ],
 )
-def test_what_is_no_record_is_refused(rings: Path, header: int, note: bool) -> None:
+def test_a_malformed_record_is_refused(rings: Path, header: int, note: bool) -> None:
     """At whatever place in the ring, and whatever follows; nothing is read beyond it."""
     words = [str(rings), "broken", hex(header), *(["note"] if note else [])]
     result = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)

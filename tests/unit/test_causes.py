@@ -109,14 +109,14 @@ TABLE = [
         15,
         case(SEEN | SELF | layout.EVIDENCE_OF_SENDER, si_code=0x80),
         "unknown",
-        "SIGTERM, said to be the kernel's, in the process's own words",
+        "SIGTERM, sent by the process to itself, marked as from the kernel",
     ),
     (9, None, "unknown", "SIGKILL, not seen being sent"),
     (
         34,
         case(SEEN | layout.EVIDENCE_SEVERAL, si_code=0),
         "unknown",
-        "SIGRTMIN+2, sent by several, by whom first is not known",
+        "SIGRTMIN+2, sent by several processes, the first is unknown",
     ),
     (
         9,

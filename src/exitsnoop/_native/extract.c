@@ -9,7 +9,7 @@
 
 #define FLAVOR "___" /* what comes after is the object's own: libbpf leaves it out, too */
 
-/* Names, to be asked for often: by their first two bytes. */
+/* Names to look up often, hashed by their first two bytes. */
 struct name {
 	const char *text;
 	size_t length;
@@ -139,7 +139,7 @@ static bool is_wanted(struct extract *extract, const struct btf_type *type)
 	return is_in(&extract->type_names, kernel_btf_name(extract->kernel, type->name_off));
 }
 
-/* Of all structures: what is in another may have no name in the object, or one of its own. */
+/* From all structures: one inside another may have no name in the object, or one of its own. */
 static int put_members(struct extract *extract, const struct btf_type *type, __u32 *count)
 {
 	for (int i = 0; i < btf_vlen(type); i++) {
@@ -160,7 +160,7 @@ static int put_members(struct extract *extract, const struct btf_type *type, __u
 	return 0;
 }
 
-/* Each value begins with its name, also of 64 bits. */
+/* A value begins with its name, one of 64 bits as well. */
 static int put_values(struct extract *extract, const struct btf_type *type, __u32 *count)
 {
 	size_t size = btf_is_enum64(type) ? sizeof(struct btf_enum64) : sizeof(struct btf_enum);

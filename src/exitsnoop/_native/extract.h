@@ -8,9 +8,9 @@
 
 #include "kernel_btf.h"
 
-/* Writes BTF to a file: the kernel's types that are called as one of the object's, and what these are
- * made of; of each the members that are called as one in the object. A structure keeps its size, also
- * where members of it are left out. IDs are not the kernel's. Returns 0 or an errno.
+/* Writes BTF to a file: the kernel's types that have the name of one of the object's, and the types that
+ * these are made of. Each has only the members that the object names, but keeps its size. The IDs are not
+ * the kernel's. Returns 0 or an errno.
  */
 int extract_types(const struct kernel_btf *kernel, const struct btf *object, int fd);
 

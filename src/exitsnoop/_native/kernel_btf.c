@@ -12,7 +12,7 @@
 
 #define PATH "/sys/kernel/btf/vmlinux"
 
-/* Older kernels (v6.12) do not map it: there it has to be read, a page at a time. */
+/* Older kernels (v6.12) cannot map it: there it is read, a page at a time. */
 static int read_all(int fd, char *bytes, size_t size)
 {
 	while (size) {
@@ -44,7 +44,7 @@ static int map_file(struct kernel_btf *kernel, int fd)
 	return ENOMEM;
 }
 
-/* What follows a type of each kind: so many bytes, and for each of its vlen so many. */
+/* How many bytes follow a type of each kind, and how many more for each of its vlen. */
 static const struct {
 	bool is_known;
 	unsigned char once, each;

@@ -15,7 +15,7 @@ struct kernel_btf {
 	size_t size;
 	const char *types, *names;
 	__u32 types_bytes, names_bytes;
-	__u32 *at; /* where in types each is, by ID; that of the first is 1 */
+	__u32 *at; /* by ID, from 1 on: the offset in types */
 	__u32 count;
 };
 
@@ -23,24 +23,24 @@ struct kernel_btf {
 int kernel_btf_open(struct kernel_btf *kernel);
 void kernel_btf_close(struct kernel_btf *kernel);
 
-/* Whether something of the kernel is called so: a type, a variable, a member or a constant. */
+/* Whether the kernel has anything of that name: a type, a variable, a member or a constant. */
 bool kernel_btf_has_name(const struct kernel_btf *kernel, const char *name);
 
-/* What all below need, and takes a while. Returns 0 or an errno: EINVAL for a kind of type that Linux
- * v6.18 does not know.
+/* Takes a while; call it before all that follows. Returns 0 or an errno: EINVAL for a kind of type that
+ * Linux v6.18 does not know.
  */
 int kernel_btf_find_types(struct kernel_btf *kernel);
 
 /* IDs are from 1 to count. */
 const struct btf_type *kernel_btf_type(const struct kernel_btf *kernel, __u32 id);
 
-/* The name at an offset; "" for what has none. */
+/* The name at an offset; "" for a type without a name. */
 const char *kernel_btf_name(const struct kernel_btf *kernel, __u32 offset);
 
 /* How many bytes the type takes here; 0 if it is of an unknown kind. */
 size_t kernel_btf_bytes(const struct btf_type *type);
 
-/* The ID of the typedef that is called prefix and name; 0 if there is none. */
+/* The ID of the typedef that is named prefix and name together; 0 if there is none. */
 __u32 kernel_btf_typedef(const struct kernel_btf *kernel, const char *prefix, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the kernel is like, told by the names in its BTF. What they mean is known in Python. */
+/* Whether names are in the kernel's BTF. kernel/features.py knows what they mean. */
 #include "kernel_names.h"
 
 #include <errno.h>

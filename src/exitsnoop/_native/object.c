@@ -72,8 +72,8 @@ static int choose_maps(struct object *object, PyObject *maps)
 
 static _Thread_local const struct object *loading;
 
-/* What libbpf does for tp_btf, without its own copy of the kernel's types; until here it takes the
- * program for one that needs none.
+/* Does what libbpf does for tp_btf, but without its own copy of the kernel's types: until now libbpf takes
+ * the program for one that needs none.
  */
 static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
 {
@@ -95,8 +95,8 @@ int object_register(void)
 	return handler < 0 ? -handler : 0;
 }
 
-/* Opens it with a file for the kernel's types, which is empty for now. Memory has no name but in /proc:
- * where that is not mounted, libbpf reads all types by itself. Returns 0 or an errno.
+/* Opens the object with a file for the kernel's types, which is still empty. A memfd has a name only in
+ * /proc: where that is not mounted, libbpf reads all types by itself. Returns 0 or an errno.
  */
 static int open_bytes(struct object *object, const void *bytes, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * exit.bpf.c as the kernel runs it: chosen among the objects it was compiled to, told what to do,
- * loaded, attached. Knows names and bytes; what they mean is decided in plan.py.
+ * Loads and attaches exit.bpf.c: one of the objects that it was compiled to, with the tunables, programs
+ * and maps of a plan. This knows names and bytes; kernel/plan.py knows what they mean.
  */
 #ifndef EXITSNOOP_OBJECT_H
 #define EXITSNOOP_OBJECT_H
@@ -23,8 +23,8 @@
 
 struct object {
 	struct bpf_object *bpf;
-	struct kernel_btf kernel; /* this and the next until it is loaded */
-	int types;		  /* a file with those of the kernel that it needs; 0: none */
+	struct kernel_btf kernel; /* this and the next only until it is loaded */
+	int types;		  /* a file with the kernel's types that it needs; 0: none */
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
 	int rings[MAX_RINGS]; /* descriptors */
@@ -53,8 +53,8 @@ int object_load(struct object *object);
 int object_fill(struct object *object, const struct plan *plan);
 int object_attach(struct object *object);
 
-/* Adds a process to the tree, or takes one out; these are for while the program runs. Adding returns
- * 0 or an errno: EEXIST if it is in already.
+/* Adds a process to the tree, or removes one, while the programs run. Adding returns 0 or an errno:
+ * EEXIST if it is in already.
  */
 int object_join_tree(struct object *object, const void *pid, size_t pid_size, const void *start,
 		     size_t start_size);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What this process may do, given up for good. Which capabilities are kept is decided in Python. */
+/* Gives up the privileges of this process for good. Python decides which capabilities it keeps. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>
@@ -10,7 +10,7 @@
 
 #include "privileges.h"
 
-/* Where CAP_SETPCAP is missing the bounding set stays as it is: no_new_privs forbids what it bounds. */
+/* Without CAP_SETPCAP the bounding set stays as it is: no_new_privs forbids what it bounds. */
 static int empty_bounding_set(void)
 {
 	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
@@ -34,8 +34,8 @@ static int keep_only(__u64 kept)
 	return (int)syscall(SYS_capset, &header, data);
 }
 
-/* In this order: a process of the same user may not trace us in between, having no fewer capabilities
- * then; and the bounding set needs one.
+/* The order matters: as soon as we have no more capabilities than another process of our user, it may
+ * trace us, so we must not be dumpable by then; and emptying the bounding set needs a capability.
  */
 static int drop(__u64 kept)
 {

@@ -20,8 +20,8 @@
 #include <string.h>
 #include <time.h>
 
-/* A record is being written for well under a microsecond, unless its virtual CPU is taken away. After
- * this many looks the caller waits instead: the ring stays readable, so poll() returns at once.
+/* Writing a record takes well under a microsecond, unless the virtual CPU is taken away. After this many
+ * looks the caller waits instead: the ring stays readable, so poll() returns at once.
  */
 #define BUSY_LOOKS 1000
 
@@ -43,7 +43,7 @@ static __u64 first_word(const struct record *record)
 	return *(const __u64 *)record->bytes; /* the kernel aligns records */
 }
 
-/* Makes room for one more at the end of an array, of which the start may be free. */
+/* Makes room for one more at the end of an array; there may be room at its start. */
 static bool make_room(void **array, size_t *first, size_t *end, size_t *capacity, size_t size)
 {
 	char *bytes = *array;
@@ -106,7 +106,7 @@ static bool stage_note(struct reader *reader, const struct record *record)
 	return true;
 }
 
-/* The ring with the oldest of the next records; NULL: there is none to read. */
+/* The ring that has the oldest next record; NULL: there is nothing to read. */
 static struct ring *oldest(struct reader *reader, struct record *record)
 {
 	struct ring *found = NULL;

@@ -10,7 +10,7 @@
 #include "bpf/event.h"
 #include "ring.h"
 
-/* All records but exits. */
+/* A record other than an exit. */
 struct note {
 	__u64 boot_ns;
 	size_t size;
@@ -21,20 +21,20 @@ struct reader {
 	struct ring rings[MAX_RINGS];
 	int ring_count;
 
-	/* Read and not taken yet, by boot_ns: those from `first` to `end`. */
+	/* What was read and not taken yet, by boot_ns: from `first` to `end`. */
 	struct exit_event *exits;
 	size_t exits_first, exits_end, exits_capacity;
 	struct note **notes;
 	size_t notes_first, notes_end, notes_capacity;
 
 	__u64 complete_until; /* every record with an earlier boot_ns has been read */
-	bool complete;	      /* and that is so up to the last reader_read() */
+	bool complete;	      /* that is the time of the last reader_read() */
 };
 
 #define READER_NO_MEMORY ((size_t)-1)
 #define READER_BAD_RECORD ((size_t)-2)
 
-/* Takes over one more ring, which reader_close() closes. */
+/* Takes over one more ring; reader_close() closes it. */
 void reader_add(struct reader *reader, const struct ring *ring);
 
 /* Reads what is there, unless `most` exits are waiting. Returns how many of them, at most, are final:
@@ -51,7 +51,7 @@ const struct note *reader_note(const struct reader *reader, size_t count);
 void reader_drop_exits(struct reader *reader, size_t count);
 void reader_drop_note(struct reader *reader);
 
-/* Whether all that was there at the last reader_read() has been taken. */
+/* Whether everything that was there at the last reader_read() has been taken. */
 bool reader_is_done(const struct reader *reader);
 
 /* Frees; harmless on a reader that is zeroed or closed. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The consumer's side of one of the kernel's ring buffers, a record at a time.
- * libbpf's own consumer hands out records by callback, and does not say (before libbpf 1.3) how far
- * the producers are, which is what ordering needs (reader.h).
+ * Reads one of the kernel's ring buffers, a record at a time. libbpf's own reader hands out records by
+ * callback, and does not say (before libbpf 1.3) how far the producers are, which ordering needs
+ * (reader.c).
  */
 #ifndef EXITSNOOP_RING_H
 #define EXITSNOOP_RING_H
@@ -19,7 +19,7 @@ struct ring {
 	size_t bytes;	  /* a power of two */
 	size_t mapped_bytes;
 	unsigned long position; /* of the next record to read */
-	unsigned long end;	/* what is behind that may be incomplete */
+	unsigned long end;	/* what follows may be incomplete */
 };
 
 struct record {
@@ -33,10 +33,10 @@ int ring_open(struct ring *ring, int fd, size_t bytes);
 /* Sets `end` to where the producers are now. */
 void ring_look(struct ring *ring);
 
-/* What stands at `position`: false if nothing before `end`, or a record that is still being written. */
+/* Gets the record at `position`. Returns false if there is none before `end`, or it is being written. */
 bool ring_peek(const struct ring *ring, struct record *record);
 
-/* Whether all of the record that stands at `position` is before `end`: else it is none. */
+/* Whether all of the record at `position` is before `end`: else it is malformed. */
 bool ring_has(const struct ring *ring, const struct record *record);
 
 /* Goes on to the next record; gives the room back to the producers at ring_release(). */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The extension module: loads and attaches exit.bpf.c, moves its records to Python in order of time.
- * It knows bytes and libbpf. What a record means, what to trace and why is decided in Python.
+ * It knows bytes and libbpf. Python decides what to trace, and what a record means.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,7 @@ typedef struct {
 	struct reader reader;
 } Session;
 
-/* What libbpf says while it loads, the verifier's log included; the end of it matters most. */
+/* The messages of libbpf while it loads, with the verifier's log. The end matters most, so it is kept. */
 static _Thread_local struct {
 	char text[4096];
 	size_t length;
@@ -79,8 +79,8 @@ static int raise_refusal(PyTypeObject *type, const char *step, int error)
 	return -1;
 }
 
-/* Opens, loads and attaches. Returns 0, -1 with an exception set, or an errno, of which *step says
- * where.
+/* Opens, loads and attaches. Returns 0; -1 with an exception set; or an errno, with the step that failed
+ * in *step.
  */
 static int start(Session *self, const struct plan *plan, const char **step)
 {
@@ -184,7 +184,7 @@ static PyObject *Session_filenos(Session *self, PyObject *Py_UNUSED(none))
 	return filenos;
 }
 
-/* The notes that are due with the first `count` exits; they are taken off the reader. */
+/* Takes the notes that are due with the first `count` exits. */
 static PyObject *take_notes(struct reader *reader, size_t count)
 {
 	PyObject *notes = PyList_New(0);

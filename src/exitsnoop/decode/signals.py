@@ -22,7 +22,7 @@ _OOM = only(
 )
 _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
-NOBODY = Sender(0, 0, "", 0)  # of a signal that was not seen
+NOBODY = Sender(0, 0, "", 0)  # for a signal that was not seen
 
 
 class Memory(NamedTuple):

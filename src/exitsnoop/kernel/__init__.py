@@ -1,1 +1,1 @@
-"""What the kernel is asked and told, and what its answers mean."""
+"""The kernel: what it can do, what it is asked to do, and what its answers mean."""

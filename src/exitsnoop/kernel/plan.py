@@ -38,7 +38,7 @@ class Plan:
 def plan(filters: Filters, *, unwanted: bool) -> Plan:
     """Return what these filters need, and no more.
 
-    unwanted: send also what the filters leave out, of the processes that are traced.
+    unwanted: also send the exits of `pids` and `tree` that the other filters leave out.
     """
     groups = filters.groups()
     images = bool(groups & {"args", "exe"}) or ("resources" in groups and not exit_has_memory())
@@ -71,7 +71,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs
         maps |= {"images": (len(execs), []), "file_walks": (len(execs), [])}
-    if (images and not filters.pids) or filters.tree:  # of what is forked none is in `pids`
+    if (images and not filters.pids) or filters.tree:  # a child is never in `pids`
         programs += _offered("on_fork", preemptible=preemptible)
     ring_nodes, ring_of_cpu = rings()
     if ring_of_cpu:
@@ -89,7 +89,7 @@ def _offered(program: str, *, preemptible: bool) -> list[str]:
 
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:
-    """Return the object that is enough, of those that meson.build makes of exit.bpf.c."""
+    """Return the smallest object that is enough; meson.build makes them of exit.bpf.c."""
     if filters.given() <= _PLAIN and not unwanted:
         return "small"
     return "full" if has_loops() else "full_without_loops"
@@ -101,7 +101,7 @@ def pid_key(pid: int) -> bytes:
 
 
 def tree_entry(pid: int) -> tuple[bytes, bytes]:
-    """Return a process that is not started by one of the tree, as the map `tree` has it."""
+    """Return the entry of the map `tree` for a process that Python adds."""
     return _u32(pid), _UNKNOWN_START
 
 

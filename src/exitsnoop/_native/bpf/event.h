@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * What the BPF programs, the extension and Python agree on: records, limits, flags. This is the only
- * definition. The build makes exitsnoop/layout.py of it (write-layout) and has the C compiler check
+ * definition. The build makes layout.py of it (write-layout), for Python, and has the C compiler check
  * every number in there (layout.c).
  *
  * For write-layout, a constant is one #define or one enumerator with a value, and a struct has one field
