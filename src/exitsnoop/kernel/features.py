@@ -1,6 +1,6 @@
 """What the running kernel is like, asked of its BTF, never of its version."""
 
-from exitsnoop._native import kernel_has_names
+from exitsnoop.kernel.session import extension
 
 BTF = "/sys/kernel/btf/vmlinux"
 _SOUGHT = (
@@ -53,8 +53,8 @@ def _has(name: str) -> bool:
     """Whether the kernel has a name of those we look for. It is asked for all of them, once."""
     if not _there:
         try:
-            found = kernel_has_names(_SOUGHT)
-        except OSError:
+            found = extension().kernel_has_names(_SOUGHT)
+        except (OSError, ImportError):
             found = (False,) * len(_SOUGHT)
         _there.update(zip(_SOUGHT, found, strict=True))
     return _there[name]

@@ -6,8 +6,8 @@ caller alone.
 
 from collections.abc import Iterable
 
-from exitsnoop._native import drop_privileges
 from exitsnoop.errors import KernelRefused
+from exitsnoop.kernel.session import extension
 
 CAP_KILL = 5  # of capability.h: to send a signal to any process
 
@@ -24,7 +24,7 @@ def drop(*, keep: Iterable[int] = ()) -> None:
     Raises KernelRefused if it cannot be done.
     """
     try:
-        drop_privileges(sum(1 << capability for capability in keep))
+        extension().drop_privileges(sum(1 << capability for capability in keep))
     except OSError as error:
         raise KernelRefused(
             f"the kernel does not let this process give up its privileges ({error.strerror}): "

@@ -3,10 +3,10 @@
 import os
 import time
 
-from exitsnoop._native import Session, SessionError
 from exitsnoop.errors import MalformedRecord
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.plan import pid_key, plan, tree_entry
+from exitsnoop.kernel.session import join_tree, open_session
 from exitsnoop.tracing.targets import Targets, already_ended, descendants, has_ended
 
 TYPE_CHECKING = False
@@ -127,7 +127,8 @@ class Tracer:
         self._pids = self._held(filters.pids)
         self._roots = self._held(filters.tree)
         self._parents = self._held(() if "ppids" in filters.excluding else filters.ppids)
-        self._session = _open_session(filters, unwanted=self._unwanted, ring_bytes=ring_bytes)
+        planned = plan(filters, unwanted=self._unwanted)
+        self._session = open_session(planned, ring_bytes=ring_bytes)
         self._undo.append(self._session.close)
         # From here on no exit is missed. What takes long to import has waited for that; it is here
         # before the caller may give up the right to read it.
@@ -176,7 +177,7 @@ class Tracer:
         """Add the descendants that are there already; new ones are added as they are forked."""
         grown = []
         for pid in descendants(self._filters.tree):
-            self._session.join_tree(*tree_entry(pid))
+            join_tree(self._session, tree_entry(pid))
             grown.append(pid)
         for pid in grown:
             if has_ended(pid):  # perhaps before it was added
@@ -415,16 +416,6 @@ def trace(**options: "Unpack[FilterOptions]") -> Tracer:
     Tracer for the options and the errors.
     """
     return Tracer(**options)
-
-
-def _open_session(filters: Filters, *, unwanted: bool, ring_bytes: int) -> Session:
-    try:
-        return Session(**vars(plan(filters, unwanted=unwanted)), ring_bytes=ring_bytes)
-    except SessionError as error:
-        from exitsnoop.kernel.refusals import explain
-
-        step, number, log = error.args
-        raise explain(step, number, log) from None
 
 
 def _resolve(waiter: "asyncio.Future[None]") -> None:

@@ -1,0 +1,47 @@
+"""The extension, and sessions: BPF programs loaded and attached. Only this module imports it."""
+
+from exitsnoop.errors import TraceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from exitsnoop._native import Session as Session
+    from exitsnoop.kernel.plan import Plan
+
+# Opens sessions in place of the extension: the one seam for exitsnoop.testing.
+stand_in: "Callable[..., Any] | None" = None
+
+
+def extension() -> "ModuleType":
+    """Return the extension. Raises ImportError if it is missing, or does not fit."""
+    from exitsnoop import _native  # a start without it shall say so in words
+
+    return _native
+
+
+def open_session(plan: "Plan", *, ring_bytes: int) -> "Session":
+    """Load and attach what the plan says. Raises TraceError, ImportError, OSError."""
+    opens = stand_in or extension().Session
+    try:
+        session: Session = opens(**vars(plan), ring_bytes=ring_bytes)
+    except extension().SessionError as error:
+        raise _explained(error) from None
+    return session
+
+
+def join_tree(session: "Session", entry: tuple[bytes, bytes]) -> None:
+    """Add a process to the tree of a session. Raises TraceError."""
+    try:
+        session.join_tree(*entry)
+    except extension().SessionError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: Exception) -> TraceError:
+    from exitsnoop.kernel.refusals import explain
+
+    step, number, log = error.args
+    return explain(step, number, log)
