@@ -1,14 +1,14 @@
 """The records, limits and flags that the BPF programs, the extension and Python agree on.
 
 The build makes layout.py of _native/bpf/event.h, which says what each of them means. It is at the
-top of the package because the filters and the kernel's side of it need limits, as the decoders
-need records.
+top of the package because filters/ and kernel/ need its limits, and may not import decode/, which
+needs its structs.
 """
 
 STRUCTS: dict[str, dict[str, str]]
-"""By the name of each struct its fields in order, each with its code of the module struct.
+"""Each struct by its name: its fields in order, with their codes for the module struct.
 
-The field `parts`, of which only a part is sent, is left out.
+The field `parts` is left out: it is sent only as far as it is used.
 """
 
 def __getattr__(name: str, /) -> int:

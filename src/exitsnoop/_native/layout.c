@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Holds layout.py, by which Python decodes, to event.h as this compiler lays it out. There is no code. */
+/* Checks that event.h, as this compiler lays it out, is what layout.py says. There is no code here. */
 #include "bpf/event.h"
 #include "layout_checks.h"

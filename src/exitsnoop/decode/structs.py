@@ -11,7 +11,7 @@ def whole(name: str) -> Struct:
 
 
 def only(name: str, *fields: str) -> Struct:
-    """Return a struct of event.h of which only these fields are unpacked, in this order.
+    """Return a struct of event.h that unpacks only these fields, in this order.
 
     Raises ValueError if that is not their order in event.h.
     """

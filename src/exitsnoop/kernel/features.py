@@ -33,7 +33,7 @@ def has_loops() -> bool:
 
 
 def exit_has_memory() -> bool:
-    """Return whether a process still has its memory when its exit is told.
+    """Return whether a process still has its memory when its exit is reported.
 
     Since Linux kernel commit 3e816361e94a ("sched/tracepoints: Move and extend the
     sched_process_exit() tracepoint") (in v6.16), which gave the event a record of its own.
