@@ -17,7 +17,7 @@ SCRIPTS = {
     "code 137": "exit 137",
     "TERM": "kill -TERM $$",
     "KILL": "kill -KILL $$",
-    "RTMIN+2": "kill -34 $$",
+    "RTMIN": "kill -34 $$",
     "pipe": "exec cat /proc/self/stat >&3",
 }
 
@@ -70,13 +70,13 @@ def test_a_name_in_the_cause_is_escaped(exitsnoop: str) -> None:
     [
         (["--signal", "TERM"], ["TERM"]),
         (["--signal", "SIGTERM,9"], ["TERM", "KILL"]),
-        (["--signal", "rtmin+2"], ["RTMIN+2"]),
+        (["--signal", "rtmin"], ["RTMIN"]),
         (["--code", "1"], ["code 1"]),
         (["--code", "1,60-140"], ["code 1", "code 64", "code 137"]),
         (["--code", "0"], ["success"]),
         (["--signal", "KILL", "--code", "137"], ["code 137", "KILL"]),
         (["-x", "--code", "0-64"], ["code 1", "code 64"]),
-        (["--cause", "self"], ["TERM", "KILL", "RTMIN+2"]),
+        (["--cause", "self"], ["TERM", "KILL", "RTMIN"]),
         (["--cause", "self", "--signal", "9"], ["KILL"]),
         (["--cause", "pipe"], ["pipe"]),
         (["--cause", "exited", "-x"], ["code 1", "code 64", "code 137"]),

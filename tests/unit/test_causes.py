@@ -116,7 +116,7 @@ TABLE = [
         34,
         case(SEEN | layout.EVIDENCE_SEVERAL, si_code=0),
         "unknown",
-        "SIGRTMIN+2, sent by several processes, the first is unknown",
+        "SIGRTMIN, sent by several processes, the first is unknown",
     ),
     (
         9,

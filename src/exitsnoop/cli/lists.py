@@ -3,7 +3,7 @@
 import re
 
 from exitsnoop.filters.filters import Filters
-from exitsnoop.model.status import SIGNALS
+from exitsnoop.model.status import signal_number
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)", re.ASCII)
@@ -25,11 +25,11 @@ def parse_words(text: str) -> list[str]:
 
 
 def parse_signals(text: str) -> list[int]:
-    """Return the signals of "KILL,SIGTERM,rtmin+2,11"."""
+    """Return the signals of "KILL,SIGTERM,rtmin+2,RTMAX-1,11"."""
     signals = []
     for word in text.split(","):
-        name = word.upper().removeprefix("SIG")
-        signals.append(SIGNALS[name] if name in SIGNALS else _number(word, "signal"))
+        number = signal_number(word)
+        signals.append(_number(word, "signal") if number is None else number)
     Filters.checked(signals=signals)
     return signals
 

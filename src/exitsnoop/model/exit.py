@@ -92,9 +92,8 @@ class Exit(Record):
 
     @property
     def signal_name(self) -> str | None:
-        """That signal's kernel name with SIG, such as "SIGSEGV" or "SIGRTMIN+2"."""
-        number = self.signal
-        return None if number is None else f"SIG{wait_status.signal_name(number)}"
+        """The name of that signal with SIG, as `kill -l` gives it: "SIGSEGV", "SIGRTMIN+2"."""
+        return wait_status.full_signal_name(self.status)
 
     @property
     def core_dumped(self) -> bool:

@@ -73,11 +73,6 @@ def _pair(name: str) -> "Callable[[Any], Any]":
     return known
 
 
-def _signal_name(status: int) -> str | None:
-    number = wait_status.signal(status)
-    return None if number is None else f"SIG{wait_status.signal_name(number)}"
-
-
 # What a context has besides its fields; for lists with whether they are truncated.
 _DERIVED: "dict[str, Callable[[Any], Any]]" = {
     **{name: attrgetter(name) for name in ("user", "exe", "container", "pod", "unit", "user_unit")},
@@ -88,7 +83,7 @@ _OF_STATUS: "dict[str, Callable[[int], Any]]" = {
     "exit": lambda status: status,
     "exit_code": wait_status.exit_code,
     "signal": wait_status.signal,
-    "signal_name": _signal_name,
+    "signal_name": wait_status.full_signal_name,
     "core_dumped": wait_status.core_dumped,
 }
 
