@@ -23,7 +23,7 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test fuzz soak test-kernels test-arm64 test-sanitized bench lint fix wheel clean \
+.PHONY: help build run test fuzz soak test-kernels test-arm64 test-sanitized bench lint fix fields wheel clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
@@ -89,6 +89,9 @@ fix: $(VENV)/group-lint ## mend what lint can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i $(C_FILES)
+
+fields: $(VENV)/group-lint ## write what follows from model/fields.py: attributes of Exit, schema, tables
+	$(BIN)/python -B tools/write_fields.py
 
 wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
 

@@ -32,6 +32,7 @@ from exitsnoop.model.cause import (
     XCPU,
     XFSZ,
     Cause,
+    CauseKind,
     Oom,
     Sender,
 )
@@ -94,7 +95,7 @@ class _Case:
 
 
 class _Rule(NamedTuple):
-    kind: str
+    kind: CauseKind
     holds: Callable[[_Case], bool]
     tell: Callable[[_Case], Cause]
 
@@ -128,7 +129,7 @@ def _cause(case: _Case, text: str) -> Cause:
     code = case.evidence.si_code  # without siginfo the kernel fills in the same
     if case.by_kernel:
         code = SI_KERNEL
-    return Cause("", text, si_code=si_code_name(case.signal, code) if case.seen else None)
+    return Cause("unknown", text, si_code=si_code_name(case.signal, code) if case.seen else None)
 
 
 def _oom(case: _Case) -> Cause:

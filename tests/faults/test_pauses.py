@@ -15,7 +15,7 @@ from support.pace import some
 from support.stage import mounts
 from support.traced import PATIENCE_S, Report, count, report, traced, until
 
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLUMNS
 
 MOST_MEMORY_KB = 36 * 1024
 FITS, TOO_MANY = 5_000, 60_000  # of what the buffer can hold

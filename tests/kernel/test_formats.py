@@ -19,9 +19,8 @@ from support import truth
 from support.command import run, status_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.model.fields import COLLECTED
+from exitsnoop.model.fields import COLLECTED, COLUMNS
 from exitsnoop.model.status import signal_name
-from exitsnoop.sinks.columns import COLUMNS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())
 ALL = ",".join(COLUMNS)

@@ -11,8 +11,7 @@ from exitsnoop import layout
 from exitsnoop.decode.exits import decode
 from exitsnoop.model.cause import KINDS
 from exitsnoop.model.exit import Exit
-from exitsnoop.model.fields import groups
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLUMNS, groups
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table

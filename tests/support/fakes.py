@@ -1,14 +1,11 @@
 """Exits made up for the sinks, with any text in them."""
 
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import Cause
-from exitsnoop.model.context import Context
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
-from exitsnoop.model.fields import COLLECTED
 
 # 2019-05-27 13:20:22.997 UTC, as in the sample of the original's documentation.
 AT = 1_558_963_222_997 * 1_000_000
@@ -43,15 +40,10 @@ HOSTILE = [
 ]
 
 
-class Container(NamedTuple):
-    runtime: str
-    id: str
-
-
-class Ancestor(NamedTuple):
-    pid: int
-    comm: str
-
+ID = "0123456789abcdef" * 4
+POD = "0a1b2c3d-1111-2222-3333-444455556666"
+# Names a container of Kubernetes, in a unit of a user's systemd.
+CGROUP = f"/user.slice/user-1000.slice/user@1000.service/a.service/kubepods/burstable/pod{POD}/{ID}"
 
 _BOOT_NS = 10_000 * SECOND_NS
 _RECORD: dict[str, Any] = {
@@ -61,8 +53,6 @@ _RECORD: dict[str, Any] = {
     "tid": 1,
     "ppid": 1,
     "status": 0,
-    "last_thread": True,
-    "wanted": True,
     "raw_comm": b"bash".ljust(16, b"\0"),
     "wall_ns": AT,
 }
@@ -77,35 +67,22 @@ def record(**known: Any) -> Exit:
     return Exit(**{**_RECORD, **known})
 
 
-class FakeContext(SimpleNamespace):
-    """A context in which also what is made of others can be given."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return (getattr(self, name, None) for name in Context._fields)
-
-
-def fake(**known: Any) -> Exit:
-    """Return an exit of which, of what is collected, only this is known."""
-    context = {**dict.fromkeys(COLLECTED), **known}
-    plain = {name: known[name] for name in known if name not in COLLECTED or name == "cause"}
-    return record(**plain, context=FakeContext(**context))
-
-
-NAMES = ("exe", "user", "parent_comm", "cgroup", "pod", "unit", "user_unit", "hostname")
+NAMES = ("exe", "user", "parent_comm", "cgroup", "hostname")
 TEXTS = ("comm", "cause", "args", "ancestors", "container", *NAMES)
 
 
 def with_text(column: str, text: str) -> Exit:
     """Return an exit that has the text in one of TEXTS."""
     if column in NAMES:
-        return fake(**{column: text})
+        return record(**{column: text})
     if column == "comm":
         return record(comm=text.replace("\0", "").encode())
     if column == "cause":
-        return fake(cause=Cause("killed", f"killed by {text}[1] uid 0 (SIGTERM)"))
+        return record(cause=Cause("killed", f"killed by {text}[1] uid 0 (SIGTERM)"))
     if column == "args":
-        return fake(args=("env", text, text), args_truncated=False)
+        return record(args=("env", text, text), args_truncated=False)
     if column == "ancestors":
         nearest_first = (Ancestor(7, text), Ancestor(1, text))
-        return fake(ancestors=nearest_first, ancestors_truncated=True)
-    return fake(container=Container("docker", text))
+        return record(ancestors=nearest_first, ancestors_truncated=True)
+    name = text.replace("/", "") or "empty"  # a directory has a name
+    return record(cgroup=f"/lxc/{name}")

@@ -3,14 +3,25 @@
 import pytest
 
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose, help_text
-from exitsnoop.model.fields import ALWAYS, COLLECTED, groups
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLLECTED, COLUMNS, FIELDS, STORED, function, groups
 
 
-def test_every_field_is_a_column_or_comes_with_one() -> None:
-    fields = {*ALWAYS, *COLLECTED}
-    assert {name for name in fields if not name.endswith("_truncated")} == set(COLUMNS)
-    assert {f"{name}_truncated" for name in ("args", "ancestors")} == fields - set(COLUMNS)
+def test_every_field_but_one_is_a_column_or_comes_with_one() -> None:
+    """The other is about the trace, not the exit."""
+    companions = {column.more for column in COLUMNS.values() if column.more}
+    assert companions == {"args_truncated", "ancestors_truncated"}
+    assert set(FIELDS) == {*COLUMNS, *companions, "wanted"}
+    assert STORED[-1] == "wanted", "Exit compares all but the last"
+
+
+def test_what_a_field_is_made_of_is_there() -> None:
+    for field in FIELDS.values():
+        assert set(field.of) <= set(STORED)
+        assert field.shown in STORED or field.shown == field.name
+        assert {FIELDS[source].group for source in field.of} <= {field.group}
+        assert bool(field.of) == bool(field.by)
+        if field.of:
+            assert callable(function(field.by))
 
 
 def test_a_title_fits_its_column_and_is_its_own() -> None:
@@ -69,5 +80,5 @@ def test_help_has_a_line_for_every_column() -> None:
 def test_groups_are_what_the_fields_need() -> None:
     assert groups(["pid", "args", "args_truncated", "cause", "unit"]) == {"args", "why", "cgroup"}
     assert groups(COLUMNS) == set(COLLECTED.values())
-    with pytest.raises(ValueError, match=r"^'xyz' is not a field; they are time, .*, exe$"):
+    with pytest.raises(ValueError, match=r"^'xyz' is not a field; they are time, .*, wanted$"):
         groups(["pid", "xyz"])

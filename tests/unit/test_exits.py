@@ -28,7 +28,8 @@ def test_one_by_one_they_are_the_same() -> None:
 
 def test_what_was_not_collected_is_none() -> None:
     assert decode(BLOCK, 0).column("cause") == [None, None, None]
-    assert decode(BLOCK, 0)[0].context is None
+    assert decode(BLOCK, 0).column("unit") == [None, None, None]
+    assert decode(BLOCK, 0)[0].uid is None
 
 
 def test_some_of_them() -> None:

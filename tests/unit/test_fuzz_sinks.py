@@ -8,13 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support import readback
-from support.fakes import AT, HOSTILE, NAMES, Ancestor, Container, fake, record
+from support.fakes import AT, HOSTILE, NAMES, record
 
 from exitsnoop.cli.output import complain
 from exitsnoop.cli.summary import Summary
 from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table
@@ -56,11 +57,12 @@ def exits(draw: st.DrawFn) -> Exit:
     above = st.builds(Ancestor, st.integers(1, 2**22), TEXT)
     if (ancestors := draw(st.none() | st.lists(above, max_size=4))) is not None:
         known |= {"ancestors": tuple(ancestors), "ancestors_truncated": draw(TRUNCATED)}
-    known["container"] = draw(st.none() | st.builds(Container, st.just("lxc"), TEXT))
+    if name := draw(TEXT).replace("/", ""):
+        known["cgroup"] = f"/lxc/{name}"
     sender = Sender(7, 1, draw(TEXT), 0, tuple(draw(st.lists(TEXT, max_size=2))), False)
     text = f"killed by {sender.comm}[7] uid 0 (SIGTERM)"
     known["cause"] = Cause("killed", text, sender=sender, how="kill", tty=draw(TEXT))
-    return fake(status=15, **known)
+    return record(status=15, **known)
 
 
 def encoded(value: str | None) -> bytes | None:
@@ -156,9 +158,9 @@ def test_json_reads_back(ended: list[Exit], label: bytes) -> None:
 @example(b"\xdb\x9b")
 def test_a_label_is_one_cell(label: bytes) -> None:
     text = label.decode("utf-8", "surrogateescape")  # as it comes from a command line
-    row = Table(("pid", "exit"), label=text).rows([fake()])
+    row = Table(("pid", "exit"), label=text).rows([record()])
     assert readback.word(readback.table_row(row[:-1], 3)[0]) == label
-    ((cell, pid),) = readback.csv_rows(Csv(("pid",), label=text).rows([fake()]))
+    ((cell, pid),) = readback.csv_rows(Csv(("pid",), label=text).rows([record()]))
     assert (readback.raw(cell), pid) == (label, "1")
 
 
@@ -190,7 +192,7 @@ def test_long_arguments_do_not_pile_up(make: Any) -> None:
     try:
         for number in range(300):
             long = f"{number}" + "\u0100" * 8000
-            sink.rows([fake(args=(long,), args_truncated=True, wall_ns=AT)])
+            sink.rows([record(args=(long,), args_truncated=True, wall_ns=AT)])
         assert tracemalloc.get_traced_memory()[0] < 4 << 20
     finally:
         tracemalloc.stop()

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from support.fakes import AT, HOSTILE, NAMES, TEXTS, Ancestor, Container, fake, record, with_text
+from support.fakes import AT, CGROUP, HOSTILE, ID, NAMES, POD, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.cause import KINDS, Cause, Oom, Sender
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.sinks.json_lines import JsonLines
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 BOB = Sender(712, 1, "b\u202eob", 1000, ("bob", ""), True)
-EVERYTHING = fake(
+EVERYTHING = record(
     status=0x8B,
     raw_comm="größe".encode().ljust(16, b"\0"),
     cause=Cause("killed", "killed by bob", sender=BOB, how="kill", si_code="SI_USER"),
@@ -27,8 +28,7 @@ EVERYTHING = fake(
     args_truncated=True,
     ancestors=(Ancestor(812, "bash"), Ancestor(1, "a b")),
     ancestors_truncated=False,
-    container=Container("docker", "0123456789abcdef" * 4),
-    **dict.fromkeys(NAMES, "text"),
+    **{**dict.fromkeys(NAMES, "text"), "cgroup": CGROUP},
     **dict.fromkeys(("cpu_user", "cpu_system"), 0.000004),
     **dict.fromkeys(("uid", "nspid", "max_rss", "read_bytes", "write_bytes"), 4096),
     **dict.fromkeys(("minor_faults", "major_faults"), 0),
@@ -109,7 +109,8 @@ def test_every_column_at_once_in_the_order_asked_for() -> None:
     assert line["args_truncated"] is True
     assert line["ancestors"] == [{"pid": 812, "comm": "bash"}, {"pid": 1, "comm": "a b"}]
     assert line["ancestors_truncated"] is False
-    assert line["container"] == {"runtime": "docker", "id": "0123456789abcdef" * 4}
+    assert line["container"] == {"runtime": "kubernetes", "id": ID}
+    assert (line["pod"], line["unit"], line["user_unit"]) == (POD, "user@1000.service", "a.service")
     assert line["cpu_user"] == 0.000004
     assert line["exit"] == "signal 11 (SEGV), core dumped"
     assert line["core_dumped"] is True
@@ -117,9 +118,9 @@ def test_every_column_at_once_in_the_order_asked_for() -> None:
 
 
 def test_what_is_unknown_is_null() -> None:
-    line = parsed(JsonLines(list(COLUMNS)).rows([fake()]))
+    line = parsed(JsonLines(list(COLUMNS)).rows([record()]))
     for name in COLUMNS:
-        if getattr(fake(), name, "") is None:
+        if getattr(record(), name) is None:
             assert line[name] is None
     assert line["args_truncated"] is line["ancestors_truncated"] is None
 
@@ -132,7 +133,7 @@ def test_any_text_comes_back_as_it_was(column: str) -> None:
             "cause": {"kind": "killed", "text": f"killed by {text}[1] uid 0 (SIGTERM)"},
             "args": ["env", text, text],
             "ancestors": [{"pid": 7, "comm": text}, {"pid": 1, "comm": text}],
-            "container": {"runtime": "docker", "id": text},
+            "container": {"runtime": "lxc", "id": text or "empty"},
         }
         assert value(column, with_text(column, text)) == expected.get(column, text)
 
@@ -159,7 +160,7 @@ def test_a_cause_has_what_its_kind_brings() -> None:
     trigger = Sender(5, 1, "hog", 0)
     for cgroup, limit in (("/app\n", 64 << 20), (None, None)):
         oom = Oom(62 << 20, 1, 0, cgroup, limit, trigger)
-        assert value("cause", fake(status=9, cause=Cause("oom", "out of memory", oom=oom))) == {
+        assert value("cause", record(status=9, cause=Cause("oom", "out of memory", oom=oom))) == {
             "kind": "oom",
             "text": "out of memory",
             "oom": {
@@ -172,13 +173,13 @@ def test_a_cause_has_what_its_kind_brings() -> None:
             },
         }
     fault = Cause("fault", "segfault", si_code="SEGV_MAPERR", address=0)
-    assert value("cause", fake(cause=fault))["address"] == 0
+    assert value("cause", record(cause=fault))["address"] == 0
 
 
 @pytest.mark.parametrize("label", ["exit", 'a"b%s', "\x1b[2J\n", "\u2028"])
 def test_a_label_comes_first(label: str) -> None:
     sink = JsonLines(("pid",), label=label)
-    for line in (sink.rows([fake()]), sink.lost(1, AT)):
+    for line in (sink.rows([record()]), sink.lost(1, AT)):
         assert next(iter(parsed(line).items())) == ("label", label)
 
 

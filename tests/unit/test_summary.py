@@ -1,7 +1,7 @@
 """The line that ends a run of COMMAND."""
 
 import pytest
-from support.fakes import fake
+from support.fakes import record
 
 from exitsnoop.cli.summary import Summary
 from exitsnoop.model.exit import Exit
@@ -9,7 +9,7 @@ from exitsnoop.model.exit import Exit
 
 def ended(pid: int, ppid: int = 1, **known: object) -> Exit:
     parts = {"age": 0.0, "comm": b"p%d" % pid}
-    return fake(pid=pid, tid=pid, ppid=ppid, **{**parts, **known})
+    return record(pid=pid, tid=pid, ppid=ppid, **{**parts, **known})
 
 
 def summed_up(*exits: Exit, lost: int = 0) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes import AT, HOSTILE, TEXTS, Ancestor, Container, fake, record, with_text
+from support.fakes import AT, CGROUP, HOSTILE, ID, POD, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT
 from exitsnoop.model.cause import Cause
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
-from exitsnoop.sinks.columns import COLUMNS
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.sinks.table import Table
 
 TIMED = ("time", *DEFAULT)
@@ -101,7 +102,7 @@ def test_a_zone_s_name_is_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["exitsnoop", "100%s", "two words", "", "\udcff"])
 def test_a_label_is_one_cell_and_keeps_the_columns(columns: tuple[str, ...], label: str) -> None:
     table = Table(columns, label=label)
-    header, row = table.header(), table.rows([fake()])
+    header, row = table.header(), table.rows([record()])
     assert header.index("PCOMM") == row.index("bash")
     assert header.split().index("LABEL") == (columns is TIMED)
     assert len(CELL.findall(row[:-1])) == len(header.split())
@@ -114,7 +115,7 @@ def test_what_is_too_wide_stays_whole() -> None:
 
 
 def test_a_batch_is_many_rows_or_none() -> None:
-    assert Table(("pid",)).rows([fake(pid=1), fake(pid=2)]) == "1\n2\n"
+    assert Table(("pid",)).rows([record(pid=1), record(pid=2)]) == "1\n2\n"
     assert Table(DEFAULT, label="x", color=True).rows([]) == ""
 
 
@@ -125,7 +126,7 @@ def test_lost_exits_leave_the_table_as_it_is() -> None:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_each_title_stands_over_its_cells(name: str) -> None:
     table = Table((name, "pid"), utc=True)
-    header, row = table.header(), table.rows([fake(pid=77)])
+    header, row = table.header(), table.rows([record(pid=77)])
     assert header.index(" PID") == row.index(" 77")
     assert len(header.split()) == 2
 
@@ -144,7 +145,7 @@ def test_any_text_is_one_cell(column: str) -> None:
 
 
 def test_the_cause_keeps_its_spaces() -> None:
-    ended = fake(status=9, cause=KILLED)
+    ended = record(status=9, cause=KILLED)
     assert Table((*DEFAULT, "cause")).rows([ended]) == (
         "bash             1      1      1      0.00    signal 9 (KILL)               "
         "killed by tmux: server[7] uid 0 (SIGKILL)\n"
@@ -154,13 +155,13 @@ def test_the_cause_keeps_its_spaces() -> None:
 
 UNKNOWN = {
     *("exit_code", "signal", "signal_name"),
-    *(name for name in COLUMNS if hasattr(fake(), name) and getattr(fake(), name) is None),
+    *(name for name in COLUMNS if getattr(record(), name) is None),
 }
 
 
 @pytest.mark.parametrize("name", sorted(UNKNOWN))
 def test_what_is_unknown_is_a_dash(name: str) -> None:
-    assert cell(name, fake(status=9 if name == "exit_code" else 0)) == "-"
+    assert cell(name, record(status=9 if name == "exit_code" else 0)) == "-"
 
 
 @pytest.mark.parametrize(
@@ -184,13 +185,18 @@ def test_what_is_unknown_is_a_dash(name: str) -> None:
             "bash[812]<...",
         ),
         ("ancestors", {"ancestors": (), "ancestors_truncated": False}, "[]"),
+        ("container", {"cgroup": f"/system.slice/docker-{ID}.scope"}, f"docker:{ID[:12]}"),
+        ("container", {"cgroup": "/lxc/" + "web-" * 16}, "lxc:" + "web-" * 16),
         (
             "container",
-            {"container": Container("docker", "0123456789abcdef" * 4)},
-            "docker:0123456789ab",
+            {"cgroup": "/machine.slice/systemd-nspawn@ab.service"},
+            "systemd-nspawn:ab",
         ),
-        ("container", {"container": Container("lxc", "web-" * 16)}, "lxc:" + "web-" * 16),
-        ("container", {"container": Container("nspawn", "ab")}, "nspawn:ab"),
+        ("pod", {"cgroup": CGROUP}, POD),
+        ("unit", {"cgroup": CGROUP}, "user@1000.service"),
+        ("user_unit", {"cgroup": CGROUP}, "a.service"),
+        ("user_unit", {"cgroup": "/"}, "-"),
+        ("raw_comm", {"raw_comm": b"sh".ljust(16, b"\0")}, "7368" + "0" * 28),
         ("max_rss", {"max_rss": 65_117_594}, "62.1M"),
         ("read_bytes", {"read_bytes": 0}, "0B"),
         ("cpu_user", {"cpu_user": 1.23456}, "1.235"),
@@ -206,7 +212,7 @@ def test_what_is_unknown_is_a_dash(name: str) -> None:
     ],
 )
 def test_cells(column: str, known: dict[str, Any], shown: str) -> None:
-    assert cell(column, fake(**known)) == shown
+    assert cell(column, record(**known)) == shown
 
 
 def visible(text: str) -> str:
@@ -214,12 +220,12 @@ def visible(text: str) -> str:
 
 
 ENDS = [
-    fake(status=0, cause=Cause("exited", "exit 0")),
-    fake(status=1 << 8, cause=Cause("exited", "exit 1")),
-    fake(status=9, cause=KILLED),
-    fake(status=9, cause=Cause("unknown", "SIGKILL, not seen being sent")),
-    fake(status=0x86, cause=Cause("abort", "abort()")),
-    fake(status=0),
+    record(status=0, cause=Cause("exited", "exit 0")),
+    record(status=1 << 8, cause=Cause("exited", "exit 1")),
+    record(status=9, cause=KILLED),
+    record(status=9, cause=Cause("unknown", "SIGKILL, not seen being sent")),
+    record(status=0x86, cause=Cause("abort", "abort()")),
+    record(status=0),
 ]
 
 
@@ -245,7 +251,7 @@ def test_colors_mark_what_did_not_end_well() -> None:
 
 def test_a_row_is_cut_to_the_terminal() -> None:
     widths = iter([40, 60, 200])
-    ended = fake(args=("sh", "-c", "x" * 50), args_truncated=False)
+    ended = record(args=("sh", "-c", "x" * 50), args_truncated=False)
     table = Table(("comm", "args"), terminal_width=lambda: next(widths))
     assert table.rows([ended]) == f"{'bash':<16} sh -c {'x' * 16}…\n"
     assert table.rows([ended]) == f"{'bash':<16} sh -c {'x' * 36}…\n"
@@ -254,39 +260,39 @@ def test_a_row_is_cut_to_the_terminal() -> None:
 
 def test_what_just_fits_is_not_cut() -> None:
     table = Table(("exe",), terminal_width=lambda: 30)
-    assert table.rows([fake(exe="x" * 30)]) == "x" * 30 + "\n"
-    assert table.rows([fake(exe="x" * 31)]) == "x" * 29 + "…\n"
+    assert table.rows([record(exe="x" * 30)]) == "x" * 30 + "\n"
+    assert table.rows([record(exe="x" * 31)]) == "x" * 29 + "…\n"
 
 
 def test_the_mark_is_ascii_for_those_who_take_no_utf8() -> None:
     table = Table(("exe",), terminal_width=lambda: 30, ascii_only=True)
-    assert table.rows([fake(exe="x" * 31)]) == "x" * 29 + "+\n"
+    assert table.rows([record(exe="x" * 31)]) == "x" * 29 + "+\n"
 
 
 def test_wide_and_combining_characters_are_measured() -> None:
     table = Table(("exe",), terminal_width=lambda: 30)
-    assert table.rows([fake(exe="日" * 15)]) == "日" * 15 + "\n"
-    assert table.rows([fake(exe="日" * 16)]) == "日" * 14 + "…\n"
-    assert table.rows([fake(exe="x" + "日" * 15)]) == "x" + "日" * 14 + "…\n"
-    assert table.rows([fake(exe="e\u0301" * 30)]) == "e\u0301" * 30 + "\n"
-    assert table.rows([fake(exe="e\u0301" * 31)]) == "e\u0301" * 29 + "…\n"
+    assert table.rows([record(exe="日" * 15)]) == "日" * 15 + "\n"
+    assert table.rows([record(exe="日" * 16)]) == "日" * 14 + "…\n"
+    assert table.rows([record(exe="x" + "日" * 15)]) == "x" + "日" * 14 + "…\n"
+    assert table.rows([record(exe="e\u0301" * 30)]) == "e\u0301" * 30 + "\n"
+    assert table.rows([record(exe="e\u0301" * 31)]) == "e\u0301" * 29 + "…\n"
 
 
 def test_a_cut_row_keeps_its_colors() -> None:
-    ended = fake(status=9, cause=KILLED)
+    ended = record(status=9, cause=KILLED)
     table = Table(("exit", "cause"), color=True, terminal_width=lambda: 50)
     row = table.rows([ended])
     assert visible(row) == f"{'signal 9 (KILL)':<29} {KILLED.text[:19]}…\n"
     assert row.endswith("…\x1b[0m\n")
     assert row.count("\x1b[0m") == 2
     # The cut may come before the color: an overlong cell in front.
-    long = fake(raw_comm=b"\x1b" * 15, status=9, cause=KILLED)
+    long = record(raw_comm=b"\x1b" * 15, status=9, cause=KILLED)
     row = Table(("comm", "cause"), color=True, terminal_width=lambda: 40).rows([long])
     assert visible(row) == ("\\033" * 15)[:39] + "…\n"
 
 
 def test_what_is_not_cut() -> None:
-    ended = fake(raw_comm=b"x" * 15, status=0x8B, exe="x" * 100)
+    ended = record(raw_comm=b"x" * 15, status=0x8B, exe="x" * 100)
     assert "…" not in Table(("exe", "exit"), terminal_width=lambda: 60).rows([ended])  # not last
     assert "…" not in Table(("comm", "exe")).rows([ended])  # not a terminal
     # Too little room for the last column to tell anything.

@@ -14,9 +14,9 @@ from signal import SIGSYS, SIGTERM
 from support.stage import Stage, mounts
 from support.truth import record_of, recorded, run
 
-from exitsnoop import Exit
 from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
-from exitsnoop.model.fields import ALWAYS, COLLECTED
+from exitsnoop.model.fields import COLLECTED
+from exitsnoop.model.plain import KEYS
 
 SOURCES = Path(__file__).parents[1] / "kernel"
 MUCH = 256 << 20  # bytes, more than this process has
@@ -67,14 +67,7 @@ def fields(program: Path) -> Answers:
                 puppet.wait()
             pids.append(puppet.pid)
     records = [record_of(exits, pid) for pid in pids]
-    return {
-        f"`{name}`": known(*(value(record, name) for record in records))
-        for name in (*ALWAYS, *COLLECTED)
-    }
-
-
-def value(record: Exit, name: str) -> object:
-    return record.status if name == "exit" else getattr(record, name)  # in words: the sinks'
+    return {f"`{name}`": known(*(getattr(record, name) for record in records)) for name in KEYS}
 
 
 def peaks(program: Path) -> Answers:

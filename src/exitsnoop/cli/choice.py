@@ -1,37 +1,31 @@
-"""The choice among the columns. What most runs show is known without all that is told of each."""
+"""The choice among the columns."""
+
+from exitsnoop.model.fields import COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DEFAULT = ("comm", "pid", "ppid", "tid", "age", "exit")
-DEFAULT_JSON = (
-    "time",
-    "boot_ns",
-    "pid",
-    "tid",
-    "ppid",
-    "comm",
-    "age",
-    "exit_code",
-    "signal",
-    "signal_name",
-    "core_dumped",
-)
+
+def _in_place(places: dict[str, int]) -> tuple[str, ...]:
+    """Return the names that have a place, in that order."""
+    return tuple(sorted([name for name in places if places[name]], key=places.__getitem__))
+
+
+DEFAULT = _in_place({name: column.table for name, column in COLUMNS.items()})
+DEFAULT_JSON = _in_place({name: column.json for name, column in COLUMNS.items()})
 
 
 def choose(lists: "Sequence[str]", default: "Sequence[str]") -> tuple[str, ...]:
     """Return the names of the columns that lists such as "pid,comm" and "+args,user" ask for.
 
-    A list takes the place of what was chosen before it, at first the default; one that starts with
-    "+" adds to it. A column is chosen once, at its first place.
+    The choice begins with the default. A list replaces it; a list that starts with "+" adds to it.
+    A column is chosen once, at its first place.
 
     Raises ValueError if one is not the name of a column.
     """
     if not lists:
         return tuple(default)
-    from exitsnoop.sinks.columns import COLUMNS
-
     chosen = list(default)
     for text in lists:
         names = text.removeprefix("+").split(",")
@@ -47,8 +41,6 @@ def _unknown(name: str, text: str) -> str:
         return f"{text!r} lacks the name of a column"
     from difflib import get_close_matches  # slow to import, and seldom asked for
 
-    from exitsnoop.sinks.columns import COLUMNS
-
     nearest = get_close_matches(name.lower(), COLUMNS, n=1)
     if nearest:
         return f"{name!r} is not a column; the nearest is {nearest[0]!r}"
@@ -57,7 +49,5 @@ def _unknown(name: str, text: str) -> str:
 
 def help_text() -> str:
     """Return a line for each column: its name and what it means."""
-    from exitsnoop.sinks.columns import COLUMNS
-
     width = max(map(len, COLUMNS))
     return "".join(f"{c.name:<{width}}  {c.meaning}\n" for c in COLUMNS.values())

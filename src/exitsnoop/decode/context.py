@@ -1,7 +1,7 @@
 """Who it was, where, and what it used: bytes -> Context.
 
-A field of struct exit_context that has the name of a Context's attribute becomes that attribute as
-it is; what is in `parts` needs a row in _PARTS. Only what must be worked out is named below.
+A member of struct exit_context that has the name of a field becomes that field as it is. What is in
+`parts` needs a row in _PARTS. Only what must be worked out is named below.
 """
 
 import os
@@ -13,8 +13,9 @@ from typing import Any
 from exitsnoop.decode.images import Running
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import only, whole
+from exitsnoop.host import users
 from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, STRUCTS
-from exitsnoop.model.context import Ancestor, Context
+from exitsnoop.model.context import CONTEXT, Ancestor, Context
 from exitsnoop.model.fields import COLLECTED
 
 _HEAD = whole("exit_context")
@@ -42,6 +43,7 @@ _LENGTHS = tuple(name for name in _FIELDS if name.removesuffix("_bytes") in _PAR
 _WHOSE = only("exit_context", "start_boot_ns", "tid", *_LENGTHS)
 _ANCESTORS = _LENGTHS.index("ancestors_bytes")
 _PEAK = _FIELDS.index("peak_pages")
+_UID = _FIELDS.index("uid")
 
 
 def _values(*names: str) -> Callable[[tuple[Any, ...]], Any]:
@@ -75,6 +77,8 @@ def decode(record: bytes, running: Running | None, groups: frozenset[str]) -> Co
     partial = bool(flags & CONTEXT_PARTIAL)
     texts, parts, in_order = _wanted(groups, partial)
     made: list[Any] = [None, running.image if running else None]
+    # The name is looked up here and now: a recording may be shown on another machine.
+    made.append(users.name(raw[_UID]) if "identity" in groups else None)
     if "resources" in groups:
         made.append(_own_peak(raw[_PEAK], flags, running))
         made += (None, None) if partial else _adjusted(*_TIMES(raw))
@@ -86,11 +90,12 @@ def decode(record: bytes, running: Running | None, groups: frozenset[str]) -> Co
         end = at + raw[length]
         made.append(convert(record[at:end]) if convert else None)
         at = end
-    return Context._make(in_order((*raw, *made)))
+    values: Context = in_order((*raw, *made))
+    return values
 
 
 _NOTHING = ""
-_MADE = (_NOTHING, "image", "max_rss", "cpu_user", "cpu_system")
+_MADE = (_NOTHING, "image", "user", "max_rss", "cpu_user", "cpu_system")
 _Convert = Callable[[bytes], Any]
 
 
@@ -116,7 +121,7 @@ def _wanted(
             (_FIELDS.index(f"{name}_bytes"), _PARTS[name] if COLLECTED[name] in groups else None)
             for name in parts
         ],
-        itemgetter(*(found.get(name, made[_NOTHING]) for name in Context._fields)),
+        itemgetter(*(found.get(name, made[_NOTHING]) for name in CONTEXT)),
     )
 
 

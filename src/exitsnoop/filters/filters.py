@@ -197,7 +197,7 @@ class Filters:
                 cause is not None and cause.kind in self.causes for cause in exits.column("cause")
             ]
         if self.containers:
-            inside = [self._is_inside(context.container) for context in exits.column("context")]
+            inside = [self._is_inside(container) for container in exits.column("container")]
             passing = [a and b for a, b in zip(passing, inside, strict=True)]
         return passing
 

@@ -1,51 +1,107 @@
-"""Exits: many exits as columns."""
+"""Exits: many exits as columns. Source: what gives them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
+
+from exitsnoop.model.fields import FIELDS, IMAGE_GROUPS, STORED, function
+from exitsnoop.model.later import Later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, overload
+    import typing
+    from typing import overload
 
-    from exitsnoop.model.exit import Exit
+    from exitsnoop.model import exit as exit_
+
+    class Source(typing.Protocol):
+        """Whatever gives exits: a tracer, a recording, a file."""
+
+        def batches(self, reader: int | None = None) -> "Iterator[Exits]":
+            """Iterate over the exits that are there at a time, until there can be no more.
+
+            Args:
+                reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
+            """
+
+        @property
+        def lost(self) -> int:
+            """How many exits are missing, up to now."""
+
+        @property
+        def unexplained(self) -> int:
+            """How many causes are unknown, up to now."""
+
+        @property
+        def ended(self) -> bool:
+            """Whether everything has been read."""
+
+else:  # for typing.get_type_hints(): what the annotations name is imported when they are read
+    typing, exit_ = Later("typing"), Later("exitsnoop.model.exit")
 
 
-class Exits(Sequence["Exit"]):
+class Exits(Sequence["exit_.Exit"]):
     """Exits as columns, a sequence for each field: what is done with all is done at once.
 
-    As a sequence it gives them one by one; an Exit is made as it is asked for.
+    It is also a sequence of Exit; an Exit is made when it is asked for.
+
+    Args:
+        columns: values by the name of their field, each one for each exit. Instead of the fields
+            that were collected, `context` may have a Context for each exit.
+        wall_offset_ns: what to add to boot_ns to get wall_ns, if that is not in columns.
     """
 
-    def __init__(self, columns: "Mapping[str, Sequence[Any]]", wall_offset_ns: int = 0) -> None:
+    def __init__(
+        self, columns: "Mapping[str, Sequence[typing.Any]]", wall_offset_ns: int = 0
+    ) -> None:
         self._columns = dict(columns)
         self._wall_offset_ns = wall_offset_ns
 
     @classmethod
-    def of(cls, exits: "Sequence[Exit]") -> "Exits":
+    def of(cls, exits: "Sequence[exit_.Exit]") -> "Exits":
         """Return exits that may have been collected one by one."""
         if isinstance(exits, Exits):
             return exits
-        from exitsnoop.model.exit import Exit  # most runs do without
+        from exitsnoop.model.exit import values_of  # most runs do without
 
-        return cls(dict(zip(Exit._fields, zip(*exits, strict=True), strict=True)) if exits else {})
+        columns = zip(*map(values_of, exits), strict=True)
+        return cls(dict(zip(STORED, columns)))  # noqa: B905 - of none, no columns
 
-    def column(self, name: str) -> "Sequence[Any]":
-        """Return the values of a field of Exit, or of its context, an exit each."""
+    def column(self, name: str) -> "Sequence[typing.Any]":
+        """Return the values of a field, one for each exit; None is unknown.
+
+        Raises KeyError if there is no such field.
+        """
         if name not in self._columns:
             self._columns[name] = self._made(name)
         return self._columns[name]
 
-    def _made(self, name: str) -> "Sequence[Any]":
+    def _made(self, name: str) -> "Sequence[typing.Any]":
         if name == "wall_ns":
             offset = self._wall_offset_ns
             return [boot_ns + offset for boot_ns in self.column("boot_ns")]
-        if name in ("cause", "context") or not len(self):
+        field = FIELDS[name]
+        if field.of:
+            sources = [self.column(source) for source in field.of]
+            if field.many_by:
+                made: Sequence[typing.Any] = function(field.many_by)(*sources)
+                return made
+            make = function(field.by)
+            return list(map(_unless_unknown(make) if field.group else make, *sources))
+        if not self._columns.get("context"):
             return [None] * len(self)
-        from exitsnoop.model.context import NOTHING, Context
+        if field.group in IMAGE_GROUPS:
+            images = self._collected("image")
+            return [None if image is None else getattr(image, name) for image in images]
+        return self._collected(name)
 
-        contexts = [context or NOTHING for context in self.column("context")]
-        self._columns.update(zip(Context._fields, zip(*contexts, strict=True), strict=True))
-        return self._columns[name]
+    def _collected(self, name: str) -> "Sequence[typing.Any]":
+        if name not in self._columns:
+            from exitsnoop.model.context import CONTEXT  # most runs do without
+
+            contexts = self._columns["context"]
+            made = zip(CONTEXT, zip(*contexts, strict=True), strict=True)
+            self._columns = {**dict(made), **self._columns}
+        return self._columns.get(name, [None] * len(self))
 
     def where(self, keep: Sequence[bool]) -> "Exits":
         """Return the exits for which keep has True."""
@@ -54,31 +110,38 @@ class Exits(Sequence["Exit"]):
         kept = {name: list(compress(column, keep)) for name, column in self._columns.items()}
         return Exits(kept, self._wall_offset_ns)
 
-    def replace(self, **columns: "Sequence[Any]") -> "Exits":
+    def replace(self, **columns: "Sequence[typing.Any]") -> "Exits":
         """Return the exits with other values in some fields."""
         return Exits({**self._columns, **columns}, self._wall_offset_ns)
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
-    def __iter__(self) -> "Iterator[Exit]":
+    def __iter__(self) -> "Iterator[exit_.Exit]":
         if not self._columns:
             return iter(())
         from exitsnoop.model.exit import Exit
 
-        return map(Exit._make, zip(*map(self.column, Exit._fields), strict=True))
+        return map(Exit._make, zip(*map(self.column, STORED), strict=True))
 
     if TYPE_CHECKING:
 
         @overload
-        def __getitem__(self, at: int) -> Exit: ...
+        def __getitem__(self, at: int) -> exit_.Exit: ...
         @overload
         def __getitem__(self, at: slice) -> "Exits": ...
 
-    def __getitem__(self, at: "int | slice") -> "Exit | Exits":
+    def __getitem__(self, at: "int | slice") -> "exit_.Exit | Exits":
         if isinstance(at, slice):
             parts = {name: column[at] for name, column in self._columns.items()}
             return Exits(parts, self._wall_offset_ns)
         from exitsnoop.model.exit import Exit
 
-        return Exit._make(self.column(name)[at] for name in Exit._fields)
+        return Exit._make(tuple([self.column(name)[at] for name in STORED]))
+
+
+def _unless_unknown(
+    make: "Callable[[typing.Any], typing.Any]",
+) -> "Callable[[typing.Any], typing.Any]":
+    """Return the same function, except that it makes None of None."""
+    return lambda value: None if value is None else make(value)

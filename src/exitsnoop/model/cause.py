@@ -1,13 +1,13 @@
-"""Cause: why a process ended, with what proves it; the kinds, and the signals they come with.
+"""Cause: why a process ended, with the evidence. The kinds of cause, and their signals.
 
-causes.py judges.
+causes.py decides which kind it was.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from exitsnoop.model.status import SIGNALS
 
-KINDS = (
+CauseKind = Literal[
     "exited",
     "killed",
     "self",
@@ -26,7 +26,10 @@ KINDS = (
     "tracer",
     "kernel",
     "unknown",
-)
+]
+"""What can end a process; docs/causes.md explains each."""
+
+KINDS: tuple[CauseKind, ...] = get_args(CauseKind)
 
 HUP, INT, QUIT, ABRT, KILL, PIPE, XCPU, XFSZ, SYS = (
     SIGNALS[name] for name in "HUP INT QUIT ABRT KILL PIPE XCPU XFSZ SYS".split()
@@ -36,7 +39,8 @@ ILL, TRAP, BUS, FPE, SEGV = FAULTS = tuple(
 )
 ALRM, VTALRM, PROF = TIMERS = tuple(SIGNALS[name] for name in "ALRM VTALRM PROF".split())
 
-# Kinds that come with some signals only: the kernel side sends no others where these are asked for.
+# Kinds that come only with some signals. A filter for such kinds is also one for these signals,
+# which the BPF program can decide.
 SIGNALS_OF_KIND: dict[str, set[int]] = {
     "exited": set(),
     "abort": {ABRT},
@@ -54,13 +58,13 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
 
 
 class Sender(NamedTuple):
-    """A process that sent a signal, or was at work when the kernel did.
+    """A process that sent a signal, or that was running when the kernel sent it.
 
     Attributes:
         pid, ppid: of the initial PID namespace.
         comm: its name; invalid UTF-8 is U+FFFD.
         uid: its real user, of the initial user namespace.
-        args: its arguments, as far as 128 bytes hold them; None if they could not be had.
+        args: the first 128 bytes of its arguments; None if they could not be read.
         args_truncated: whether there were more.
     """
 
@@ -73,13 +77,14 @@ class Sender(NamedTuple):
 
 
 class Oom(NamedTuple):
-    """Why the OOM killer came, and what it found, in bytes.
+    """What the OOM killer found, in bytes.
 
     Attributes:
         anon, file, shmem: resident memory of the process when it was chosen.
-        cgroup: path of the memory cgroup whose limit was hit; None: the whole system's memory.
-        limit: that cgroup's limit.
-        trigger: the process that asked for the memory.
+        cgroup: path of the memory cgroup that hit its limit; None if the whole system was out of
+            memory.
+        limit: the limit of that cgroup.
+        trigger: the process that asked for memory.
     """
 
     anon: int
@@ -91,14 +96,16 @@ class Oom(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """Why a process ended, with what proves it. What a kind does not bring is None.
+    """Why a process ended, with the evidence. What does not belong to the kind is None.
 
     Attributes:
-        kind: one of kinds.KINDS; docs/causes.md tells what each means.
-        text: one line for a person. It may quote names of processes, and so any character.
-        sender: killed: who sent the signal. parent_death, namespace, tracer: who died.
+        kind: what ended it; docs/causes.md explains each kind.
+        text: one line for a person. It may quote names of processes, so it may contain any
+            character.
+        sender: killed: the process that sent the signal. parent_death, namespace, tracer: the
+            process that died.
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.
-        si_code: the signal's si_code by name, such as "SEGV_MAPERR".
+        si_code: the si_code of the signal by name, such as "SEGV_MAPERR".
         address: fault: the address.
         syscall: seccomp: the number of the system call.
         limit: cpu_limit: seconds. file_limit: bytes.
@@ -106,7 +113,7 @@ class Cause(NamedTuple):
         oom: oom: the figures.
     """
 
-    kind: str
+    kind: CauseKind
     text: str
     sender: Sender | None = None
     how: str | None = None

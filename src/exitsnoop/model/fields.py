@@ -1,46 +1,389 @@
-"""The fields of a record, and what must be collected for those that cost something."""
+"""FIELDS: what is known of an exit. One row is one field, and the only place that describes it.
+
+From a row come: the attribute of Exit with its docstring, the column of `-o` and of each format,
+the key of to_dict(), the JSON schema, the tables of the documents, and what must be collected.
+
+To add a field that the kernel gives:
+
+1. event.h: a member of struct exit_context with the name of the field;
+2. a header in _native/bpf/: the line that reads it;
+3. here: a row;
+4. decode/context.py: only if the value must be worked out, or is of variable length;
+5. `make fields`: writes model/attributes.py, the schema and the tables of the documents again.
+
+A field that is made of others needs a row with `of` and `by`, and that function.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
-ALWAYS = (
-    "time",
-    "boot_ns",
-    "pid",
-    "tid",
-    "ppid",
-    "comm",
-    "age",
-    "exit_code",
-    "signal",
-    "signal_name",
-    "core_dumped",
-    "exit",
-    "status",
-    "last_thread",
+
+class Field:
+    """A field of an exit.
+
+    Attributes:
+        name: its name everywhere.
+        type: of the attribute, as Python writes it.
+        kind: what its values are; each format has a way to write each kind.
+        title: what a table calls it; "" if it is not a column.
+        width: of its cells in a table, where another column follows.
+        meaning: one line for a person, with the unit.
+        details: further sentences, in Markdown, each starting with a capital.
+        group: what must be collected to have it; "" if it is always there.
+        of: the fields that it is made of; none if it comes from the kernel.
+        by: the function that makes it, as "module.function" of this folder.
+        many_by: the same for whole columns, if that is quicker.
+        shown: the field whose values the formats take to write it; mostly its own.
+        more: for a list, the field that says whether it goes on.
+        default: what Exit() takes for it if it is not given, as Python writes it; "" for nothing.
+        table: its place among the columns of a table by default, from 1 on; 0 if not there.
+        json: the same for JSON and its keys.
+        schema: what the JSON schema says besides what follows from the type.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type: str,  # noqa: A002 - of a field
+        kind: str,
+        title: str,
+        width: int,
+        meaning: str,
+        *,
+        details: str = "",
+        group: str = "",
+        of: tuple[str, ...] = (),
+        by: str = "",
+        many_by: str = "",
+        shown: str = "",
+        more: str = "",
+        default: str = "",
+        table: int = 0,
+        json: int = 0,
+        schema: "dict[str, Any] | None" = None,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.kind = kind
+        self.title = title
+        self.width = width
+        self.meaning = meaning
+        self.details = details
+        self.group = group
+        self.of = of
+        self.by = by
+        self.many_by = many_by
+        self.shown = shown or name
+        self.more = more
+        self.default = default or ("None" if group else "")
+        self.table = table
+        self.json = json
+        self.schema = schema or {}
+
+
+_ROWS = (
+    Field(
+        *("time", "datetime", "time", "TIME", 12, "when it exited"),
+        details="To the microsecond, in UTC; the table has the time of day.",
+        of=("wall_ns",),
+        by="derived.moment",
+        shown="wall_ns",
+        json=1,
+    ),
+    Field(
+        *("boot_ns", "int", "number", "BOOT(ns)", 16),
+        "when it exited, nanoseconds of the boot clock",
+        details="CLOCK_BOOTTIME, which nobody sets: for ordering.",
+        json=2,
+    ),
+    Field(
+        *("comm", "str", "name", "PCOMM", 16, "its name, at most 15 bytes"),
+        details="With `--per-thread`, the name of the thread. It may contain any character. "
+        "Invalid UTF-8 is U+FFFD, as in all text.",
+        of=("raw_comm",),
+        by="derived.name",
+        shown="raw_comm",
+        table=1,
+        json=6,
+    ),
+    Field(
+        *("pid", "int", "number", "PID", 6, "its PID"),
+        details="All PIDs are those of the initial PID namespace.",
+        table=2,
+        json=3,
+    ),
+    Field(
+        *("ppid", "int", "number", "PPID", 6, "the PID of its parent"),
+        details="The parent at the exit: if its own parent had ended, the process that adopted it.",
+        table=3,
+        json=5,
+    ),
+    Field(
+        *("tid", "int", "number", "TID", 6, "the thread; the PID unless traced per thread"),
+        table=4,
+        json=4,
+    ),
+    Field(
+        *("age", "float", "age", "AGE(s)", 7, "how long it lived, in seconds"),
+        details="To the microsecond. Time in suspend counts; exec does not start it again.",
+        of=("boot_ns", "start_boot_ns"),
+        by="derived.age",
+        many_by="derived.ages",
+        table=5,
+        json=7,
+    ),
+    Field(
+        *("exit", "str", "exit", "EXIT_CODE", 29),  # "signal 11 (SEGV), core dumped"
+        "how it ended: exit code or signal, in words",
+        details='Such as "0", "code 1", "signal 9 (KILL)".',
+        of=("status",),
+        by="status.describe",
+        shown="status",
+        table=6,
+    ),
+    Field(
+        *("exit_code", "int | None", "number", "CODE", 4),
+        "its exit code, unknown if a signal ended it",
+        details="0 to 255.",
+        of=("status",),
+        by="status.exit_code",
+        json=8,
+        schema={"maximum": 255},
+    ),
+    Field(
+        *("signal", "int | None", "number", "SIG", 3),
+        "number of the signal that ended it, unknown if none",
+        details="1 to 64.",
+        of=("status",),
+        by="status.signal",
+        json=9,
+        schema={"minimum": 1, "maximum": 64},
+    ),
+    Field(
+        *("signal_name", "str | None", "text", "SIGNAL", 11),
+        "name of that signal, such as SIGSEGV",
+        details="As `kill -l` names it: 34 is SIGRTMIN, 64 SIGRTMAX. 32 and 33 belong to the C "
+        "library and have no name: SIG32, SIG33.",
+        of=("status",),
+        by="status.full_signal_name",
+        json=10,
+    ),
+    Field(
+        *("core_dumped", "bool", "flag", "CORE", 4, "whether a core was written"),
+        of=("status",),
+        by="status.core_dumped",
+        json=11,
+    ),
+    Field(
+        *("status", "int", "number", "STATUS", 6, "the wait status, as waitpid gives it"),
+        details="For `os.WIFEXITED` and the like. For a thread that was not the last of its "
+        "process: what the thread itself ended with.",
+        schema={"maximum": 65535},
+    ),
+    Field(
+        *("last_thread", "bool", "flag", "LAST", 4),
+        "whether the process ended with this thread",
+        details="False only with `--per-thread`, in all rows of a process except one. Up to Linux "
+        "6.15, when threads leave at the same moment, that one may not be the last row.",
+        default="True",
+    ),
+    Field(
+        *("start_boot_ns", "int", "number", "START(ns)", 16),
+        "when it was created, nanoseconds of the boot clock",
+        details="Exec does not change it: with the PID it identifies a process until the next "
+        "boot.",
+    ),
+    Field(
+        *("wall_ns", "int", "number", "WALL(ns)", 19),
+        "when it exited, nanoseconds since the epoch",
+    ),
+    Field(
+        *("raw_comm", "bytes", "bytes", "RAW_COMM", 32),
+        "its name as the kernel has it: 16 bytes, in hexadecimal",
+        details="`bytes` in Python. The name ends at the first NUL.",
+        schema={"pattern": "^[0-9a-f]{32}$"},
+    ),
+    Field(
+        *("cause", "Cause | None", "cause", "CAUSE", 40, "who or what ended it"),
+        details="See [causes.md](causes.md). Unknown for a thread after which its process went on.",
+        group="why",
+    ),
+    Field(
+        *("args", "tuple[str, ...] | None", "args", "ARGS", 40),
+        "its arguments, its own name first",
+        details="As they were at the exec, even if it changed them later; at most 16,384 bytes. A "
+        "process that only forked has those of its parent. If it ran before the trace began: "
+        "what /proc/PID/cmdline said then.",
+        group="args",
+        more="args_truncated",
+    ),
+    Field(
+        *("args_truncated", "bool | None", "flag", "", 0, "whether there were more arguments"),
+        group="args",
+    ),
+    Field(
+        *("exe", "str | None", "text", "EXE", 24, "path of the program it ran"),
+        details="As /proc/PID/exe shows it: symbolic links resolved, for a script its interpreter; "
+        "`/memfd:NAME` for a program without a file; with ` (deleted)` at its end if the file had "
+        "been removed by the time of the exec. For processes of other users that ran before the "
+        "trace began, it is known only with CAP_SYS_PTRACE.",
+        group="exe",
+    ),
+    Field(
+        *("uid", "int | None", "number", "UID", 6, "number of the user it ran as"),
+        details="The real user, of the initial user namespace.",
+        group="identity",
+        schema={"maximum": 4294967295},
+    ),
+    Field(
+        *("user", "str | None", "text", "USER", 12, "name of that user"),
+        details="The name on the machine that traced it, when it was traced; unknown if the user "
+        "has none.",
+        group="identity",
+    ),
+    Field(
+        *("parent_comm", "str | None", "text", "PARENT", 16, "name of its parent"),
+        details="The name of the process `ppid`.",
+        group="identity",
+    ),
+    Field(
+        *("ancestors", "tuple[Ancestor, ...] | None", "ancestors", "ANCESTORS", 40),
+        "its parent, that one's parent, and so on",
+        details="The nearest first, at most 32, each with `pid` and `comm`.",
+        group="ancestors",
+        more="ancestors_truncated",
+    ),
+    Field(
+        *("ancestors_truncated", "bool | None", "flag", "", 0),
+        "whether there were more ancestors",
+        group="ancestors",
+    ),
+    Field(
+        *("cgroup", "str | None", "text", "CGROUP", 40, "path of its cgroup"),
+        details="The path in version 2. Where that is not used (the process is in its root), the "
+        "path in the pids or the memory controller of version 1.",
+        group="cgroup",
+    ),
+    Field(
+        *("container", "Container | None", "container", "CONTAINER", 23),
+        "runtime and ID of its container",
+        details="The innermost that the path of the cgroup names, with `runtime` (docker, "
+        "containerd, cri-o, podman, lxc, systemd-nspawn; kubernetes if the path does not name the "
+        "runtime) and `id` (for lxc and systemd-nspawn its name). It stays known when the "
+        "container and its cgroup are gone. Not recognised: a container that its runtime was "
+        "told to put elsewhere (`--cgroup-parent`).",
+        group="cgroup",
+        of=("cgroup",),
+        by="cgroup.container",
+    ),
+    Field(
+        *("pod", "str | None", "text", "POD", 36, "UID of its Kubernetes pod"),
+        details="From the path of the cgroup.",
+        group="cgroup",
+        of=("cgroup",),
+        by="cgroup.pod",
+    ),
+    Field(
+        *("unit", "str | None", "text", "UNIT", 24, "its systemd unit"),
+        details="From the path of the cgroup, as `ps -o unit` shows it.",
+        group="cgroup",
+        of=("cgroup",),
+        by="cgroup.unit",
+    ),
+    Field(
+        *("user_unit", "str | None", "text", "USER_UNIT", 24),
+        "its unit of the user's own systemd",
+        details="From the path of the cgroup, as `ps -o uunit` shows it.",
+        group="cgroup",
+        of=("cgroup",),
+        by="cgroup.user_unit",
+    ),
+    Field(
+        *("nspid", "int | None", "number", "NSPID", 6, "its PID in its own PID namespace"),
+        details="The innermost one that it is in.",
+        group="identity",
+    ),
+    Field(
+        *("hostname", "str | None", "text", "HOSTNAME", 16, "host name that it saw"),
+        details="In a container usually the container's.",
+        group="identity",
+    ),
+    Field(
+        *("cpu_user", "float | None", "seconds", "UTIME(s)", 8),
+        "CPU time in its own code, in seconds",
+        details="The sum of all its threads up to the exit. `wait4` gives the same, plus what ran "
+        "since the last tick of the clock.",
+        group="resources",
+    ),
+    Field(
+        *("cpu_system", "float | None", "seconds", "STIME(s)", 8),
+        "CPU time in the kernel, in seconds",
+        details="Measured like `cpu_user`.",
+        group="resources",
+    ),
+    Field(
+        *("max_rss", "int | None", "size", "MAX_RSS", 8, "most memory it had resident, in bytes"),
+        details="The peak of the program that it ran last. Up to Linux 6.15 the kernel keeps one "
+        "peak for all programs that ran in the process; if an earlier one may have had more, the "
+        "peak is unknown.",
+        group="resources",
+    ),
+    Field(
+        *("read_bytes", "int | None", "size", "READ", 8, "bytes it had read from storage"),
+        details="As /proc/PID/io counts.",
+        group="resources",
+    ),
+    Field(
+        *("write_bytes", "int | None", "size", "WRITTEN", 8),
+        "bytes it caused to be written to storage",
+        details="As /proc/PID/io counts.",
+        group="resources",
+    ),
+    Field(
+        *("minor_faults", "int | None", "number", "MINFLT", 7, "page faults served from memory"),
+        group="resources",
+    ),
+    Field(
+        *("major_faults", "int | None", "number", "MAJFLT", 7),
+        "page faults that waited for storage",
+        group="resources",
+    ),
+    Field(
+        *("voluntary_switches", "int | None", "number", "VCSW", 7),
+        "how often it waited for something",
+        details="The last time, when it exits, is not counted.",
+        group="resources",
+    ),
+    Field(
+        *("involuntary_switches", "int | None", "number", "ICSW", 7),
+        "how often it had to yield the CPU",
+        group="resources",
+    ),
+    # About the trace, not the exit: neither shown nor compared. Exit keeps it last.
+    Field(
+        *("wanted", "bool", "flag", "", 0, "whether the filters let it pass"),
+        details="False only with `Tracer(unwanted=True)`.",
+        default="True",
+    ),
 )
 
-_GROUPS = {
-    "why": ("cause",),
-    "identity": ("uid", "user", "nspid", "hostname", "parent_comm"),
-    "ancestors": ("ancestors", "ancestors_truncated"),
-    "cgroup": ("cgroup", "container", "pod", "unit", "user_unit"),
-    "resources": (
-        "cpu_user",
-        "cpu_system",
-        "max_rss",
-        "read_bytes",
-        "write_bytes",
-        "minor_faults",
-        "major_faults",
-        "voluntary_switches",
-        "involuntary_switches",
-    ),
-    "args": ("args", "args_truncated"),
-    "exe": ("exe",),
-}
-COLLECTED = {field: group for group, fields in _GROUPS.items() for field in fields}
+FIELDS = {field.name: field for field in _ROWS}
+COLUMNS = {name: field for name, field in FIELDS.items() if field.title}
+COLLECTED = {name: field.group for name, field in FIELDS.items() if field.group}
+IMAGE_GROUPS = frozenset({"args", "exe"})  # what was known at the exec
+STORED = tuple(name for name, field in FIELDS.items() if not field.of)
+"""What an Exit holds; the rest is made of that."""
+
+
+def function(name: str) -> "Callable[..., Any]":
+    """Return what `by` or `many_by` names."""
+    from importlib import import_module
+
+    module, _, attribute = name.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"exitsnoop.model.{module}"), attribute)
+    return found
 
 
 def groups(fields: "Iterable[str]") -> frozenset[str]:
@@ -49,10 +392,8 @@ def groups(fields: "Iterable[str]") -> frozenset[str]:
     Raises ValueError if one is not a field.
     """
     collected = set()
-    for field in fields:
-        if field in COLLECTED:
-            collected.add(COLLECTED[field])
-        elif field not in ALWAYS:
-            known = ", ".join([*ALWAYS, *COLLECTED])
-            raise ValueError(f"{field!r} is not a field; they are {known}")
-    return frozenset(collected)
+    for name in fields:
+        if name not in FIELDS:
+            raise ValueError(f"{name!r} is not a field; they are {', '.join(FIELDS)}")
+        collected.add(FIELDS[name].group)
+    return frozenset(collected - {""})

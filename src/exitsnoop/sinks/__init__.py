@@ -1,4 +1,4 @@
-"""Exits -> text, one module a format. Nothing here knows of BPF or of the command line."""
+"""Exits -> text, one module for each format."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from exitsnoop.model.exit import Exit
 
     class Sink(Protocol):
-        """A format: what to write, in the order of header, rows and lost."""
+        """A format: gives the text to write. header() comes first, once."""
 
         def header(self) -> str:
-            """Return what comes before the first row."""
+            """Return the text before the first row."""
 
         def rows(self, exits: Sequence[Exit]) -> str:
             """Return a line for each exit."""
 
         def lost(self, count: int, wall_ns: int) -> str:
-            """Return what tells, among the rows, that exits were lost before this time."""
+            """Return the text that reports, among the rows, exits lost before this time."""

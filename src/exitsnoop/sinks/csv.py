@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it: lines end with CR LF, fields are quoted where they must be."""
+"""CSV after RFC 4180: lines end with CR LF, fields are quoted where they must be."""
 
 import csv
 import io
@@ -8,22 +8,22 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.exit import Exit
+from exitsnoop.model.derived import timestamps
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.model.status import describe
-from exitsnoop.sinks.columns import COLUMNS
 from exitsnoop.sinks.escape import escape, word
-from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts, timestamps
+from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, name_of, texts
 
 if TYPE_CHECKING:
-    from exitsnoop.sinks.columns import Kind
+    from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Writer
 
 
 class Csv:
     """A line for each exit, after one that names the columns.
 
-    What is unknown is empty. Text is escaped as in a table but for its spaces; the words of `args`
-    and the names in `ancestors` wholly, so that they can be told apart.
+    What is unknown is empty. Text is escaped as in a table, except for its spaces. In `args` and
+    `ancestors` spaces are escaped, too, so that words and names can be told apart.
 
     Args:
         columns: their names, at least one.
@@ -47,13 +47,13 @@ class Csv:
         """Return the line that names the columns."""
         return _lines([self._names])
 
-    def rows(self, exits: Sequence[Exit]) -> str:
+    def rows(self, exits: "Sequence[Exit]") -> str:
         """Return a line for each exit."""
         batch = Exits.of(exits)
         return _lines(zip(*[cells(batch) for cells in self._cells], strict=True))
 
     def lost(self, count: int, wall_ns: int) -> str:  # noqa: ARG002
-        """Return nothing: CSV has no line that is not a row."""
+        """Return nothing: in CSV each line is a row."""
         return ""
 
 
@@ -63,12 +63,14 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
     return text.getvalue()
 
 
-def _writers(*, ascii_only: bool) -> "dict[Kind, Writer]":
+def _writers(*, ascii_only: bool) -> "dict[str, Writer]":
     text = cached(partial(escape, ascii_only=ascii_only, spaces=False))
     part = cached(partial(word, ascii_only=ascii_only))
     return {
         "flag": {False: "false", True: "true"}.__getitem__,
         "text": text,
+        "name": lambda raw: text(name_of(raw)),
+        "bytes": bytes.hex,
         "exit": describe,
         "time": timestamps,
         "cause": lambda cause: text(cause.text),

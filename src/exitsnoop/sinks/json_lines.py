@@ -6,22 +6,21 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.exit import Exit
+from exitsnoop.model.derived import timestamps
+from exitsnoop.model.fields import COLUMNS
+from exitsnoop.model.plain import DECIMALS, PLAIN
 from exitsnoop.model.status import describe
-from exitsnoop.sinks.columns import COLUMNS
-from exitsnoop.sinks.values import texts, timestamps
+from exitsnoop.sinks.values import name_of, texts
 
 if TYPE_CHECKING:
-    from exitsnoop.model.cause import Cause, Oom, Sender
-    from exitsnoop.model.cgroup import Container
-    from exitsnoop.sinks.columns import Kind
+    from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Writer
 
 
 class JsonLines:
     """A line for each exit, with the keys of the columns in their order.
 
-    `args` and `ancestors` bring a key more, with "_truncated" added to their name.
+    After `args` and `ancestors` comes one more key, with "_truncated" added to their name.
 
     Args:
         columns: their names, at least one.
@@ -46,14 +45,14 @@ class JsonLines:
         """Return nothing: each line names its keys."""
         return ""
 
-    def rows(self, exits: Sequence[Exit]) -> str:
+    def rows(self, exits: "Sequence[Exit]") -> str:
         """Return a line for each exit."""
         batch = Exits.of(exits)
         columns = [cells(batch) for cells in self._cells]
         return "".join(map(self._template.__mod__, zip(*columns, strict=True)))
 
     def lost(self, count: int, wall_ns: int) -> str:
-        """Return a line that tells how many exits were lost before this time."""
+        """Return a line that says how many exits were lost before this time."""
         (when,) = timestamps([wall_ns])
         return f'{{{self._label}"lost": {count}, "time": "{when}"}}\n'
 
@@ -72,49 +71,28 @@ def _args(args: tuple[Sequence[str], bool]) -> str:
 @lru_cache(maxsize=128)
 def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
     processes, truncated = ancestors
-    named = [{"pid": process.pid, "comm": process.comm} for process in processes]
-    return f'{dumps(named)}, "ancestors_truncated": {dumps(truncated)}'
+    return f'{dumps(PLAIN["ancestors"](processes))}, "ancestors_truncated": {dumps(truncated)}'
 
 
-@lru_cache(maxsize=128)
-def _cause(cause: "Cause") -> str:
-    known = {key: value for key, value in cause._asdict().items() if value is not None}
-    if cause.sender is not None:
-        known["sender"] = _sender(cause.sender)
-    if cause.oom is not None:
-        known["oom"] = _oom(cause.oom)
-    return dumps(known)
+def _as_plain_data(kind: str) -> "Writer":
+    return lru_cache(maxsize=128)(lambda value: dumps(PLAIN[kind](value)))
 
 
-@lru_cache(maxsize=128)
-def _container(container: "Container") -> str:
-    return dumps({"runtime": container.runtime, "id": container.id})
-
-
-def _oom(oom: "Oom") -> dict[str, Any]:
-    return {**oom._asdict(), "trigger": _sender(oom.trigger)}
-
-
-def _sender(sender: "Sender") -> dict[str, Any]:
-    known = sender._asdict()
-    if sender.args is None:
-        del known["args"], known["args_truncated"]
-    return known
-
-
-_WRITERS: "dict[Kind, Writer]" = {
+_WRITERS: "dict[str, Writer]" = {
     "flag": {False: "false", True: "true"}.__getitem__,
     "text": _text,
-    "seconds": "{:.9f}".format,
+    "name": lambda raw: _text(name_of(raw)),
+    "bytes": _as_plain_data("bytes"),
+    "seconds": f"{{:.{DECIMALS['seconds']}f}}".format,
     "exit": lambda status: _text(describe(status)),
     "time": timestamps,
-    "cause": _cause,
+    "cause": _as_plain_data("cause"),
     "args": _args,
     "ancestors": _ancestors,
-    "container": _container,
+    "container": _as_plain_data("container"),
 }
-_FORMATS: "dict[Kind, str]" = {"time": '"%s"', "age": "%.6f"}
-_UNKNOWN: "dict[Kind, str]" = {
+_FORMATS = {"time": '"%s"', "age": f"%.{DECIMALS['age']}f"}
+_UNKNOWN = {
     "args": 'null, "args_truncated": null',
     "ancestors": 'null, "ancestors_truncated": null',
 }

@@ -6,23 +6,22 @@ from itertools import repeat
 
 from exitsnoop.host import clock
 from exitsnoop.model.batch import Exits
+from exitsnoop.model.fields import COLUMNS, Field
 from exitsnoop.model.status import describe, signal
 from exitsnoop.model.words import human_bytes
 from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted
-from exitsnoop.sinks.columns import COLUMNS, Column
 from exitsnoop.sinks.escape import escape, word
-from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, texts
+from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, name_of, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from exitsnoop.model.cause import Cause
     from exitsnoop.model.exit import Exit
-    from exitsnoop.sinks.columns import Kind
     from exitsnoop.sinks.values import Writer
 
-# What may be long, and still tells something when it is cut.
+# Long values that are still of use when they are cut.
 _FREE_TEXT = {"text", "cause", "args", "ancestors", "container"}
-_LEAST = 20  # with less room than this for the last column, rows are left to the terminal to wrap
+_LEAST = 20  # with less room than this for the last column, rows are not cut
 _ORDINARY = {"exited", "unknown"}
 
 
@@ -36,7 +35,7 @@ class Table:
         utc: show the time in UTC, not local time.
         label: a text that starts each row (after the time), None for none.
         ascii_only: escape what is not ASCII.
-        color: show in color what did not end well.
+        color: show in color how processes ended that did not exit with 0.
         terminal_width: gives the width to which rows that end in free text are cut; None: no cut.
     """
 
@@ -53,13 +52,13 @@ class Table:
         self._ascii_only = ascii_only
         self._color = color
         self._writers = _writers(utc=utc, ascii_only=ascii_only)
-        layout = [_titled(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
-        layout[-1] = layout[-1].titled(layout[-1].title, width=0)  # not padded
+        layout = [_zoned(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
+        layout[-1] = _titled(layout[-1], layout[-1].title, width=0)  # not padded
         self._cells = [texts(column, self._writer(column), "-") for column in layout]
         if label is not None:
             place = int(layout[0].kind == "time")
             text = self._writers["text"](label)
-            layout.insert(place, Column("label", "LABEL", max(5, len(text)), "", "text"))
+            layout.insert(place, Field("label", "str", "text", "LABEL", max(5, len(text)), ""))
             self._cells.insert(place, lambda exits: repeat(text, len(exits)))
         self._titles = " ".join([column.title.ljust(column.width) for column in layout])
         self._template = " ".join([_format(column) for column in layout])
@@ -86,7 +85,7 @@ class Table:
         """Return nothing: a table has only rows."""
         return ""
 
-    def _writer(self, column: Column) -> "Writer | None":
+    def _writer(self, column: Field) -> "Writer | None":
         if column.kind == "cause":
             return partial(self._cause, column.width)
         if column.kind == "exit" and self._color:
@@ -105,32 +104,42 @@ class Table:
         return painted(text, BOLD, width)
 
 
-def _titled(column: Column, *, utc: bool, ascii_only: bool) -> Column:
+def _titled(column: Field, title: str, width: int) -> Field:
+    """Return the same column with another title and width."""
+    other = Field(column.name, column.type, column.kind, title, width, column.meaning)
+    vars(other).update(vars(column), title=title, width=width)
+    return other
+
+
+def _zoned(column: Field, *, utc: bool, ascii_only: bool) -> Field:
+    """Return the column of the time with its time zone in the title, others as they are."""
     if column.kind != "time":
         return column
-    # It may come from a file that anybody wrote ($TZ).
+    # It may come from a file that anybody can have written ($TZ).
     title = f"{column.title}-{escape(clock.zone_name(utc=utc), ascii_only=ascii_only)}"
-    return column.titled(title, max(column.width, len(title)))
+    return _titled(column, title, max(column.width, len(title)))
 
 
-def _format(column: Column) -> str:
+def _format(column: Field) -> str:
     return f"%-{column.width}.2f" if column.kind == "age" else f"%-{column.width}s"
 
 
-def _writers(*, utc: bool, ascii_only: bool) -> "dict[Kind, Writer]":
+def _writers(*, utc: bool, ascii_only: bool) -> "dict[str, Writer]":
     plain = partial(word, ascii_only=ascii_only)
     part = cached(plain)
 
     @lru_cache(maxsize=1024)  # names repeat, so most are escaped once
     def alone(text: str | bytes) -> str:
         escaped = plain(text)
-        return r"\055" if escaped == "-" else escaped  # which stands for what is unknown
+        return r"\055" if escaped == "-" else escaped  # "-" means unknown
 
     return {
         "seconds": "{:.3f}".format,
         "size": human_bytes,
         "flag": {False: "no", True: "yes"}.__getitem__,
         "text": alone,
+        "name": lambda raw: alone(name_of(raw)),
+        "bytes": bytes.hex,
         "exit": describe,
         "time": partial(clock.times_of_day, utc=utc),
         "args": lambda args: joined_args(args, part),

@@ -1,15 +1,10 @@
-"""From exits to the texts of a column, a whole batch at a time; and the texts formats share."""
+"""From exits to the texts of a column, a batch at a time; and the texts that formats share."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from operator import attrgetter
 
-from exitsnoop.host.clock import SECOND_NS
-from exitsnoop.model import status as wait_status
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.fields import COLLECTED
-from exitsnoop.sinks.columns import Column
+from exitsnoop.model.fields import Field, function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,91 +12,56 @@ if TYPE_CHECKING:
 
     Values = Callable[[Exits], Iterable[Any]]
     Writer = Callable[[Any], Any]
-    """Of a value that is known, its text. Of the kind "time": of many, all their texts."""
+    """From a value that is known to its text. For the kind "time": from many to all their texts."""
 
 
-def texts(column: Column, write: "Writer | None", unknown: str) -> "Values":
-    """Return what gives, for a batch, a column's values as write() has them; unknown for None.
+def texts(field: Field, write: "Writer | None", unknown: str) -> "Values":
+    """Return a function from a batch to the texts of a field.
 
-    Without a writer the values are given as they are: numbers.
+    Args:
+        field: which one.
+        write: makes the text of a value: of `field.shown`; if there is `field.more`, of both
+            values as a pair. None: values are given as they are, numbers.
+        unknown: the text of None.
     """
-    name = column.name
-    if name == "age":
-        return _ages
-    if name == "time" and write:
-        return lambda exits: write(exits.column("wall_ns"))
-    if name == "comm" and write:
-        word = lru_cache(maxsize=1024)(lambda raw: write(raw.partition(b"\0")[0]))
-        return lambda exits: map(word, exits.column("raw_comm"))
+    name = field.name
 
     def text(value: "Any") -> "Any":
         if value is None:
             return unknown
         return value if write is None else write(value)
 
-    if name in _OF_STATUS:
-        of_status = _OF_STATUS[name]
-        translated = lru_cache(maxsize=1024)(lambda status: text(of_status(status)))
-        return lambda exits: map(translated, exits.column("status"))
-    if name not in COLLECTED:
-        return lambda exits: exits.column(name) if write is None else map(write, exits.column(name))
-    if name in _DERIVED:
-        get = _DERIVED[name]
+    if write and field.kind == "time":
+        return lambda exits: write(exits.column(field.shown))
+    if write and field.more:
         return lambda exits: [
-            unknown if context is None else text(get(context))
-            for context in exits.column("context")
+            unknown if pair[0] is None else write(pair)
+            for pair in zip(exits.column(name), exits.column(field.more), strict=True)
         ]
-    if write is None:
-        return lambda exits: [unknown if value is None else value for value in exits.column(name)]
-    return lambda exits: [
-        unknown if value is None else write(value) for value in exits.column(name)
-    ]
+    if write and field.shown != name:  # names and statuses repeat, so most are written once
+        again = lru_cache(maxsize=1024)(write)
+        return lambda exits: map(again, exits.column(field.shown))
+    if len(field.of) == 1:
+        make = function(field.by)
+        made = lru_cache(maxsize=1024)(
+            lambda source: text(None if source is None else make(source))
+        )
+        return lambda exits: map(made, exits.column(field.of[0]))
+    if field.group:
+        return lambda exits: [text(value) for value in exits.column(name)]
+    return lambda exits: exits.column(name) if write is None else map(write, exits.column(name))
 
 
-def _ages(exits: Exits) -> list[float]:
-    times = zip(exits.column("boot_ns"), exits.column("start_boot_ns"), strict=True)
-    return [(ended - started) // 1000 / 1_000_000 for ended, started in times]
-
-
-def _pair(name: str) -> "Callable[[Any], Any]":
-    get = attrgetter(name, f"{name}_truncated")
-
-    def known(context: "Any") -> "Any":
-        pair = get(context)
-        return None if pair[0] is None else pair
-
-    return known
-
-
-# What a context has besides its fields; for lists with whether they are truncated.
-_DERIVED: "dict[str, Callable[[Any], Any]]" = {
-    **{name: attrgetter(name) for name in ("user", "exe", "container", "pod", "unit", "user_unit")},
-    **{name: _pair(name) for name in ("args", "ancestors")},
-}
-# Statuses repeat, so most are translated once.
-_OF_STATUS: "dict[str, Callable[[int], Any]]" = {
-    "exit": lambda status: status,
-    "exit_code": wait_status.exit_code,
-    "signal": wait_status.signal,
-    "signal_name": wait_status.full_signal_name,
-    "core_dumped": wait_status.core_dumped,
-}
-
-
-@lru_cache(maxsize=16)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-def timestamps(times: Sequence[int]) -> list[str]:
-    """Return wall_ns as "2026-11-23T06:13:40.123456Z" (RFC 3339)."""
-    return [
-        f"{_second(wall_ns // SECOND_NS)}.{wall_ns // 1000 % 1_000_000:06}Z" for wall_ns in times
-    ]
+def name_of(raw_comm: bytes) -> bytes:
+    """Return the name in the kernel's 16 bytes, as it is."""
+    return raw_comm.partition(b"\0")[0]
 
 
 def cached(word: "Writer") -> "Writer":
-    """Return the same, quicker for what repeats, unless it is long: those would fill the memory."""
+    """Return the same function, quicker for texts that repeat.
+
+    Long texts are not kept: they would fill the memory.
+    """
     remembered = lru_cache(maxsize=1024)(word)
     return lambda text: remembered(text) if len(text) <= _LONG else word(text)
 
@@ -110,13 +70,13 @@ _LONG = 256
 
 
 def joined_args(args: tuple[Sequence[str], bool], word: "Writer") -> str:
-    """Return arguments in one line, each as word() gives it, and whether there were more."""
+    """Return arguments in one line, each as word() gives it, with "..." if there were more."""
     words, truncated = args
     text = _joined(" ", map(word, words), truncated)
     return _ALONE.get(text, text) if words else text
 
 
-_ALONE = {"[]": r"\133]", "-": r"\055"}  # alone they stand for no arguments, and for unknown ones
+_ALONE = {"[]": r"\133]", "-": r"\055"}  # alone they mean: no arguments, unknown arguments
 
 
 def joined_ancestors(ancestors: "tuple[Sequence[Any], bool]", word: "Writer") -> str:
@@ -128,7 +88,7 @@ def joined_ancestors(ancestors: "tuple[Sequence[Any], bool]", word: "Writer") ->
 
 
 def _apart(name: str) -> str:
-    """Escape what would part two ancestors."""
+    """Escape what would separate two ancestors."""
     return name.replace("<", r"\074")
 
 

@@ -13,10 +13,10 @@ from exitsnoop.layout import EXIT_CONTEXT, OOM_EVIDENCE, SIGNAL_EVIDENCE
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import NOTHING, Context
+from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.status import signal
 
 MOST = 8192  # what an exit that was lost leaves behind must not pile up
-IMAGE_GROUPS = {"args", "exe"}
 
 
 class Clues:

@@ -1,0 +1,17 @@
+"""Modules that are imported only if something of them is asked for."""
+
+
+class Later:
+    """Stands for a module until then.
+
+    Annotations name their types through it where a start must not wait for the import, and where
+    typing.get_type_hints() must find them all the same.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> object:
+        from importlib import import_module
+
+        return getattr(import_module(self._name), attribute)
