@@ -57,10 +57,9 @@ def parse_row(line: str) -> Row:
 
 def status_text(status: int, names: Callable[[int], str]) -> str:
     """Return the EXIT_CODE that a wait status should have."""
-    if status & 0x7F:
-        return f"signal {status & 0x7F} ({names(status & 0x7F)})" + ", core dumped" * bool(
-            status & 0x80
-        )
+    if number := status & 0x7F:
+        named = "" if number in (32, 33) else f" ({names(number)})"  # the C library's own
+        return f"signal {number}{named}{', core dumped' if status & 0x80 else ''}"
     return f"code {status >> 8}" if status else "0"
 
 

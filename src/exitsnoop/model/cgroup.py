@@ -1,6 +1,6 @@
-"""What the path of a cgroup tells: container, pod, systemd unit.
+"""What the path of a cgroup names: a container, a pod, a systemd unit.
 
-A path here is as the kernel gives it, from the root of the hierarchy: /system.slice/foo.service.
+Paths are as the kernel gives them, from the root of the hierarchy: /system.slice/foo.service.
 """
 
 import re
@@ -15,10 +15,10 @@ _POD = (
 _ID = r"(?P<id>[0-9a-f]{64})(?:\.scope)?(?=/|\Z)"
 _NOT_SUPERVISOR = r"(?!/supervisor(?:/|\Z))(?=/|\Z)"  # where nspawn itself runs
 
-# Names with the full id only, so no unit that has "docker-" in front is taken for a container, nor
-# is conmon, which watches one from outside (libpod-conmon-, crio-conmon-). With ":" for "-", a path
-# meant for systemd that the runtime made itself. Where the runtime's name is not in the path, it is
-# one that Kubernetes started.
+# Only names with the full id match. So a unit whose name begins with "docker-" is not taken for a
+# container, nor is conmon, which watches a container from outside (libpod-conmon-, crio-conmon-).
+# A ":" in place of "-" is in paths that were meant for systemd but that the runtime made itself.
+# Where the path does not name the runtime, Kubernetes started the container.
 _CONTAINERS = [
     (runtime, re.compile(pattern, re.ASCII))
     for runtime, pattern in (
@@ -28,8 +28,8 @@ _CONTAINERS = [
         ("podman", rf"[/:]libpod(?:-payload)?[-:]{_ID}"),
         ("kubernetes", rf"{_POD}/{_ID}"),
         ("lxc", r"/lxc(?:/|\.payload[./])(?P<id>[^/]+)"),
-        # machined escapes "-" in the name of a scope; the instance of a service is the name as it
-        # is. libvirt's machines, mostly virtual, have a driver and a number in front.
+        # machined escapes "-" in the name of a scope, but not in the instance of a service. The
+        # names of libvirt's machines, mostly virtual ones, begin with a driver and a number.
         (
             "systemd-nspawn",
             r"/machine-(?!(?:qemu|ch|lxc)\\x2d[0-9]+\\x2d)(?P<id>(?:[\w.]|\\x2d)+)\.scope"
@@ -39,8 +39,8 @@ _CONTAINERS = [
     )
 ]
 
-# As systemd's src/basic/unit-name.c has it. A template without an instance ("user@.service") is
-# not the name of a unit that can run.
+# The rules of systemd's src/basic/unit-name.c. A template without an instance ("user@.service")
+# cannot run.
 _UNIT = re.compile(
     r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]+)?"
     r"\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)"
@@ -52,11 +52,11 @@ _USER_PART = re.compile(
 
 
 class Container(NamedTuple):
-    """A container, as far as its cgroup's path names it.
+    """A container, as the path of its cgroup names it.
 
     Attributes:
-        runtime: docker, containerd, cri-o, podman, lxc or systemd-nspawn; kubernetes where one of
-            its pods has a container of which the path does not tell the runtime.
+        runtime: docker, containerd, cri-o, podman, lxc or systemd-nspawn; kubernetes if the path
+            names only a pod and not the runtime.
         id: its id, 64 hexadecimal digits; for lxc and systemd-nspawn its name.
     """
 
@@ -66,9 +66,9 @@ class Container(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def container(path: str) -> Container | None:
-    """Return the innermost container that the path is in, None if it names none.
+    """Return the innermost container that the path is in, None if it is in no container.
 
-    Not known are virtual machines, and cgroups named after an id alone (as `docker run
+    Virtual machines are not recognised, nor are cgroups whose name is an id alone (as `docker run
     --cgroup-parent` makes them without systemd).
     """
     found = [
@@ -84,9 +84,9 @@ def container(path: str) -> Container | None:
 
 @lru_cache(maxsize=1024)
 def pod(path: str) -> str | None:
-    """Return the UID of the innermost Kubernetes pod that the path is in, None if in none.
+    """Return the UID of the innermost Kubernetes pod that the path is in, None if it is in no pod.
 
-    With dashes, as Kubernetes writes it, or 32 digits without for a static pod.
+    It has dashes, as Kubernetes writes it; the UID of a static pod is 32 digits without dashes.
     """
     found: str | None = None
     for match in re.finditer(_POD, path):
@@ -96,17 +96,20 @@ def pod(path: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def unit(path: str) -> str | None:
-    """Return the unit of the system's systemd that the path is in, None if in none.
+    """Return the unit of the system's systemd that the path is in, None if it is in no unit.
 
-    The same as `ps -o unit` and the journal's _SYSTEMD_UNIT: of a user's processes that is
-    user@1000.service or a session, of the processes in a container the unit around it.
+    `ps -o unit` and the journal's _SYSTEMD_UNIT give the same. For the processes of a user it is
+    user@1000.service or a session; for processes in a container, the unit around the container.
     """
     return _unit(_after_slices(path.split("/")))
 
 
 @lru_cache(maxsize=1024)
 def user_unit(path: str) -> str | None:
-    """Return the unit of a user's systemd that the path is in, None if in none: `ps -o uunit`."""
+    """Return the unit of a user's systemd that the path is in, None if it is in no such unit.
+
+    `ps -o uunit` gives the same.
+    """
     names = _after_slices(path.split("/"))
     if not names or not _USER_PART.fullmatch(names[0]):
         return None
@@ -114,7 +117,7 @@ def user_unit(path: str) -> str | None:
 
 
 def _after_slices(names: list[str]) -> list[str]:
-    """Return the names of a path from the first on that is no slice."""
+    """Return the names of a path, without the slices that it begins with."""
     names = [name for name in names if name]
     for at, name in enumerate(names):
         if not _SLICE.fullmatch(_unescape(name)):
@@ -123,11 +126,11 @@ def _after_slices(names: list[str]) -> list[str]:
 
 
 def _unit(names: list[str]) -> str | None:
-    """Return the unit that the first name stands for, None if for none."""
+    """Return the first name if it is the name of a unit, else None."""
     name = _unescape(names[0]) if names else ""
     return name if _UNIT.fullmatch(name) else None
 
 
 def _unescape(name: str) -> str:
-    """Undo what systemd does to names that could be mistaken for the kernel's files."""
+    """Remove the _ that systemd puts before names that look like files of the kernel."""
     return name.removeprefix("_")

@@ -1,4 +1,4 @@
-"""Numbers of the kernel and of conventions in words."""
+"""Words for numbers: exit codes, si_codes, system calls, sizes."""
 
 import os
 
@@ -23,7 +23,8 @@ _SYSEXITS = {
     78: "configuration error (EX_CONFIG)",
 }
 
-# include/uapi/asm-generic/siginfo.h: codes of any signal, then those of one, from 1 on.
+# include/uapi/asm-generic/siginfo.h: codes that any signal can have, then those of one signal, from
+# 1 on.
 _SI_CODES = {
     0: "SI_USER",
     0x80: "SI_KERNEL",
@@ -51,9 +52,9 @@ _NAMES = {
 
 
 def si_code_name(signal: int, code: int) -> str:
-    """Return the name of a signal's si_code, such as "SEGV_MAPERR"; the number if it has none.
+    """Return the name of a signal's si_code, such as "SEGV_MAPERR"; the number if it has no name.
 
-    A signal that has no codes of its own may come for a descriptor (F_SETSIG), with SIGIO's.
+    A signal without codes of its own can have those of SIGIO: F_SETSIG sends it for a descriptor.
     """
     if (signal, code) in _NAMES:
         return _NAMES[signal, code]
@@ -64,7 +65,7 @@ def si_code_name(signal: int, code: int) -> str:
 
 _WITH_CODES = {signal for signal, _ in _NAMES}
 
-# The word for its system calls that a machine gives in siginfo (include/uapi/linux/audit.h).
+# What a machine calls itself in the siginfo of a system call (include/uapi/linux/audit.h).
 _AUDIT_ARCH = {
     "x86_64": 0xC000003E,
     "aarch64": 0xC00000B7,
@@ -75,9 +76,9 @@ _AUDIT_ARCH = {
 
 
 def syscall_name(number: int, arch: int) -> str | None:
-    """Return the name of a system call of this machine; None for another's, and for new ones.
+    """Return the name of a system call; None if it is of another machine, or newer than our table.
 
-    arch: AUDIT_ARCH_..., as siginfo has it.
+    arch: AUDIT_ARCH_..., as in siginfo.
     """
     if arch != _AUDIT_ARCH.get(os.uname().machine):
         return None
@@ -87,9 +88,9 @@ def syscall_name(number: int, arch: int) -> str | None:
 
 
 def exit_meaning(code: int) -> str | None:
-    """Return what an exit code means where there is a convention, else None.
+    """Return what an exit code means by convention, None if there is no convention for it.
 
-    A shell's 128+n is told as what the shell reports: no signal ended this process.
+    128+n is what a shell exits with after a signal ended its command; no signal ended the shell.
     """
     if code in _SYSEXITS:
         return _SYSEXITS[code]

@@ -4,5 +4,5 @@ BOLD, BOLD_RED, YELLOW, RESET = "\033[1m", "\033[1;31m", "\033[33m", "\033[0m"
 
 
 def painted(text: str, color: str, width: int = 0) -> str:
-    """Return the text in a color, filled up to a width with spaces that have none."""
+    """Return the text in a color, padded to a width with spaces without color."""
     return f"{color}{text}{RESET}{' ' * (width - len(text))}"

@@ -1,8 +1,8 @@
 r"""Text from a process, made safe for a row: the C-style escapes of `ls --escape`.
 
-A newline is \n, an escape character \033, a space "\ ", a backslash \\; a byte that is not UTF-8
-and the bytes of a character that does not print are \ooo, in octal. So a row has the columns it
-should have whatever the name, splits at its spaces, and cannot move a cursor.
+A newline is \n, an escape character \033, a space "\ ", a backslash \\. Bytes that are not UTF-8,
+and the bytes of characters that do not print, are \ooo, in octal. So no name can add a column to a
+row or move a cursor, and a row can be split at its spaces.
 """
 
 _LETTERS = {
@@ -22,9 +22,9 @@ def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) 
     """Return the text of a field.
 
     Args:
-        text: if bytes, in UTF-8, or not.
-        ascii_only: for a reader that does not take UTF-8.
-        spaces: escape them, too; not needed where nothing follows, or where fields are quoted.
+        text: bytes may be UTF-8 or not.
+        ascii_only: escape characters beyond ASCII, for a reader that does not take UTF-8.
+        spaces: escape spaces, too. The last field of a row, and quoted fields, do not need that.
     """
     decoded = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
     if decoded.isascii() and decoded.isprintable() and " " not in decoded and "\\" not in decoded:
@@ -34,10 +34,10 @@ def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) 
 
 
 def word(text: str | bytes, *, ascii_only: bool = False) -> str:
-    """Return the text of a field that must not be empty, or of one of several in it.
+    """Return the text of a field that must not be empty, or of one of several texts in a field.
 
-    Nothing in it is "''", and what looks like that or like "...", which stands for what is missing,
-    is escaped: so each text reads back as what it was.
+    An empty text is "''". A text that looks like that, or like "..." (more is missing), is escaped,
+    so that each text can be read back.
     """
     escaped = escape(text, ascii_only=ascii_only)
     return _STANDS_FOR.get(escaped, escaped)

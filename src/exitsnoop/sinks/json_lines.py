@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.derived import timestamps
-from exitsnoop.model.fields import COLUMNS
+from exitsnoop.model.fields import COLUMNS, Field
 from exitsnoop.model.plain import DECIMALS, PLAIN
 from exitsnoop.model.status import describe
 from exitsnoop.sinks.values import name_of, texts
@@ -33,7 +33,9 @@ class JsonLines:
         if label is not None:  # from a command line, and so perhaps not UTF-8
             self._label = f'"label": {_text(label.encode("utf-8", "surrogateescape"))}, '
         self._cells = [
-            texts(column, _WRITERS.get(column.kind), _UNKNOWN.get(column.kind, "null"))
+            texts(column, _list(column), f'null, "{column.more}": null')
+            if column.more
+            else texts(column, _WRITERS.get(column.kind), "null")
             for column in chosen
         ]
         members = ", ".join(
@@ -62,16 +64,15 @@ def _text(text: str | bytes) -> str:
     return dumps(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
-@lru_cache(maxsize=128)  # so do arguments, which may be long
-def _args(args: tuple[Sequence[str], bool]) -> str:
-    words, truncated = args
-    return f'{dumps(words)}, "args_truncated": {dumps(truncated)}'
+def _list(column: Field) -> "Writer":
+    """Return what writes a list, and under a key of its own whether it goes on."""
 
+    @lru_cache(maxsize=128)  # lists repeat, too, but they may be long
+    def write(pair: tuple[Any, bool]) -> str:
+        found, goes_on = pair
+        return f'{dumps(PLAIN[column.kind](found))}, "{column.more}": {dumps(goes_on)}'
 
-@lru_cache(maxsize=128)
-def _ancestors(ancestors: tuple[Sequence[Any], bool]) -> str:
-    processes, truncated = ancestors
-    return f'{dumps(PLAIN["ancestors"](processes))}, "ancestors_truncated": {dumps(truncated)}'
+    return write
 
 
 def _as_plain_data(kind: str) -> "Writer":
@@ -87,12 +88,6 @@ _WRITERS: "dict[str, Writer]" = {
     "exit": lambda status: _text(describe(status)),
     "time": timestamps,
     "cause": _as_plain_data("cause"),
-    "args": _args,
-    "ancestors": _ancestors,
     "container": _as_plain_data("container"),
 }
 _FORMATS = {"time": '"%s"', "age": f"%.{DECIMALS['age']}f"}
-_UNKNOWN = {
-    "args": 'null, "args_truncated": null',
-    "ancestors": 'null, "ancestors_truncated": null',
-}

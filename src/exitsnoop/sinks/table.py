@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exitsnoop.sinks.values import Writer
 
 # Long values that are still of use when they are cut.
-_FREE_TEXT = {"text", "cause", "args", "ancestors", "container"}
+_FREE_TEXT = {"text", "name", "cause", "args", "ancestors", "container"}
 _LEAST = 20  # with less room than this for the last column, rows are not cut
 _ORDINARY = {"exited", "unknown"}
 

@@ -7,9 +7,9 @@ _COLOR = re.compile("(\033\\[[0-9;]*m)")
 
 
 def cut(row: str, width: int, mark: str) -> str:
-    """Return the row, if it is wider than width only its start and the mark; and all its colors.
+    """Return the row; if it is wider than width, its start and the mark. All colors stay.
 
-    Other escape sequences must not be in it.
+    The row must not contain other escape sequences.
     """
     parts = _COLOR.split(row)  # texts, and between two of them a color
     if sum(map(_width, parts[::2])) <= width:
@@ -26,7 +26,7 @@ def cut(row: str, width: int, mark: str) -> str:
 
 
 def _start(text: str, room: int) -> tuple[str, int]:
-    """Return what of the text there is room for, and the room left: negative if not for all."""
+    """Return the start of the text that fits, and the room left: negative if not all fits."""
     for index, character in enumerate(text):
         room -= _character_width(character)
         if room < 0:
@@ -42,7 +42,7 @@ def _width(text: str) -> int:
 def _character_width(character: str) -> int:
     if character.isascii():
         return 1
-    from unicodedata import category, east_asian_width  # large, and seldom asked for
+    from unicodedata import category, east_asian_width  # large, and seldom needed
 
     if category(character) in ("Mn", "Me"):  # drawn over the character before it
         return 0
