@@ -1,7 +1,7 @@
-"""Shell patterns for the name of a process, as a machine that the kernel side runs.
+"""Shell patterns for process names, as an automaton that the BPF program runs.
 
-A pattern is a row of elements: each takes one byte of the name, or any number of them (a star). Bit
-i of the machine's state says that the elements before i have taken what there was of the name.
+A pattern is a sequence of elements. Each takes one byte of the name, or any number of bytes (a
+star). Bit i of the state is set if the elements before i can take the part of the name read so far.
 """
 
 import os
@@ -31,39 +31,40 @@ _ELEMENT = re.compile(
 _MEMBER = re.compile(rb"\\?(?P<first>.)(?:-\\?(?P<last>.))?", re.DOTALL)
 
 
-class _Machine(NamedTuple):
-    """One pattern; bit i of each number is element i."""
+class _Automaton(NamedTuple):
+    """One pattern. Bit i of each number stands for element i."""
 
-    accepts: list[int]  # of each byte
+    accepts: list[int]  # for each byte
     stars: int
     elements: int
 
 
 def compile_globs(patterns: Iterable[str]) -> bytes:
-    r"""Return the machine for names that match one of these patterns: struct glob_set of event.h.
+    r"""Return the automaton for names that match one of the patterns: struct glob_set of event.h.
 
-    `*` stands for any text, `?` for any byte, `[a-z_]` for one of these bytes and `[!a-z_]` for one
-    of all others; a backslash takes the meaning from what follows.
+    `*` stands for any text, `?` for any byte, `[a-z_]` for one of these bytes and `[!a-z_]` for any
+    other byte. A backslash makes the next character an ordinary one.
 
-    Raises ValueError for what is no pattern, for one that no name can match, and for too many.
+    Raises ValueError for a malformed pattern, for one that no name can match, and for too many.
     """
-    return _packed([_machine(pattern) for pattern in patterns])
+    return _packed([_automaton(pattern) for pattern in patterns])
 
 
 def compile_parts(parts: Iterable[str]) -> bytes:
-    """Return the machine for texts that have one of these somewhere.
+    """Return the automaton for texts that contain one of the parts.
 
-    It looks at the first bytes of each only, and takes what systemd may escape for anything.
+    It compares only the first bytes of each part, and takes any text in place of a character that
+    systemd may escape.
 
-    Raises ValueError for an empty one, and for too many.
+    Raises ValueError for an empty part, and for too many.
     """
     return _packed([_part(part) for part in parts])
 
 
 def matches(compiled: bytes, name: bytes) -> bool:
-    """Return whether a name matches, as the kernel side finds out.
+    """Return whether a name matches, by the algorithm of the BPF program.
 
-    No two stars follow each other, so one step reaches what is behind a star.
+    Stars are never adjacent, so one step reaches the element after a star.
     """
     words = _SET.unpack(compiled)
     bytes_of = 256 * _WORDS
@@ -79,30 +80,30 @@ def matches(compiled: bytes, name: bytes) -> bool:
     return found
 
 
-def _packed(machines: list[_Machine]) -> bytes:
-    """Put the machines side by side into words, each with a bit behind its last element."""
+def _packed(automata: list[_Automaton]) -> bytes:
+    """Put the automata side by side into words, each with one more bit after its last element."""
     accepts = [0] * (256 * _WORDS)
     stars, starts, ends, used = ([0] * _WORDS for _ in range(4))
-    for machine in machines:
-        room = [word for word in range(_WORDS) if used[word] + machine.elements < _WORD_BITS]
+    for automaton in automata:
+        room = [word for word in range(_WORDS) if used[word] + automaton.elements < _WORD_BITS]
         if not room:
-            raise ValueError("these are too many, or too long, to be looked for at once")
+            raise ValueError("these patterns are too many, or too long, to be used at once")
         word = room[0]
         at = used[word]
-        for byte, elements in enumerate(machine.accepts):
+        for byte, elements in enumerate(automaton.accepts):
             accepts[byte * _WORDS + word] |= elements << at
-        stars[word] |= machine.stars << at
+        stars[word] |= automaton.stars << at
         starts[word] |= 1 << at
-        ends[word] |= 1 << at + machine.elements
-        used[word] += machine.elements + 1
+        ends[word] |= 1 << at + automaton.elements
+        used[word] += automaton.elements + 1
     return _SET.pack(*accepts, *stars, *starts, *ends)
 
 
-def _part(text: str) -> _Machine:
+def _part(text: str) -> _Automaton:
     accepts = [0] * 256
     stars = elements = 1
     if not text:
-        raise ValueError("an empty text is in everything")
+        raise ValueError("an empty text matches everything")
     for byte in os.fsencode(text)[:_PART_BYTES]:
         if chr(byte) in _NEVER_ESCAPED:
             accepts[byte] |= 1 << elements
@@ -113,20 +114,22 @@ def _part(text: str) -> _Machine:
     if not stars >> elements - 1:
         stars |= 1 << elements
         elements += 1
-    return _Machine(accepts, stars, elements)
+    return _Automaton(accepts, stars, elements)
 
 
-def _machine(pattern: str) -> _Machine:
+def _automaton(pattern: str) -> _Automaton:
     text = pattern.encode("utf-8", "surrogateescape")
     if not text or b"\0" in text:
-        raise ValueError(f"{pattern!r} is not a pattern: no name is empty or has a NUL in it")
+        raise ValueError(
+            f"{pattern!r} is not a pattern: a name is never empty and never contains a NUL"
+        )
     accepts = [0] * 256
     stars = shortest = elements = 0
     at = 0
     while at < len(text):
         element = _ELEMENT.match(text, at)
         if element is None:
-            what = "a [ without its ]" if text[at:].startswith(b"[") else "a backslash at the end"
+            what = "a [ without a ]" if text[at:].startswith(b"[") else "a backslash at the end"
             raise ValueError(f"{pattern!r} is not a pattern: it has {what}")
         at = element.end()
         if element["star"]:
@@ -137,12 +140,12 @@ def _machine(pattern: str) -> _Machine:
                 raise ValueError(f"{pattern!r} is too long: a name has at most {NAME_BYTES} bytes")
             for byte in _accepted(element):
                 accepts[byte] |= 1 << elements
-        elements += 1  # 15 and the stars around them: never more than a word has
-    return _Machine(accepts, stars, elements)
+        elements += 1  # at most 15 and the stars between them, which fit in a word
+    return _Automaton(accepts, stars, elements)
 
 
 def _accepted(element: "re.Match[bytes]") -> bytes:
-    """Return the bytes that an element other than a star takes."""
+    """Return the bytes that an element takes, if it is not a star."""
     if element["any"]:
         return _ANY
     members = element["set"]
@@ -150,14 +153,16 @@ def _accepted(element: "re.Match[bytes]") -> bytes:
         plain: bytes = element["plain"] or element["escaped"]
         return plain
     if not members.isascii():
-        raise ValueError(f"[{members.decode('utf-8', 'replace')}]: only ASCII can be in a set")
+        raise ValueError(f"[{members.decode('utf-8', 'replace')}]: a set can only contain ASCII")
     if b"[:" in members:
-        raise ValueError(f"[{members.decode()}]: there are no classes, write [0-9] or [a-z]")
+        raise ValueError(
+            f"[{members.decode()}]: character classes are not supported: write [0-9] or [a-z]"
+        )
     accepted = set()
     for member in _MEMBER.finditer(members):
         first = member["first"][0]
         last = member["last"][0] if member["last"] else first
         if last < first:
-            raise ValueError(f"[{members.decode()}]: {chr(first)}-{chr(last)} has nothing in it")
+            raise ValueError(f"[{members.decode()}]: the range {chr(first)}-{chr(last)} is empty")
         accepted |= set(range(first, last + 1))
     return bytes(set(_ANY) - accepted if element["none_of"] else accepted)
