@@ -1,6 +1,6 @@
 """What the running kernel is like, asked of its BTF, never of its version."""
 
-from exitsnoop.kernel.session import extension
+from exitsnoop.kernel import extension
 
 BTF = "/sys/kernel/btf/vmlinux"
 _SOUGHT = (

@@ -7,7 +7,7 @@ caller alone.
 from collections.abc import Iterable
 
 from exitsnoop.errors import KernelRefused
-from exitsnoop.kernel.session import extension
+from exitsnoop.kernel import extension
 
 CAP_KILL = 5  # of capability.h: to send a signal to any process
 

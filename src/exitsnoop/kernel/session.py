@@ -1,11 +1,11 @@
-"""The extension, and sessions: BPF programs loaded and attached. Only this module imports it."""
+"""Sessions: BPF programs loaded and attached."""
 
 from exitsnoop.errors import TraceError
+from exitsnoop.kernel import extension as extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any
 
     from exitsnoop._native import Session as Session
@@ -13,13 +13,6 @@ if TYPE_CHECKING:
 
 # Opens sessions in place of the extension: the one seam for exitsnoop.testing.
 stand_in: "Callable[..., Any] | None" = None
-
-
-def extension() -> "ModuleType":
-    """Return the extension. Raises ImportError if it is missing, or does not fit."""
-    from exitsnoop import _native  # a start without it shall say so in words
-
-    return _native
 
 
 def open_session(plan: "Plan", *, ring_bytes: int) -> "Session":
