@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         NotPermitted,
         TraceError,
     )
+    from exitsnoop.filters.filters import Filters
     from exitsnoop.model.cause import Cause, Oom, Sender
     from exitsnoop.model.exit import Exit
     from exitsnoop.tracing.tracer import Tracer, trace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cause",
     "Exit",
+    "Filters",
     "KernelRefused",
     "MalformedRecord",
     "NoSuchProcess",
@@ -42,6 +44,7 @@ if not TYPE_CHECKING:
             "NotPermitted",
             "TraceError",
         ),
+        "filters.filters": ("Filters",),
         "model.cause": ("Cause", "Oom", "Sender"),
         "model.exit": ("Exit",),
         "tracing.tracer": ("Tracer", "trace"),

@@ -1,5 +1,10 @@
 """`exitsnoop check`: what works here, what does not, and how to mend that."""
 
+import json
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 from support.command import UNPRIVILEGED, run
 
@@ -72,3 +77,47 @@ def test_a_kernel_without_btf(exitsnoop: str) -> None:
 @pytest.mark.parametrize("words", [["-x", "check"], ["check", "all"]])
 def test_check_stands_alone(exitsnoop: str, words: list[str]) -> None:
     assert run(exitsnoop, *words).returncode == 2
+
+
+def as_json(exitsnoop: str, *prefix: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit status, and the record."""
+    result = run(exitsnoop, "check", "--json", prefix=prefix)
+    assert result.stderr == ""
+    (line,) = result.stdout.splitlines()
+    return result.returncode, json.loads(line)
+
+
+def test_for_programs(exitsnoop: str) -> None:
+    """The same as for people, as one object."""
+    status, record = as_json(exitsnoop)
+    text = run(exitsnoop, "check").stdout
+    kernel = os.uname()
+    assert (status, record["status"]) == (0, 0)
+    assert (record["kernel"], record["machine"]) == (kernel.release, kernel.machine)
+    assert [finding["feature"] for finding in record["findings"]] == list(findings(text))
+    for finding in record["findings"]:
+        answer, remedy = findings(text)[finding["feature"]]
+        assert (finding["available"], finding["remedy"] or "") == (answer == "yes", remedy)
+        assert finding["meaning"] in text
+
+
+def test_for_programs_without_privileges(exitsnoop: str) -> None:
+    status, record = as_json(exitsnoop, *UNPRIVILEGED)
+    assert (status, record["status"]) == (77, 77)
+    by_name = {finding["feature"]: finding for finding in record["findings"]}
+    for name in TRACING:
+        assert by_name[name]["available"] is False
+        assert "run it with sudo" in by_name[name]["remedy"]
+    assert by_name["BTF"] == {**by_name["BTF"], "available": True, "remedy": None}
+
+
+def test_a_program_with_the_name_of_a_verb(exitsnoop: str, tmp_path: Path) -> None:
+    program = tmp_path / "check"
+    program.write_text("#!/bin/sh\necho ran $1; exit 3\n")
+    program.chmod(0o755)
+    path = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    result = run(exitsnoop, "--output", "/dev/null", "--", "check", "--json", env=path)
+    assert (result.returncode, result.stdout) == (3, "ran --json\n")
+    result = run(exitsnoop, "--", "check", "--json", env=path)
+    assert result.returncode == 3
+    assert "ran --json" in result.stdout

@@ -15,7 +15,7 @@ KTHREADD = 2
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing has it since 3.11
 
-    from exitsnoop.filters.filters import FilterOptions
+    from exitsnoop.filters.keywords import FilterOptions
 
 
 class Ending(NamedTuple):

@@ -1,21 +1,18 @@
-"""Filters -> what the kernel side is told."""
+"""Filters in, what the kernel is given out."""
 
 import struct
-from typing import TYPE_CHECKING
 
 import pytest
 
+from exitsnoop.filters.checks import text, user
 from exitsnoop.filters.filters import Filters
+from exitsnoop.filters.keywords import FilterOptions
+from exitsnoop.filters.table import FILTERS, Filter
 from exitsnoop.kernel.plan import Plan, plan
-
-if TYPE_CHECKING:
-    from exitsnoop.filters.filters import FilterOptions
-else:
-    FilterOptions = dict
 
 
 def planned(**options: "object") -> Plan:
-    return plan(Filters.checked(**options), unwanted=False)  # type: ignore[arg-type]
+    return plan(Filters(**options), unwanted=False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +26,7 @@ def planned(**options: "object") -> Plan:
     ],
 )
 def test_the_plain_trace_is_one_small_program(options: FilterOptions) -> None:
-    made = plan(Filters.checked(**options), unwanted=False)
+    made = plan(Filters(**options), unwanted=False)
     assert made.variant == "small"
     assert [name for name in made.programs if "missed" not in name] == ["on_exit"]
     assert set(made.maps) <= {"reported", "pids"}
@@ -48,7 +45,7 @@ def test_the_plain_trace_is_one_small_program(options: FilterOptions) -> None:
     ],
 )
 def test_programs_are_those_that_are_needed(options: FilterOptions, programs: set[str]) -> None:
-    made = plan(Filters.checked(**options), unwanted=False)
+    made = plan(Filters(**options), unwanted=False)
     assert made.variant.startswith("full")
     needed = {name for name in made.programs if "missed" not in name}
     assert needed == programs | {"on_exit"}
@@ -67,6 +64,32 @@ def test_what_is_excluded_has_a_tunable_of_its_own() -> None:
     assert "not_users" in excluded.tunables
     assert "only_users" not in excluded.tunables
     assert wanted.maps["users"] == excluded.maps["users"] == (1, [(b"\0\0\0\0", b"\1")])
+
+
+# What a filter changes of the plan besides tunables of its name.
+CHANGES = {
+    "min_age": "min_age_ns",
+    "max_age": "max_age_ns",
+    "signals": "signal_set",
+    "codes": "code_set",
+    "causes": "only_statuses",
+}
+
+
+@pytest.mark.parametrize("row", FILTERS, ids=lambda row: row.name)
+def test_every_filter_reaches_the_kernel(row: Filter) -> None:
+    if row.name in ("excluding", "fields"):
+        return  # of another filter, and of what is collected
+    value: object = ["oom"] if row.name == "causes" else ["/"] if row.name == "cgroups" else None
+    if value is None:
+        value = ["1"] if row.check_one in (text, user) else [1] if row.is_list else True
+    if row.name.endswith("_age"):
+        value = 1.5
+    made = planned(**{row.name: value})
+    tunable = CHANGES.get(row.name, f"only_{row.name}" if row.is_list else row.name)
+    assert tunable in made.tunables
+    if f"only_{row.name}" in made.tunables:
+        assert row.name in made.maps
 
 
 def test_cgroups_are_told_the_nearest_first() -> None:
@@ -98,4 +121,4 @@ def test_cgroups_are_told_the_nearest_first() -> None:
 )
 def test_nonsense_is_an_error(options: FilterOptions, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Filters.checked(**options)
+        Filters(**options)

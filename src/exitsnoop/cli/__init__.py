@@ -1,15 +1,17 @@
-"""The command line: arguments in, an exit status out. It uses the public API and no more."""
+"""The command line: arguments in, an exit status out."""
 
 import gc
 import os
 import sys
 
-from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.output import complain
 from exitsnoop.errors import KernelRefused, MalformedRecord, NoSuchProcess, NotPermitted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from exitsnoop.cli.options import Options
 
 EX_USAGE = 2  # argparse's
 
@@ -53,16 +55,27 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words == ["check"]:
-        from exitsnoop.cli import check  # each verb loads no more than it needs
+    from exitsnoop.cli.options import UsageError
 
-        return check.run(Output())
+    try:
+        return _dispatch(words)
+    except UsageError as error:
+        from exitsnoop.cli.parser import parser
+
+        parser().error(str(error))
+
+
+def _dispatch(words: list[str]) -> int:
+    if words and not words[0].startswith("-"):
+        from exitsnoop.cli import verbs
+
+        return verbs.run(words)
+    from exitsnoop.cli.options import refuse
+
     ours, separator, command = words, False, []
     if "--" in words:
         at = words.index("--")
         ours, separator, command = words[:at], True, words[at + 1 :]
-    from exitsnoop.cli.options import parse, refuse
-
     options = parse(ours)
     if separator and not command:
         refuse("there is no COMMAND after --")
@@ -71,10 +84,29 @@ def _run(words: list[str]) -> int:
 
         return runner.run(options, command)
     if options.linger:
-        refuse("--linger is for COMMAND")
+        refuse("--linger is for COMMAND, which goes after --")
     from exitsnoop.cli import trace
 
     return trace.run(options)
+
+
+def parse(words: "list[str]") -> "Options":
+    """Return the options that the words give. argparse is left alone where all are switches.
+
+    Raises SystemExit: after --help, and for a word that is wrong.
+    """
+    from exitsnoop.cli.options import ONE_OF, SWITCHES, Options
+
+    options = Options()
+    given = set(words)
+    if given <= SWITCHES.keys() and not given >= ONE_OF:
+        for word in words:
+            setattr(options, SWITCHES[word], True)
+        return options
+    from exitsnoop.cli.parser import parse_into
+
+    parse_into(options, words)
+    return options
 
 
 if __name__ == "__main__":

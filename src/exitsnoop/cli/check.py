@@ -1,19 +1,33 @@
 """`exitsnoop check`: what this machine allows, and how to mend what it does not."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from exitsnoop.cli.output import Output
-from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
+from exitsnoop.errors import NotPermitted, TraceError
 from exitsnoop.host.processes import capabilities, in_first_namespace
-from exitsnoop.kernel.features import BTF, tracepoints_are_preemptible
-from exitsnoop.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
+    import argparse
+
     from typing_extensions import Unpack
 
-    from exitsnoop.filters.filters import FilterOptions
+    from exitsnoop.filters.keywords import FilterOptions
+
+NAME = "check"
+SUMMARY = "say what this machine allows, and how to mend what is missing"
+RECORD = """\
+The record of --json is one object:
+    kernel, machine  release of the kernel, and the architecture
+    status           the exit status, which is that of a trace: 0, 70 or 77
+    findings         a list of objects, in the order of the lines:
+        feature      its name, such as "trace"
+        available    true or false
+        meaning      what it is for
+        remedy       how to get it; null if it is available, or nothing helps
+"""
 
 _CAP_SYS_PTRACE = 19
 
@@ -22,35 +36,68 @@ class Finding(NamedTuple):
     """One line: whether something is there, what that means, and how to mend it."""
 
     feature: str
-    there: bool
+    available: bool
     meaning: str
-    mend: str = ""
+    remedy: str | None = None
+    status: int = os.EX_OK  # of a trace that needs it
 
 
-def run(output: Output) -> int:
-    """Print what was found; return 0 if tracing works, else what tracing would. Raises OSError."""
-    status = os.EX_OK
+def add_arguments(parser: "argparse.ArgumentParser") -> None:
+    """Add its own options."""
+    parser.epilog = RECORD
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def run(options: "argparse.Namespace") -> int:
+    """Print what was found; return the exit status that tracing would have. Raises OSError."""
+    output = Output()
     kernel = os.uname()
-    output.write(f"{'kernel':<12} {kernel.release} {kernel.machine}\n")
+    findings: list[Finding] = []
+    if not options.json:
+        output.write(f"{'kernel':<12} {kernel.release} {kernel.machine}\n")
     for finding in _findings():
-        answer = "yes" if finding.there else "no"
-        output.write(f"{finding.feature:<12} {answer:<4} {finding.meaning}\n")
-        if not finding.there and finding.mend:
-            output.write(f"{'':<17} {finding.mend}\n")
-    try:
-        Tracer().close()
-    except NotPermitted:
-        status = os.EX_NOPERM
-    except KernelRefused:
-        status = os.EX_SOFTWARE
+        findings.append(finding)
+        if not options.json:
+            output.write(_lines(finding))
+    (status,) = [finding.status for finding in findings if finding.feature == "trace"]
+    if options.json:
+        record = {
+            "kernel": kernel.release,
+            "machine": kernel.machine,
+            "status": status,
+            "findings": [_record(finding) for finding in findings],
+        }
+        output.write(json.dumps(record) + "\n")
     return status
 
 
+def _lines(finding: Finding) -> str:
+    answer = "yes" if finding.available else "no"
+    text = f"{finding.feature:<12} {answer:<4} {finding.meaning}\n"
+    remedy = _remedy(finding)
+    return text + f"{'':<17} {remedy}\n" if remedy else text
+
+
+def _record(finding: Finding) -> dict[str, str | bool | None]:
+    return {
+        "feature": finding.feature,
+        "available": finding.available,
+        "meaning": finding.meaning,
+        "remedy": _remedy(finding),
+    }
+
+
+def _remedy(finding: Finding) -> str | None:
+    return None if finding.available else finding.remedy
+
+
 def _findings() -> Iterator[Finding]:
+    from exitsnoop.kernel.features import BTF, tracepoints_are_preemptible
+
     yield Finding(
         "BTF",
         os.path.exists(BTF),
-        "the kernel describes its types, so that one program fits all",
+        "the kernel describes its types, so that one program fits all kernels",
         "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed",
     )
     yield _tried("trace", "every process that ends, with its status")
@@ -65,34 +112,43 @@ def _findings() -> Iterator[Finding]:
     yield Finding(
         "exe",
         bool(capabilities() >> _CAP_SYS_PTRACE & 1),
-        "the executable also of what runs already",
-        "CAP_SYS_PTRACE is needed to see that of other users' processes; else it is unknown",
+        "the executables of processes that run already",
+        "CAP_SYS_PTRACE is needed for the processes of other users; without it, theirs is unknown",
     )
     yield Finding(
         "host PIDs",
         in_first_namespace("pid"),
         "PIDs are those that this process sees",
         "PIDs shown are the host's, not those of this container (-o +nspid has both); "
-        "-p, -P, --tree and -- COMMAND are not to be had",
+        "-p, -P, --tree and -- COMMAND are unavailable here",
     )
     yield Finding(
         "cgroups",
         in_first_namespace("cgroup"),
-        "-c: cgroups can be looked for by path",
-        "from inside a cgroup namespace the host's paths are not to be seen: run it on the host",
+        "-c: filters by the path of a cgroup",
+        "the host's paths are hidden inside a cgroup namespace: run it on the host",
     )
     yield Finding(
         "complete",
-        True,
-        "this kernel may preempt tracepoints: three more programs stand by"
+        available=True,
+        meaning="this kernel may preempt tracepoints: three more programs stand by"
         if tracepoints_are_preemptible()
         else "one program sees every exit",
     )
 
 
 def _tried(feature: str, meaning: str, **options: "Unpack[FilterOptions]") -> Finding:
+    from exitsnoop.tracing.tracer import Tracer  # --help does without
+
+    status = os.EX_OK
     try:
         Tracer(**options).close()
-    except (TraceError, ValueError) as error:
-        return Finding(feature, there=False, meaning=meaning, mend=str(error))
-    return Finding(feature, there=True, meaning=meaning)
+    except NotPermitted as error:
+        status, remedy = os.EX_NOPERM, str(error)
+    except TraceError as error:
+        status, remedy = os.EX_SOFTWARE, str(error)
+    except ValueError as error:
+        remedy = str(error)
+    else:
+        return Finding(feature, available=True, meaning=meaning)
+    return Finding(feature, available=False, meaning=meaning, remedy=remedy, status=status)

@@ -61,7 +61,7 @@ def run(options: Options, command: list[str]) -> int:
     summary = Summary()
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
-    with Tracer(**vars(filters), unwanted=True) as tracer:
+    with Tracer(filters, unwanted=True) as tracer:
         child = Child(command, inherited, on_child)  # with the privileges that we have now
         tracer.leave_out(os.getpid())
         priority = Priority()

@@ -1,26 +1,27 @@
-"""The values that options take, most of them lists with commas. Parsers raise ValueError."""
+"""The text of options' values, most of them lists with commas. Parsers raise ValueError."""
 
 import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from exitsnoop.filters.filters import Filters
+from exitsnoop.filters import checks
+from exitsnoop.model.cause import KINDS
 from exitsnoop.model.status import signal_number
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)", re.ASCII)
-_LONGEST = 100 * 365 * _UNITS["d"]
 
 
 def parse_pids(text: str) -> list[int]:
     """Return the PIDs of "181,190"."""
-    pids = [_number(word, "PID") for word in text.split(",")]
-    return list(Filters.checked(pids=pids).pids)
+    return [_number(word, "PID") for word in text.split(",")]
 
 
 def parse_words(text: str) -> list[str]:
     """Return the parts of "a,b"."""
     words = text.split(",")
     if "" in words:
-        raise ValueError(f"{text!r} has nothing where a comma says there is something")
+        raise ValueError(f"{text!r} has an empty part: two commas in a row, or one at an end")
     return words
 
 
@@ -30,7 +31,6 @@ def parse_signals(text: str) -> list[int]:
     for word in text.split(","):
         number = signal_number(word)
         signals.append(_number(word, "signal") if number is None else number)
-    Filters.checked(signals=signals)
     return signals
 
 
@@ -42,17 +42,9 @@ def parse_codes(text: str) -> list[int]:
         lowest = _number(first, "code")
         highest = _number(last, "code") if dash else lowest
         if lowest > highest:
-            raise ValueError(f"{word!r} has its end before its start")
-        Filters.checked(codes=[lowest, highest])
-        codes += range(lowest, highest + 1)
+            raise ValueError(f"{word!r} ends before it starts")
+        codes += range(lowest, checks.code(highest) + 1)  # bounded before it is counted out
     return codes
-
-
-def parse_causes(text: str) -> list[str]:
-    """Return the kinds of "oom,fault"."""
-    kinds = text.split(",")
-    Filters.checked(causes=kinds)
-    return kinds
 
 
 def parse_duration(text: str) -> float:
@@ -61,9 +53,27 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(map("".join, parts)) != text:
         raise ValueError(f"{text!r} is not a duration: write 1.5s, 200ms, 5m, 1h30m or 2d")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds > _LONGEST:
+    if seconds > checks.LONGEST_S:
         raise ValueError(f"{text!r} is longer than any process lives")
     return seconds
+
+
+class Form(NamedTuple):
+    """How a value is written: what reads it, and what --help says of it."""
+
+    parse: Callable[[str], Any]
+    examples: str = ""
+
+
+# By the metavar of the filter; any other is a list of words.
+FORMS = {
+    "PID": Form(parse_pids),
+    "NAME|N": Form(parse_signals),
+    "N[-M]": Form(parse_codes),
+    "KIND": Form(parse_words, ", ".join(KINDS)),
+    "TIME": Form(parse_duration, "1.5s, 200ms, 5m, 1h30m, 2d"),
+}
+WORDS = Form(parse_words)
 
 
 def _number(word: str, what: str) -> int:

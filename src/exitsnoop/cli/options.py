@@ -1,36 +1,112 @@
-"""What the command line asks for. Where words only switch something on, argparse is spared."""
+"""The options of the command line besides the filters, and what a run was given of all."""
 
 from exitsnoop.filters.filters import EVERYTHING, Filters
+from exitsnoop.filters.table import FILTERS, SHOWN, WHICH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any, NoReturn
 
-# The words that take nothing with them, as parser.py has them, and the options they switch on.
+WRITTEN = "where to write, and how"
+
+
+class UsageError(Exception):
+    """The words make no sense; the message says why."""
+
+
+class Option:
+    """An option that is not a filter.
+
+    Attributes:
+        name: the attribute of Options.
+        flags, metavar, group: how --help shows it. A switch has no metavar.
+        meaning: one line for --help and the docs.
+        default: the attribute without the option.
+        choices: the allowed values, if these can be listed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        flags: tuple[str, ...],
+        group: str,
+        meaning: str,
+        *,
+        metavar: str = "",
+        default: "Any" = False,
+        choices: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.flags = flags
+        self.group = group
+        self.meaning = meaning
+        self.metavar = metavar
+        self.default = default
+        self.choices = choices
+
+
+OPTIONS = (
+    Option(
+        "linger",
+        ("--linger",),
+        WHICH,
+        "with COMMAND: go on until everything that it started has ended, too",
+    ),
+    Option("args", ("-a", "--args"), SHOWN, "show the arguments (like -o +args, but last)"),
+    Option(
+        "columns",
+        ("-o", "--columns"),
+        SHOWN,
+        "show these columns, or (with +) show these, too; 'help' lists all",
+        metavar="[+]LIST",
+        default=(),
+    ),
+    Option(
+        "timestamp",
+        ("-t", "--timestamp"),
+        SHOWN,
+        "include timestamp (local time default): the time of the exit",
+    ),
+    Option("utc", ("--utc",), SHOWN, "include timestamp in UTC (-t implied)"),
+    Option(
+        "label",
+        ("--label",),
+        SHOWN,
+        "label each line ('exit' if no LABEL), so that sort can merge the output of several tools",
+        metavar="LABEL",
+        default=None,
+    ),
+    Option(
+        "color",
+        ("--color",),
+        SHOWN,
+        "color the exits that did not end well; auto: on a terminal, unless NO_COLOR is set",
+        metavar="auto|always|never",
+        default="auto",
+        choices=("auto", "always", "never"),
+    ),
+    Option(
+        "output",
+        ("--output",),
+        WRITTEN,
+        "write to this file, which is overwritten, instead of standard output",
+        metavar="FILE",
+        default=None,
+    ),
+    Option("json", ("--json",), WRITTEN, "JSON lines: docs/exit.schema.json describes the record"),
+    Option("csv", ("--csv",), WRITTEN, "CSV (RFC 4180) with a header"),
+)
+# The words that take no value, and what they switch on.
 SWITCHES = {
-    "-x": "failed",
-    "--failed": "failed",
-    "--per-thread": "per_thread",
-    "--linger": "linger",
-    "-w": "why",
-    "--why": "why",
-    "-a": "args",
-    "--args": "args",
-    "-t": "timestamp",
-    "--timestamp": "timestamp",
-    "--utc": "utc",
-    "--json": "json",
-    "--csv": "csv",
+    flag: row.name for row in (*FILTERS, *OPTIONS) if row.default is False for flag in row.flags
 }
 ONE_OF = {"--json", "--csv"}
-TURNED_HERE = {"signals", "codes", "causes"}  # by a !: Filters knows only what is wanted of these
 
 
 class Options:
-    """The options, as parser.py has them; as it is made, what they are if there are none.
+    """The options of one run; a new one has the defaults.
 
-    Those with the name of a filter are that filter; parser.py tells of the others.
+    The attributes are the names of OPTIONS, and those of FILTERS with values not checked yet.
     """
 
     pids: list[int]
@@ -50,55 +126,27 @@ class Options:
     csv: bool
 
     def __init__(self) -> None:
-        vars(self).update(EVERYTHING)
-        for name, value in EVERYTHING.items():
-            if isinstance(value, (tuple, frozenset)):
-                setattr(self, name, [])  # more is added to it
+        vars(self).update({row.name: row.default for row in OPTIONS})
+        vars(self).update({row.name: [] if row.is_list else row.default for row in FILTERS})
+        self.columns = []  # more is added to it, as to the lists of filters
         self.excluding = set()
-        self.columns = []
-        self.color = "auto"
-        self.label = self.output = None
-        self.args = self.timestamp = self.utc = self.linger = self.json = self.csv = False
-
-
-def parse(words: list[str]) -> Options:
-    """Return what the words ask for. Raises SystemExit: after --help, and after a wrong word."""
-    options = Options()
-    given = set(words)
-    if given <= SWITCHES.keys() and not given >= ONE_OF:
-        for word in words:
-            setattr(options, SWITCHES[word], True)
-        return options
-    from exitsnoop.cli.parser import parser
-
-    return parser().parse_args(words, options)
 
 
 def wanted(options: Options, **more: "Any") -> Filters:
-    """Return what the options, and more, ask for. Raises SystemExit if nothing could ever be it."""
-    chosen = {name: getattr(options, name) for name in EVERYTHING}
-    for name in options.excluding & TURNED_HERE:
-        chosen[name] = [value for value in _all(name) if value not in chosen[name]]
-        if not chosen[name]:
-            refuse(f"of the {name} none is left to trace")
-    chosen["excluding"] = options.excluding - TURNED_HERE
+    """Return the filters of the options, and more. Raises UsageError if they are not valid."""
+    given = {**{name: getattr(options, name) for name in EVERYTHING}, **more}
+    checked = {}
+    for row in FILTERS:
+        try:
+            checked[row.name] = row.check(given[row.name])
+        except ValueError as error:
+            refuse(f"argument {'/'.join(row.flags)}: {error}")
     try:
-        return Filters.checked(**chosen | more)
+        return Filters.of_checked(checked)
     except ValueError as error:
         refuse(str(error))
 
 
-def _all(name: str) -> "Iterable[int | str]":
-    from exitsnoop.model.cause import KINDS
-    from exitsnoop.model.status import SIGNAL_NAMES
-
-    every: dict[str, Iterable[int | str]]
-    every = {"signals": SIGNAL_NAMES, "codes": range(256), "causes": KINDS}
-    return every[name]
-
-
 def refuse(message: str) -> "NoReturn":
-    """Tell how to use it, and what is wrong. Raises SystemExit."""
-    from exitsnoop.cli.parser import parser
-
-    parser().error(message)
+    """Raise UsageError."""
+    raise UsageError(message)

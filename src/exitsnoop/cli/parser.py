@@ -1,30 +1,27 @@
-"""The words of the command line, and the text of --help."""
+"""The words of the command line, and the text of --help: made of FILTERS, OPTIONS and VERBS."""
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from exitsnoop.cli.lists import (
-    parse_causes,
-    parse_codes,
-    parse_duration,
-    parse_pids,
-    parse_signals,
-    parse_words,
-)
-from exitsnoop.cli.options import TURNED_HERE
+from exitsnoop.cli.lists import FORMS, WORDS
+from exitsnoop.cli.options import ONE_OF, OPTIONS, WRITTEN, Option
 from exitsnoop.cli.output import Output
+from exitsnoop.cli.statuses import STATUSES, WITH_COMMAND
+from exitsnoop.cli.verbs import VERBS, explain_stray_word, nearest, verb
 from exitsnoop.filters.filters import EXCLUDABLE
-from exitsnoop.model.cause import KINDS
+from exitsnoop.filters.table import FILTERS, SHOWN, WHICH, WHOSE, Filter
+
+if TYPE_CHECKING:
+    from exitsnoop.cli.options import Options
 
 DESCRIPTION = "Trace all process termination (exit, fatal signal)"
+GROUPS = (WHOSE, WHICH, SHOWN, WRITTEN)
 
-USAGE = """\
-%(prog)s [options]               trace until Ctrl-C, or until what it follows is gone
-       %(prog)s [options] -- COMMAND    run COMMAND; trace it and all that it starts
-       %(prog)s check                   say what this machine allows"""
+# The options that the original has: a program that calls it may shorten them.
+ORIGINAL = ("--help", "--timestamp", "--utc", "--pid", "--label", "--failed", "--per-thread")
 
-EPILOG = """\
+EXAMPLES = """\
 examples:
     exitsnoop                # trace all process termination
     exitsnoop -x             # trace only fails, exclude exit(0)
@@ -41,218 +38,149 @@ examples:
     exitsnoop -o +user,container,max_rss           # more columns; -o help lists all
     exitsnoop -u '!root' -n 'python*' --min-age 1m # long-lived Pythons of people
     exitsnoop --json --tree 812                    # all that 812 starts, for programs
-
-Options that choose what to trace must all hold; of a list, one. A ! before a list
-turns it round. A process is one row, when its last thread ends, with the status
-that its parent gets from waitpid: '0', 'code N', 'signal N (NAME)', 'signal N
-(NAME), core dumped'. Names and arguments are escaped as by 'ls --escape'. Rows are
-in the order of exit time. Ctrl-C, SIGTERM or SIGHUP end the trace; what was traced
-until then is printed. COMMAND gets them instead, if there is one.
-
-exit status:
-     0  success
-     2  usage error, or no such process
-    70  the kernel cannot, or will not, run the BPF program, or that sent no record
-    74  exits were lost (standard error says how many), or output could not be written
-    77  not permitted: CAP_BPF and CAP_PERFMON are needed, or root (sudo)
-With COMMAND its own: 128+N if signal N ended it, 127 if it is not there, 126 if it
-cannot be run; unless tracing could not begin.
 """
+
+NOTES = (
+    "Filters are combined with AND, the values of one list with OR. A ! before a list inverts it: "
+    "-u '!root' is every user but root. An option that takes a list may be given more than once.",
+    "A process is one row, written when its last thread has ended, with the status that its parent "
+    "gets from waitpid: '0', 'code N', 'signal N (NAME)' or 'signal N (NAME), core dumped'. Names "
+    "and arguments are escaped as 'ls --escape' does. Rows come in the order of exit time.",
+    "Ctrl-C, SIGTERM or SIGHUP end the trace; everything traced until then is printed. If there is "
+    "a COMMAND, it gets these signals instead.",
+)
+
+
+def usage() -> str:
+    """Return how to call it: the synopsis, a line each."""
+    forms = [
+        ("[options]", "trace until Ctrl-C, or until what it follows has ended"),
+        ("[options] -- COMMAND", "run COMMAND; trace it and everything that it starts"),
+        *((f"{verb(name).NAME} [options]", verb(name).SUMMARY) for name in VERBS),
+    ]
+    return "\n       ".join(f"%(prog)s {form:<22} {meaning}" for form, meaning in forms)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser, for an Options: what is not given stays as it is there."""
-    options = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="exitsnoop",
-        usage=USAGE,
+        usage=usage(),
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
-    options.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    _add_who(options.add_argument_group("what to trace: whose exits"))
-    _add_how(options.add_argument_group("what to trace: which exits"))
-    _add_shown(options.add_argument_group("what to show"))
-    _add_written(options.add_argument_group("where to write, and how"))
-    return options
+    made.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    for title in GROUPS:
+        group = made.add_argument_group(title)
+        for row in FILTERS:
+            if row.flags and row.group == title:
+                _add_filter(group, row)
+        formats = group.add_mutually_exclusive_group()
+        for option in OPTIONS:
+            if option.group == title:
+                _add_option(formats if ONE_OF & {*option.flags} else group, option)
+    return made
 
 
-def _add_who(group: "argparse._ArgumentGroup") -> None:
-    def add(*flags: str, dest: str, metavar: str, parse: Callable[[str], Any], help: str) -> None:  # noqa: A002 - as argparse calls it
-        group.add_argument(
-            *flags,
-            dest=dest,
-            metavar=metavar,
-            action=_Extend,
-            type=parse,
-            help=help,
-        )
+def _epilog() -> str:
+    notes = [_wrapped(note) for note in NOTES]
+    statuses = "".join(f"    {number:>2}  {meaning}\n" for number, meaning in STATUSES)
+    return "\n".join([EXAMPLES, *notes, f"exit status:\n{statuses}{_wrapped(WITH_COMMAND)}"])
 
-    add(
-        "-p",
-        "--pid",
-        dest="pids",
-        metavar="PID[,PID...]",
-        parse=parse_pids,
-        help="trace only these processes; end when all have ended (may be given more than once)",
-    )
-    add(
-        "--tree",
-        dest="tree",
-        metavar="PID[,...]",
-        parse=parse_pids,
-        help="these and all their descendants, to come or left behind; end when all have ended",
-    )
-    add(
-        "-P",
-        "--ppid",
-        dest="ppids",
-        metavar="[!]PID[,...]",
-        parse=parse_pids,
-        help="children of these, as they exit; end when these have ended",
-    )
-    add(
-        "-u",
-        "--user",
-        dest="users",
-        metavar="[!]USER[,...]",
-        parse=parse_words,
-        help="processes of these users, by name or uid",
-    )
-    add(
-        "-n",
-        "--name",
-        dest="names",
-        metavar="[!]GLOB[,...]",
-        parse=parse_words,
-        help="processes with these names (PCOMM), or names like 'python*'",
-    )
-    add(
-        "-c",
-        "--cgroup",
-        dest="cgroups",
-        metavar="[!]PATH[,...]",
-        parse=parse_words,
-        help="processes in these cgroups and below: /system.slice, or a directory",
-    )
-    add(
-        "--container",
-        dest="containers",
-        metavar="[!]ID[,...]",
-        parse=parse_words,
-        help="processes in containers whose ID or name starts so",
-    )
+
+def _wrapped(text: str) -> str:
+    from textwrap import fill
+
+    return fill(text, 80) + "\n"
+
+
+def _add_filter(group: "argparse._ArgumentGroup", row: Filter) -> None:
+    if not row.metavar:
+        group.add_argument(*row.flags, dest=row.name, action="store_true", help=row.meaning)
+        return
+    form = FORMS.get(row.metavar, WORDS)
     group.add_argument(
-        "--min-age",
-        metavar="TIME",
-        type=_checked(parse_duration),
-        help="only what lived that long at least: 1.5s, 200ms, 5m, 1h30m, 2d",
-    )
-    group.add_argument(
-        "--max-age",
-        metavar="TIME",
-        type=_checked(parse_duration),
-        help="only what lived that long at most",
+        *row.flags,
+        dest=row.name,
+        metavar=metavar(row),
+        action=_Extend if row.is_list else _Store,
+        type=form.parse,
+        help=f"{row.meaning}: {form.examples}" if form.examples else row.meaning,
     )
 
 
-def _add_how(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "-x", "--failed", action="store_true", help="trace only fails, exclude exit(0)"
-    )
-    group.add_argument("--per-thread", action="store_true", help="trace per thread termination")
-    group.add_argument(
-        "--signal",
-        dest="signals",
-        metavar="[!]NAME|N[,...]",
-        action=_Extend,
-        type=parse_signals,
-        help="trace only what one of these signals ended",
-    )
-    group.add_argument(
-        "--code",
-        dest="codes",
-        metavar="[!]N[-M][,...]",
-        action=_Extend,
-        type=parse_codes,
-        help="trace only what exited with one of these codes (or, with --signal, ended by one)",
-    )
-    group.add_argument(
-        "--cause",
-        dest="causes",
-        metavar="[!]KIND[,...]",
-        action=_Extend,
-        type=parse_causes,
-        help=f"trace only ends of these kinds (implies -w): {', '.join(KINDS)}",
-    )
-    group.add_argument(
-        "--linger",
-        action="store_true",
-        help="with COMMAND: go on until all that it started has ended, too",
-    )
+def metavar(row: Filter) -> str:
+    """Return what a filter's option takes, as --help shows it; "" for a switch."""
+    many = "[,...]" if row.is_list else ""
+    return f"{'[!]' if row.excludable else ''}{row.metavar}{many}"
 
 
-def _add_shown(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "-w", "--why", action="store_true", help="show who or what ended each process"
-    )
-    group.add_argument(
-        "-a", "--args", action="store_true", help="show the arguments (as -o +args, but last)"
-    )
-    group.add_argument(
-        "-o",
-        "--columns",
-        metavar="[+]LIST",
-        action=_Columns,
-        help="show these columns, or (with +) these, too; 'help' lists all",
-    )
-    group.add_argument(
-        "-t", "--timestamp", action="store_true", help="include the time of exit (local time)"
-    )
-    group.add_argument(
-        "--utc", action="store_true", help="include the time of exit in UTC (implies -t)"
-    )
-    group.add_argument(
-        "--label",
-        nargs="?",
-        const="exit",
-        help="label each line, to merge the output of several tools by sort ('exit' if no LABEL)",
-    )
-    group.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        help="color what did not end well; auto: on a terminal, unless NO_COLOR is set",
-    )
+def _add_option(group: "argparse._ActionsContainer", row: Option) -> None:
+    if row.default is False:
+        group.add_argument(*row.flags, dest=row.name, action="store_true", help=row.meaning)
+        return
+    more: dict[str, Any] = {}
+    if row.name == "columns":
+        more["action"] = _Columns
+    if row.name == "label":
+        more |= {"nargs": "?", "const": "exit"}
+    if row.choices:
+        more["choices"] = row.choices
+    group.add_argument(*row.flags, dest=row.name, metavar=row.metavar, help=row.meaning, **more)
 
 
-def _add_written(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--output", metavar="FILE", help="write to this file (over what is in it), not to stdout"
-    )
-    formats = group.add_mutually_exclusive_group()
-    formats.add_argument(
-        "--json", action="store_true", help="JSON lines: docs/exit.schema.json has the record"
-    )
-    formats.add_argument("--csv", action="store_true", help="CSV (RFC 4180), with a header")
+def parse_into(options: "Options", words: Sequence[str]) -> None:
+    """Set what the words ask for. Raises SystemExit: after --help, and after a wrong word."""
+    made = parser()
+    _, stray = made.parse_known_args([_whole(word) for word in words], options)
+    if not stray:
+        return
+    if stray[0].startswith("-"):
+        flags = [flag for action in made._actions for flag in action.option_strings]  # noqa: SLF001 - argparse has no other way
+        made.error(f"unrecognized option: {stray[0]}{nearest(stray[0], flags)}")
+    made.error(explain_stray_word(stray[0], words))
 
 
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parsed(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+def _whole(word: str) -> str:
+    """Return the option that a word is the start of, if it is one of the original's."""
+    name, equals, value = word.partition("=")
+    if len(name) < len("--t") or not name.startswith("--"):
+        return word
+    meant = [option for option in ORIGINAL if option.startswith(name)]
+    return f"{meant[0]}{equals}{value}" if len(meant) == 1 else word
 
-    return parsed
+
+def _parsed(action: argparse.Action, parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentError(action, str(error)) from None
 
 
-class _Extend(argparse.Action):
-    """Adds a list to those before it; one that starts with a ! is to be excluded."""
+class _Parsing(argparse.Action):
+    """Keeps what reads the value, so that its message is shown, which argparse would not."""
 
     def __init__(self, *, type: Callable[[str], Any], **kwargs: Any) -> None:  # noqa: A002 - as argparse calls it
         super().__init__(**kwargs)
         self._parse = type
+
+
+class _Store(_Parsing):
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, _parsed(self, self._parse, values))
+
+
+class _Extend(_Parsing):
+    """Adds a list to those before it; one that starts with a ! is to be excluded."""
 
     def __call__(
         self,
@@ -261,11 +189,8 @@ class _Extend(argparse.Action):
         values: Any,
         _option: str | None = None,
     ) -> None:
-        excludes = values.startswith("!") and self.dest in (*EXCLUDABLE, *TURNED_HERE)
-        try:
-            parsed = self._parse(values.removeprefix("!") if excludes else values)
-        except ValueError as error:
-            raise argparse.ArgumentError(self, str(error)) from None
+        excludes = values.startswith("!") and self.dest in EXCLUDABLE
+        parsed = _parsed(self, self._parse, values.removeprefix("!") if excludes else values)
         before = getattr(namespace, self.dest)
         if before and (self.dest in namespace.excluding) != excludes:
             raise argparse.ArgumentError(self, "give either what to trace, or (with !) what not to")
@@ -286,10 +211,7 @@ class _Columns(argparse.Action):
 
         if values == "help":
             _answer(parser, help_text())
-        try:
-            choose([values], ())
-        except ValueError as error:
-            raise argparse.ArgumentError(self, str(error)) from None
+        _parsed(self, lambda text: choose([text], ()), values)
         namespace.columns = [*namespace.columns, values]
 
 

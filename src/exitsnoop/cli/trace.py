@@ -17,7 +17,7 @@ def run(options: Options) -> int:
     names = columns(options)
     filters = wanted(options, fields=fields(names), why=options.why or "cause" in names)
     output = Output(options.output)  # after the options proved right: it may empty a file
-    with Tracer(**vars(filters)) as tracer:
+    with Tracer(filters) as tracer:
         # From here on nothing is missed: what has been put off until now may take its time.
         form = sink(options, names, output)
         load_what_rows_need(names, output)

@@ -1,1 +1,1 @@
-"""What to trace, and what to collect of it."""
+"""What to trace and what to collect: the table of filters, and what they decide."""

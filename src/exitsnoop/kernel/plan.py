@@ -8,6 +8,10 @@ from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_ar
 from exitsnoop.kernel.rings import rings
 from exitsnoop.layout import CGROUP_FILTER_BYTES, MAX_ANCESTORS, PROGRAMS_PER_EVENT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _UNKNOWN_START = bytes(8)
 _ON, _MEMBER = b"\1", b"\1"
 _SECOND_NS = 1_000_000_000
@@ -96,7 +100,7 @@ def _variant(filters: Filters, *, unwanted: bool) -> str:
 
 
 def pid_key(pid: int) -> bytes:
-    """Return a PID as the maps of PIDs have it."""
+    """Return a PID as a key of the maps of PIDs."""
     return _u32(pid)
 
 
@@ -126,29 +130,31 @@ def _add_who(
         tunables["min_age_ns"] = _u64(round(filters.min_age * _SECOND_NS))
     if filters.max_age is not None:
         tunables["max_age_ns"] = _u64(round(filters.max_age * _SECOND_NS))
-    for name in ("pids", "tree", "ppids"):
-        if pids := getattr(filters, name):
-            tunables[_sense(filters, name)] = _ON
-            size = 0 if name == "tree" else len(pids)
-            maps[name] = (size, [tree_entry(pid) for pid in pids])
-    if filters.users:
-        tunables[_sense(filters, "users")] = _ON
-        members = [(_u32(uid), _MEMBER) for uid in filters.users]
-        maps["users"] = (len(members), members)
-    if filters.names:
-        tunables[_sense(filters, "names")] = _ON
-        maps["names"] = (0, [(_u32(0), filters.name_globs())])
-    if filters.cgroups:
-        tunables[_sense(filters, "cgroups")] = _u32(len(filters.cgroups))
-        entries = [(_u32(i), _cgroup(path)) for i, path in enumerate(filters.cgroups)]
-        maps["cgroups"] = (0, entries)
-    if filters.containers and "containers" not in filters.excluding:
-        tunables["only_containers"] = _ON
-        maps["containers"] = (0, [(_u32(0), filters.container_globs())])
+    for name, made in _MAPS.items():
+        if not getattr(filters, name):
+            continue
+        sense = "not" if name in filters.excluding else "only"
+        if (sense, name) == ("not", "containers"):  # Python decides
+            continue
+        maps[name] = made(filters)
+        tunables[f"{sense}_{name}"] = _u32(len(filters.cgroups)) if name == "cgroups" else _ON
 
 
-def _sense(filters: Filters, name: str) -> str:
-    return f"not_{name}" if name in filters.excluding else f"only_{name}"
+def _processes(pids: tuple[int, ...]) -> Entries:
+    return [tree_entry(pid) for pid in pids]
+
+
+# The map of each filter that has one: its size, 0 if exit.bpf.c has it, and its entries. Its
+# tunables are only_NAME and not_NAME.
+_MAPS: "dict[str, Callable[[Filters], tuple[int, Entries]]]" = {
+    "pids": lambda f: (len(f.pids), _processes(f.pids)),
+    "tree": lambda f: (0, _processes(f.tree)),
+    "ppids": lambda f: (len(f.ppids), _processes(f.ppids)),
+    "users": lambda f: (len(f.users), [(_u32(uid), _MEMBER) for uid in f.users]),
+    "names": lambda f: (0, [(_u32(0), f.name_globs())]),
+    "cgroups": lambda f: (0, [(_u32(i), _cgroup(path)) for i, path in enumerate(f.cgroups)]),
+    "containers": lambda f: (0, [(_u32(0), f.container_globs())]),
+}
 
 
 def _cgroup(path: str) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack  # typing has it since 3.11
 
-    from exitsnoop.filters.filters import FilterOptions
+    from exitsnoop.filters.keywords import FilterOptions
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.exit import Exit
     from exitsnoop.tracing.join import Clues
@@ -51,6 +51,7 @@ class Tracer:
     stop(). Needs CAP_BPF and CAP_PERFMON, or root, and a kernel with BTF, 5.8 or later.
 
     Args:
+        filters: what to trace and what to collect, as a Filters object; or give its parts:
         options: what to trace, and what to collect of it. Those that are given must all hold; of a
             list, one.
 
@@ -87,13 +88,17 @@ class Tracer:
 
     def __init__(
         self,
+        filters: Filters | None = None,
         *,
         unwanted: bool = False,
         ring_bytes: int | None = None,
         **options: "Unpack[FilterOptions]",
     ) -> None:
         self._closed = True
-        filters = Filters.checked(**options)
+        if filters is None:
+            filters = Filters(**options)
+        elif options:
+            raise TypeError("give a Filters object or its parts, not both")
         if ring_bytes is None:
             ring_bytes = FULL_RING_BYTES if filters.groups() else RING_BYTES
         if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):

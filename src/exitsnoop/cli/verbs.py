@@ -1,0 +1,71 @@
+"""The verbs: `exitsnoop check` and those to come. Each is a module of this folder."""
+
+import argparse
+import shlex
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Protocol, cast
+
+from exitsnoop.cli.options import refuse
+
+# The names of the modules: a verb is imported only when it is run, or when --help lists all.
+VERBS = ("check",)
+
+
+class Verb(Protocol):
+    """What a verb's module has."""
+
+    NAME: str
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add its own options."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it; return the exit status. Raises TraceError, OSError."""
+
+
+def verb(name: str) -> Verb:
+    """Return the module of a verb."""
+    return cast("Verb", import_module(f"exitsnoop.cli.{name}"))
+
+
+def verb_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of what may follow a verb."""
+    module = verb(name)
+    parser = argparse.ArgumentParser(
+        prog=f"exitsnoop {module.NAME}",
+        description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that is the first word, with the others; return the exit status.
+
+    Raises UsageError if it is not a verb, SystemExit for a wrong word after it.
+    """
+    name = words[0]
+    if name not in VERBS:
+        refuse(explain_stray_word(name, words))
+    return verb(name).run(verb_parser(name).parse_args(words[1:]))
+
+
+def explain_stray_word(word: str, words: Sequence[str]) -> str:
+    """Return what is wrong about a word that belongs to no option."""
+    if word in VERBS:
+        return f"{word!r} must be the first word: exitsnoop {word}"
+    at = words.index(word) if word in words else len(words)
+    command = shlex.join(["exitsnoop", *words[:at], "--", *words[at:]])
+    meant = nearest(word, VERBS) or f" ({', '.join(VERBS)});"
+    return f"{word!r} is not a verb{meant} a command goes after --: {command}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message that says which is meant; "" if none is near."""
+    found = get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"; did you mean {found[0]}?" if found else ""
