@@ -11,7 +11,7 @@ import pytest
 from support.attached import assert_gone, held
 from support.command import report as command_report
 from support.needs import need
-from support.stage import MemoryCgroup, memory_controllers, mounts
+from support.stage import MemoryCgroup, make_cgroup, memory_controllers, mounts
 from support.traced import PATIENCE_S, count, traced, until
 
 MIB = 1 << 20
@@ -32,7 +32,7 @@ def few_pids() -> Iterator[Path]:
             tops.append(path)
     need(bool(tops), "a fork bomb needs the pids controller")
     group = tops[0] / f"exitsnoop-{os.getpid()}"
-    group.mkdir()
+    make_cgroup(group)
     (group / "pids.max").write_text(str(AT_A_TIME))
     yield group
     until(lambda: not (group / "cgroup.procs").read_text())

@@ -12,6 +12,7 @@ import pytest
 from support.command import tracing
 from support.needs import need
 from support.stage import mounts
+from support.supervisor import note_made
 from support.traced import COLUMNS, PATIENCE_S, Report, report, traced, until
 
 WORDS = ["--csv", "-o", ",".join((*COLUMNS, "nspid")), "-n"]
@@ -49,6 +50,10 @@ def bundle(tmp_path: Path) -> Iterator[Path]:
     bundle, name = tmp_path / "bundle", f"exitsnoop-{os.getpid()}"
     root = bundle / "root"
     root.mkdir(parents=True)
+    note_made(root)
+    tops = [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]
+    for top in tops:
+        note_made(top / name)
     subprocess.run(["mount", "--bind", "/", root], check=True)
     try:
         subprocess.run(["runc", "spec", "--bundle", bundle], check=True)
@@ -64,7 +69,7 @@ def bundle(tmp_path: Path) -> Iterator[Path]:
     finally:
         subprocess.run(["runc", "delete", "--force", name], check=False, capture_output=True)
         subprocess.run(["umount", root], check=True)
-        for top in [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]:
+        for top in tops:
             if (top / name).exists():
                 (top / name).rmdir()
 

@@ -9,6 +9,7 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 from support.command import run
+from support.supervisor import note_made
 from support.traced import count, traced
 
 KIB = 1024
@@ -19,6 +20,7 @@ EXITS, TOO_MANY = 5_000, 60_000
 def disk(path: Path, size: int) -> Iterator[Path]:
     """A file system that has room for so many bytes."""
     path.mkdir()
+    note_made(path)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "full", path], check=True)
     try:
         yield path

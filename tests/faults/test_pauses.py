@@ -12,7 +12,7 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 import pytest
 from support.needs import need
 from support.pace import some
-from support.stage import mounts
+from support.stage import make_cgroup, mounts
 from support.traced import PATIENCE_S, Report, count, report, traced, until
 
 from exitsnoop.model.fields import COLUMNS
@@ -75,7 +75,7 @@ def freezer() -> Iterator[Freezer]:
     need(bool(tops), "freezing needs a cgroup of version 2, or the freezer of version 1")
     top, two = tops[0]
     freezer = Freezer(top / f"exitsnoop-{os.getpid()}", two=two)
-    freezer.path.mkdir()
+    make_cgroup(freezer.path)
     yield freezer
     freezer.set(False)
     until(lambda: not (freezer.path / "cgroup.procs").read_text())

@@ -6,7 +6,8 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1
 
 import pytest
-from support.stage import Puppet, Stage, adopted, assert_killed, assert_only, cause_of, children_of
+from support.stage import Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from support.supervisor import children_of
 from support.truth import recorded
 
 from exitsnoop import Cause

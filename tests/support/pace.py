@@ -24,3 +24,8 @@ def long(milliseconds: int) -> int:
 def within(seconds: float) -> float:
     """Return how long something takes that takes these seconds, at most, on a usual machine."""
     return seconds * 40 if SLOW else seconds
+
+
+def limit(seconds: float) -> float:
+    """Return the time limit of a test that has this one on a usual machine."""
+    return seconds * 10 if SLOW else seconds

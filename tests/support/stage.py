@@ -16,6 +16,7 @@ import pytest
 
 from exitsnoop import Cause, Exit
 from support.needs import need, need_of_kernel
+from support.supervisor import children_of, note_made
 
 PATIENCE_S = 60
 PR_SET_CHILD_SUBREAPER = 36
@@ -98,7 +99,7 @@ class MemoryCgroup:
     def __init__(self, path: Path, *, two: bool) -> None:
         self.path = path
         self.two = two
-        path.mkdir()
+        make_cgroup(path)
 
     def set_limit(self, size: int) -> None:
         (self.path / ("memory.max" if self.two else "memory.limit_in_bytes")).write_text(str(size))
@@ -172,7 +173,7 @@ class Stage:
     def cgroup(self, top: Path, name: str | None = None) -> Path:
         """Make a cgroup below a directory; its name is new if not given."""
         path = top / (name or _new_name())
-        path.mkdir()
+        make_cgroup(path)
         self._cgroups.append(path)
         return path
 
@@ -282,12 +283,10 @@ def _new_name() -> str:
     return f"exitsnoop-{os.getpid()}-{next(_numbers)}"
 
 
-def children_of(pid: int) -> list[int]:
-    text = ""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            text += (task / "children").read_text()
-    return [int(child) for child in text.split()]
+def make_cgroup(path: Path) -> None:
+    """Make one that is removed at the end of the run, if it is still there."""
+    note_made(path)
+    path.mkdir()
 
 
 def mounts() -> Iterator[tuple[Path, str, list[str]]]:
