@@ -53,10 +53,9 @@ soak: build $(VENV)/group-test ## trace a mixed load for $(SECONDS): does all ad
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU
 	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" $(BIN)/python -B tests/vm/kernels.py $(PYTEST_ARGS)
 
-# In a mount namespace of its own: the peers need tracefs, which is not mounted everywhere.
+# The peers need tracefs, which is not mounted everywhere.
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
-	$(SUDO) unshare --mount sh -euc 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$$@"' sh \
-		$(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
+	$(SUDO) tools/with-tracefs $(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
 # Root must leave nothing behind here, either.
 test-arm64: system-packages-for-arm64 $(VENV)/group-build ## build for arm64 and run tests/kernel there, in QEMU
