@@ -1,5 +1,6 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py; SECONDS for fuzz and soak.
+# benchmarks/bench.py; SECONDS for fuzz and soak; TIMES, how often tests repeat what is left to chance;
+# KERNELS and CPUS of guests (tests/vm/kernels.py); PROOFS for prove.
 PYTHON ?= python3
 
 VENV := .venv
@@ -23,7 +24,8 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test fuzz soak test-kernels test-arm64 test-sanitized bench lint fix fields wheel clean \
+.PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-arm64 fuzz soak \
+	soak-many prove prove-sample bench lint fix fields wheel clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
@@ -36,8 +38,13 @@ run: build ## run exitsnoop $(ARGS), as root
 
 # Root must leave nothing behind in a tree that belongs to someone else.
 test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
-	$(SUDO) env CI="$$CI" PYTHONDONTWRITEBYTECODE=1 \
+	$(SUDO) env CI="$$CI" TIMES="$(TIMES)" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+test-again: TIMES ?= 10
+test-again: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests $(TIMES) times on a machine that is busy
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 tests/runs/again $(TIMES) \
+		$(BIN)/python -m pytest -p no:cacheprovider -q $(PYTEST_ARGS)
 
 # What breaks the decoders is kept in build/, and named.
 fuzz: SECONDS ?= 60
@@ -49,17 +56,32 @@ soak: SECONDS ?= 3600
 soak: build $(VENV)/group-test ## trace a mixed load for $(SECONDS): does all add up, does memory grow
 	$(SUDO) nice $(BIN)/python -B tests/soak/soak.py $(SECONDS)
 
+soak-many: build $(VENV)/group-test ## trace ten million exits: does all add up, does memory grow
+	$(SUDO) nice $(BIN)/python -B tests/soak/many.py
+
 # As root, without leaving anything behind, too.
-test-kernels: system-packages-for-tests build $(VENV)/group-test ## run tests/kernel under other kernels, in QEMU
-	$(SUDO) env CI="$$CI" KERNELS="$$KERNELS" $(BIN)/python -B tests/vm/kernels.py $(PYTEST_ARGS)
+test-kernels: CPUS ?= 2
+test-kernels: system-packages-for-tests build $(VENV)/group-test ## run a sample of tests/kernel under other kernels, in QEMU
+	$(SUDO) env CI="$$CI" KERNELS="$(KERNELS)" CPUS="$(CPUS)" \
+		$(BIN)/python -B tests/vm/kernels.py $(or $(PYTEST_ARGS),--sample)
+
+test-systemd: system-packages-for-tests build wheel $(VENV)/group-test ## run tests where systemd is PID 1, in QEMU
+	$(SUDO) tests/vm/test-systemd $(BIN)/python $(PYTEST_ARGS)
 
 # The peers need tracefs, which is not mounted everywhere.
+# What it proves, and with what, is in tools/prove.py.
+prove: ## run the long proofs $(PROOFS), all by default; write docs/reliability.md
+	$(PYTHON) tools/prove.py $(PROOFS)
+
+prove-sample: ## run a little of each proof
+	$(PYTHON) tools/prove.py --sample
+
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
 	$(SUDO) tools/with-tracefs $(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
 # Root must leave nothing behind here, either.
 test-arm64: system-packages-for-arm64 $(VENV)/group-build ## build for arm64 and run tests/kernel there, in QEMU
-	root=$$($(SUDO) tests/vm/get-arm64-root) && \
+	root=$$($(SUDO) tests/vm/get-root arm64) && \
 	$(TOOLS) tests/vm/build-for-arm64 "$$root" $(BIN)/python && \
 	$(SUDO) tests/vm/test-arm64 "$$root" $(PYTEST_ARGS)
 

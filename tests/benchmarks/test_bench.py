@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     return document.read_text()
 
 
-def test_tracefs_is_there_whether_the_machine_has_it_mounted_or_not() -> None:
+def test_tracefs_is_there_whether_the_machine_mounts_it() -> None:
     """One inside another: systemd mounts it at the same place."""
     need(os.geteuid() == 0, "mounting needs root")
     with_tracefs = ROOT / "tools" / "with-tracefs"

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-# Opens and closes a tracer, each time with an exit: to get warm, then so many rounds. Prints what the
-# process has before and after these, then what a few more had in the kernel. glibc counts memory to
-# the byte; Python's objects are taken from there, too.
+# Opens and closes a tracer, each time with an exit: to get warm, then so many rounds. Prints what
+# the process has before and after these, then what a few more had in the kernel. glibc counts
+# memory to the byte; Python's objects are taken from there, too.
 OPENS_AND_CLOSES = """\
 import ctypes, gc, json, os, re, sys
 import exitsnoop

@@ -11,6 +11,11 @@ def some(count: int) -> int:
     return max(1, count // 10) if SLOW else count
 
 
+def times(usual: int) -> int:
+    """Return how often to do what is left to chance: TIMES of the environment, or as usual."""
+    return int(os.environ.get("TIMES") or some(usual))
+
+
 def steps(count: int) -> range:
     """Return so many steps, or some of them that are as far apart from first to last."""
     return range(0, count, 5 if SLOW else 1)

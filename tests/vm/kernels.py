@@ -1,11 +1,15 @@
 """Runs tests/kernel under kernels of Debian's, in guests.
 
-python tests/vm/kernels.py [ARG...]: ARGs are for pytest, and take the place of PARTS. The Python is
-that of an environment with the package and pytest in it. As many guests run at a time as there are
-CPUs; what they say is shown as it comes, at last a line for each. KERNELS, some names of the list
-below, leaves out the others.
+    python tests/vm/kernels.py --sample     what differs by kernel; of many like cases, some
+    python tests/vm/kernels.py --all        every test
+    python tests/vm/kernels.py ARG...       what pytest does with these arguments
 
-A run of all rewrites the tables of docs/kernels.md, if the kernels gave something else.
+The Python is that of an environment with the package and pytest in it. As many guests run at a
+time as there are CPUs; their output is shown as it comes, at last a line for each. KERNELS, some
+names of the list below, leaves out the others; CPUS is how many a guest has that runs ARGs (2).
+
+The first two find out what each kernel gives; that must be what the tables of docs/kernels.md say,
+which a run without CI=true rewrites.
 
 The exit status is 1 if a test failed in one of them. A kernel that cannot be had, as when the
 mirror does not answer, is left out and named; with CI=true that is a failure, and so is it if the
@@ -41,9 +45,12 @@ KERNELS = {
 
 
 class Part(NamedTuple):
-    """What of the tests runs in a guest of its own. One CPU is emulated faster than two.
+    """What runs in a guest of its own. One CPU is emulated faster than two.
 
-    With asks, fields.py runs before.
+    Attributes:
+        asks: whether fields.py runs before.
+        cases: "" or what the variable CASES is to be (see tests/kernel/conftest.py); {} is the
+            number of the kernel, so that together they run all cases.
     """
 
     name: str
@@ -51,12 +58,29 @@ class Part(NamedTuple):
     cgroups: str
     tests: tuple[str, ...]
     asks: bool = False
+    cases: str = ""
 
 
-def parts() -> list[Part]:
+# Which programs are loaded, what they see when threads and CPUs compete.
+RACES = "causes_several preempted priority programs races rings truth"
+# Which fields of the kernel they read, where signals come from, what is refused.
+FIELDS = (
+    "causes_faults causes_oom causes_relations causes_senders context images refusals resources"
+)
+
+
+def sample() -> list[Part]:
+    """What differs by kernel. The command line, the formats and the sinks do not."""
+    races, fields = ([f"test_{name}.py" for name in names.split()] for names in (RACES, FIELDS))
+    return [
+        _part("races", 2, "hybrid", *races)._replace(asks=True, cases="{}/4"),
+        _part("fields", 1, "unified", *fields)._replace(cases="{}/4"),
+    ]
+
+
+def everything() -> list[Part]:
     """Each test is in one; that of the OOM killer in two, which differs by version of cgroups."""
-    of_races = "causes_several preempted priority programs races rings truth"
-    races = {f"test_{name}.py" for name in of_races.split()}
+    races = {f"test_{name}.py" for name in RACES.split()}
     causes = {path.name for path in TESTS.glob("test_causes_*.py")} - races
     causes |= {"test_build.py", "test_check.py", "test_terminal.py", "test_why.py"}
     others = {path.name for path in TESTS.glob("test_*.py")} - {*races, *causes}
@@ -87,6 +111,8 @@ class Guests:
             "CI": "true",
             "PYTHONPATH": str(HERE.parent),
         }
+        if part.cases:
+            environment["CASES"] = part.cases.format(list(KERNELS).index(kernel))
         ask = [sys.executable, "-B", str(HERE / "fields.py")] if part.asks else ["true"]
         command = [
             *(str(HERE / "run-in-guest"), directory, "env"),
@@ -173,7 +199,13 @@ def is_told(gives: dict[str, Any]) -> bool:
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = list(directories())
-    chosen = [Part("tests", 2, "hybrid", tuple(arguments))] if arguments else parts()
+    if arguments == ["--sample"]:
+        chosen = sample()
+    elif arguments == ["--all"]:
+        chosen = everything()
+    else:
+        cpus = int(os.environ.get("CPUS", "2"))
+        chosen = [Part("tests", cpus, "hybrid", tuple(arguments))]
     guests = Guests()
     passed = True
     lines = []

@@ -1,0 +1,142 @@
+"""Runs the long proofs; writes date and result of each to the table of docs/reliability.md.
+
+    python3 tools/prove.py [NAME...]    these of PROOFS, or all
+    python3 tools/prove.py --sample     a little of each, for CI; writes nothing
+
+The exit status is 1 if one failed.
+"""
+
+import datetime
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "reliability.md"
+START, END = "<!-- made by make prove -->\n", "<!-- end of proofs -->\n"
+HEAD = "| proof | what runs | date | commit | result | took |\n|---|---|---|---|---|---|\n"
+SUMMARY = re.compile(r"\d+ passed|all adds up|^Done \d+ runs|FAILED|does not add up")
+
+
+class Proof(NamedTuple):
+    """A command of make's, and what of it is a sample for CI; "" if it has none."""
+
+    what: str
+    command: str
+    sample: str = ""
+
+
+RINGS = "tests/kernel/test_rings.py tests/kernel/test_truth.py"
+PROOFS = {
+    "kernels": Proof(
+        "all of tests/kernel under 5.10, 6.1, 6.12 and 7.x",
+        "make test-kernels PYTEST_ARGS=--all",
+    ),
+    "systemd": Proof(
+        "all layers in a guest that systemd has started: cgroup2 alone, tracefs mounted",
+        "make test-systemd",
+        "make test-systemd PYTEST_ARGS='tests/kernel/test_causes_oom.py tests/kernel/test_check.py"
+        " tests/benchmarks/test_bench.py::test_tracefs_is_there_whether_the_machine_mounts_it'",
+    ),
+    "cpus": Proof(
+        "rings and truth in a guest with 72 CPUs",
+        f"make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS}'",
+        f"make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS} -k \"exit_code or rings\"'",
+    ),
+    "storms": Proof(
+        "20 storms of 4,200 processes, with both CPUs loaded",
+        "make test TIMES=20 PYTEST_ARGS='tests/kernel/test_truth.py -k storm'",
+    ),
+    "kills": Proof(
+        "the tracer killed 2,000 times while exits come",
+        "make test TIMES=1000 PYTEST_ARGS='tests/faults/test_killed.py -k stays_behind'",
+        "make test TIMES=10 PYTEST_ARGS='tests/faults/test_killed.py -k stays_behind'",
+    ),
+    "again": Proof(
+        "every test ten times, with both CPUs loaded",
+        "make test-again TIMES=10",
+    ),
+    "soak": Proof(
+        "a mixed load for an hour, traced twice",
+        "make soak SECONDS=3600",
+        "make soak SECONDS=30",
+    ),
+    "many": Proof("ten million exits", "make soak-many"),
+    "fuzz": Proof(
+        "input that is searched for to break the decoders, for ten minutes",
+        "make fuzz SECONDS=600",
+        "make fuzz SECONDS=20",
+    ),
+    "arm64": Proof("tests/kernel on an emulated arm64 machine", "make test-arm64"),
+}
+
+
+def run(command: str) -> tuple[bool, str, float]:
+    """Run it, and show its output; return whether it passed, what it said, and the seconds."""
+    started = time.monotonic()
+    with subprocess.Popen(
+        command, shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        said = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if SUMMARY.search(line):
+                said = re.sub(r" in \d.*|\(status.*", "", line.strip(" =\n"))
+    good = process.returncode == 0
+    result = said if good else f"FAILED, status {process.returncode}: {said}"
+    return good, result, time.monotonic() - started
+
+
+def rows(text: str) -> dict[str, str]:
+    """Return the rows that the document has, by proof."""
+    table = text.partition(START)[2].partition(END)[0]
+    return {line.split(" | ")[0].strip("| "): f"{line}\n" for line in table.splitlines()[2:]}
+
+
+def write(name: str, result: str, taken: float) -> None:
+    """Put a row in its place; those of the other proofs stay."""
+    text = DOCUMENT.read_text()
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    assert end, f"{DOCUMENT} has no table"
+    commit = subprocess.check_output(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True
+    ).strip()
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    took = f"{taken / 60:.0f} min" if taken >= 60 else f"{taken:.0f} s"
+    found = rows(text)
+    found[name] = f"| {name} | {PROOFS[name].what} | {today} | {commit} | {result} | {took} |\n"
+    table = "".join(found[name] for name in PROOFS if name in found)
+    DOCUMENT.write_text(before + start + HEAD + table + end + after)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say."""
+    sample = arguments == ["--sample"]
+    names = list(PROOFS) if sample or not arguments else arguments
+    if unknown := set(names) - PROOFS.keys():
+        sys.exit(f"prove: there is no {' '.join(sorted(unknown))}: PROOFS are {' '.join(PROOFS)}")
+    os.environ.pop("MAKEFLAGS", None)
+    passed = True
+    lines = []
+    for name in names:
+        command = PROOFS[name].sample if sample else PROOFS[name].command
+        if not command:
+            continue
+        print(f"prove: {name}: {command}", flush=True)
+        good, result, taken = run(command)
+        passed = passed and good
+        lines.append(f"prove: {name}: {result} ({taken:.0f} s)")
+        if not sample:
+            write(name, result, taken)
+    print(*lines, sep="\n")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
