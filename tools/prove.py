@@ -98,19 +98,25 @@ def rows(text: str) -> dict[str, str]:
     return {line.split(" | ")[0].strip("| "): f"{line}\n" for line in table.splitlines()[2:]}
 
 
+def commit() -> str:
+    """Return the commit that is checked out, or "unknown" outside a clone."""
+    try:
+        words = ["git", "describe", "--always", "--dirty"]
+        return subprocess.check_output(words, cwd=ROOT, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def write(name: str, result: str, taken: float) -> None:
     """Put a row in its place; those of the other proofs stay."""
     text = DOCUMENT.read_text()
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     assert end, f"{DOCUMENT} has no table"
-    commit = subprocess.check_output(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True
-    ).strip()
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     took = f"{taken / 60:.0f} min" if taken >= 60 else f"{taken:.0f} s"
     found = rows(text)
-    found[name] = f"| {name} | {PROOFS[name].what} | {today} | {commit} | {result} | {took} |\n"
+    found[name] = f"| {name} | {PROOFS[name].what} | {today} | {commit()} | {result} | {took} |\n"
     table = "".join(found[name] for name in PROOFS if name in found)
     DOCUMENT.write_text(before + start + HEAD + table + end + after)
 
