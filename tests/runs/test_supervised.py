@@ -65,6 +65,15 @@ import subprocess
 def test_leaves():
     subprocess.Popen("setsid sleep 1234 &", shell=True).wait()
 """
+ORPHANS = """\
+import os, subprocess, pytest
+
+@pytest.mark.timeout(10)
+def test_an_orphan_is_waited_for():
+    pid = int(subprocess.check_output(["sh", "-c", "true & echo $!"]))
+    while os.path.exists(f"/proc/{pid}"):
+        pass
+"""
 FROZEN = "faults/test_pauses.py::test_frozen_and_thawed"
 MOUNTED = "faults/test_output.py"
 
@@ -219,6 +228,12 @@ def test_a_test_that_takes_too_long_fails_and_the_next_one_runs(
         assert run.process.wait(timeout=60) == 1
     assert "Timeout" in run.text()
     assert "1 failed, 1 passed" in run.text()
+
+
+def test_orphans_do_not_stay_zombies(made_up: Path, tmp_path: Path) -> None:
+    made_up.write_text(ORPHANS)
+    with running(tmp_path / "run", str(made_up)) as run:
+        assert run.process.wait(timeout=60) == 0, run.text()
 
 
 def test_a_teardown_that_hangs_ends_the_run(made_up: Path, tmp_path: Path) -> None:

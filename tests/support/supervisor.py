@@ -146,7 +146,10 @@ def _say(text: str) -> None:
 def main(first: int, tests: int, reading: int, made: int) -> int:
     """Wait for the end of the tests; clean up; return the exit status."""
     _pass_on(tests)
+    signal.signal(signal.SIGCHLD, lambda *_: _reap_orphans(tests))
+    _reap_orphans(tests)
     _wait(first, tests, reading)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _send(tests, signal.SIGKILL)  # if it is not they that have ended
     _, status = os.waitpid(tests, 0)
     code = _code(status)
@@ -180,6 +183,13 @@ def _wait(first: int, tests: int, reading: int) -> None:
         *lines, text = (text + os.read(reading, 65536)).split(b"\n")
         for line in lines:
             test = json.loads(line)
+
+
+def _reap_orphans(tests: int) -> None:
+    """As the init of a machine does, which would have them otherwise."""
+    for pid in children_of(os.getpid()):
+        if pid != tests:
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _left(made: int) -> list[str]:
