@@ -132,7 +132,12 @@ def test_a_closed_pipe_ends_it_quietly(exitsnoop: str) -> None:
 def test_a_full_disk_is_an_error(exitsnoop: str) -> None:
     with open("/dev/full", "wb") as full:
         result = subprocess.run(
-            [exitsnoop], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            [exitsnoop, "--pid", str(os.getpid())],  # which does not end: no row is to be written
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
         )
     assert result.returncode == 74
     assert result.stderr == "exitsnoop: cannot write: No space left on device\n"

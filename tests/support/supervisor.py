@@ -27,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 DYING_S = 10  # what was told to end, or is about to, may take so long
+UNKILLABLE_S = 60  # nothing lives on so long after SIGKILL, unless it is frozen by someone else
 # What a test cleans up after its time limit may take so long, too.
 TEARDOWN_S = float(os.environ.get("TEARDOWN_S", "180"))
 
@@ -210,8 +211,10 @@ def _which_are_there(made: int) -> tuple[list[str], list[str]]:
 def _reap_for(seconds: float) -> None:
     """Give all descendants so long to end."""
     deadline = time.monotonic() + seconds
-    while children_of(os.getpid()) and time.monotonic() < deadline:
+    while children_of(os.getpid()):
         if os.waitpid(-1, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                return
             select.select([], [], [], 0.01)
 
 
@@ -242,10 +245,14 @@ def _clean_up(made: int) -> None:
     cgroups, mounts = _which_are_there(made)
     for path in cgroups:
         _thaw(path)  # what is frozen does not die
+    deadline = time.monotonic() + UNKILLABLE_S
     while children := children_of(os.getpid()):  # orphans become children
         for pid in children:
             _send(pid, signal.SIGKILL)
-        os.waitpid(-1, 0)
+        _reap_for(0.1)
+        if time.monotonic() > deadline:
+            _say("\n  ".join(["cannot end:", *map(_description, children)]))
+            break
     for path in reversed(mounts):
         while os.path.ismount(path):
             subprocess.run(["umount", "--lazy", path], check=True)

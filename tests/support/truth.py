@@ -87,8 +87,10 @@ def assert_same(exits: list[Exit], endings: list[Ending]) -> None:
     truth = defaultdict(list)
     for ending in sorted(endings, key=lambda ending: ending.reaped_ns):
         truth[ending.pid].append(ending)
-    for pid, expected in truth.items():  # a PID may have been used again
-        records = [r for r in traced[pid] if r.boot_ns >= expected[0].started_ns]
+    reapers = {ending.ppid for ending in endings}
+    for pid, expected in truth.items():  # a PID may have been used again, by others as well
+        of_ours = [r for r in traced[pid] if r.ppid in reapers]
+        records = [r for r in of_ours if r.boot_ns >= expected[0].started_ns]
         assert len(records) == len(expected), f"{expected} was traced as {records}"
         for record, ending in zip(records, expected, strict=True):
             assert record.status == ending.status, f"{ending} was traced as {record}"
@@ -98,7 +100,6 @@ def assert_same(exits: list[Exit], endings: list[Ending]) -> None:
             if ending.started_ns:
                 assert ending.started_ns <= record.start_boot_ns <= record.boot_ns
             assert record.boot_ns <= ending.reaped_ns
-    reapers = {ending.ppid for ending in endings}
     first, last = (
         min(e.started_ns for e in endings if e.started_ns),
         max(e.reaped_ns for e in endings),
