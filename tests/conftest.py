@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 from support import supervisor
-from support.pace import limit
+from support.machine import limit
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.needs import need
+from support.machine import need
 
 ROOT = Path(__file__).parents[2]
 SMALL = "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop"

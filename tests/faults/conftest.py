@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import need_to_trace
+from support.machine import need_to_trace
 from support.programs import compiled
 
 HERE = Path(__file__).parent

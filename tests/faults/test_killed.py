@@ -6,10 +6,10 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
-from support.attached import assert_gone, held, there_are
+from support.accounts import count, traced
+from support.bpf import assert_gone, held, there_are
 from support.command import tracing
-from support.pace import times
-from support.traced import count, traced
+from support.machine import times
 
 PLAIN: list[str] = []
 EVERYTHING = ["-wa", "-o", "+exe,user,ancestors,cgroup,max_rss", "--tree", str(os.getpid())]

@@ -8,11 +8,12 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
-from support.attached import assert_gone, held
+from support.accounts import count, traced
+from support.bpf import assert_gone, held
+from support.cgroups import MemoryCgroup, make_cgroup, memory_controllers, mounts
 from support.command import report as command_report
-from support.needs import need
-from support.stage import MemoryCgroup, make_cgroup, memory_controllers, mounts
-from support.traced import PATIENCE_S, count, traced, until
+from support.machine import need
+from support.waiting import PATIENCE_S, until
 
 MIB = 1 << 20
 AT_A_TIME = 200

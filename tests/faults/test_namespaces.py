@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accounts import COLUMNS, Report, report, traced
+from support.cgroups import mounts
 from support.command import tracing
-from support.needs import need
-from support.stage import mounts
+from support.machine import need
 from support.supervisor import note_made
-from support.traced import COLUMNS, PATIENCE_S, Report, report, traced, until
+from support.waiting import PATIENCE_S, until
 
 WORDS = ["--csv", "-o", ",".join((*COLUMNS, "nspid")), "-n"]
 

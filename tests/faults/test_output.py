@@ -8,9 +8,9 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import pytest
+from support.accounts import count, traced
 from support.command import run
 from support.supervisor import note_made
-from support.traced import count, traced
 
 KIB = 1024
 EXITS, TOO_MANY = 5_000, 60_000

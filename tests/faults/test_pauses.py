@@ -10,10 +10,10 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pytest
-from support.needs import need
-from support.pace import some
-from support.stage import make_cgroup, mounts
-from support.traced import PATIENCE_S, Report, count, report, traced, until
+from support.accounts import Report, count, report, traced
+from support.cgroups import make_cgroup, mounts
+from support.machine import need, some
+from support.waiting import PATIENCE_S, until
 
 from exitsnoop.model.fields import COLUMNS
 

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.loops import looping
-from support.needs import need_to_trace
-from support.pace import SLOW
-from support.programs import compiled
+from support.machine import SLOW, need_to_trace
+from support.programs import compiled, looping
 from support.stage import Stage
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Report, report
-from support.pace import some
+from support.machine import some
 
 SOURCES = some(200)
 ERRORS = {2, 7, 11, 16, SOURCES - 1}

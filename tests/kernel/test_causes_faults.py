@@ -23,8 +23,9 @@ from signal import (
 )
 
 import pytest
-from support.needs import kernel_has, need
-from support.stage import Stage, assert_only, cause_of
+from support.causes import assert_only, cause_of
+from support.machine import kernel_has, need
+from support.stage import Stage
 from support.truth import recorded
 
 WHERE = pytest.mark.parametrize("where", [[], ["in_thread"]])

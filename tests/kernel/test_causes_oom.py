@@ -4,7 +4,10 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
-from support.stage import MemoryCgroup, Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from support.causes import assert_killed, assert_only, cause_of
+from support.cgroups import MemoryCgroup
+from support.processes import Puppet, adopted
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Cause

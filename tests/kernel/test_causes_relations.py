@@ -6,7 +6,9 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1
 
 import pytest
-from support.stage import Puppet, Stage, adopted, assert_killed, assert_only, cause_of
+from support.causes import assert_killed, assert_only, cause_of
+from support.processes import Puppet, adopted
+from support.stage import Stage
 from support.supervisor import children_of
 from support.truth import recorded
 

@@ -5,8 +5,9 @@ import subprocess
 from signal import SIGABRT, SIGINT, SIGKILL, SIGRTMIN, SIGTERM, SIGUSR1
 
 import pytest
-from support.needs import need
-from support.stage import Stage, assert_killed, assert_only, cause_of
+from support.causes import assert_killed, assert_only, cause_of
+from support.machine import need
+from support.stage import Stage
 from support.truth import recorded
 
 ENDS_NO_PROCESS = {17, 18, 19, 20, 21, 22, 23, 28}  # CHLD CONT STOP TSTP TTIN TTOU URG WINCH

@@ -6,8 +6,9 @@ from pathlib import Path
 from signal import SIGCHLD, SIGINT, SIGKILL, SIGRTMIN, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
-from support.pace import some
-from support.stage import Stage, assert_killed, assert_only, cause_of
+from support.causes import assert_killed, assert_only, cause_of
+from support.machine import some
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Tracer

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import truth
 from support.command import COLUMNS, Row, parse_row, run, status_text, tracing
-from support.pace import some, steps, within
+from support.machine import some, steps, within
 
 from exitsnoop.kernel.features import exit_has_memory, tracepoints_are_preemptible
 from exitsnoop.model.status import signal_name

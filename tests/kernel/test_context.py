@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import need
-from support.stage import Puppet, Stage, adopted, kill_off, mounts
+from support.cgroups import mounts
+from support.machine import need
+from support.processes import Puppet, adopted, kill_off
+from support.stage import Stage
 from support.truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.command import tracing
-from support.needs import need
-from support.pace import some
+from support.machine import need, some
 
 from exitsnoop.decode.exits import EVENT
 from exitsnoop.tracing.tracer import PAUSE_S, RING_BYTES

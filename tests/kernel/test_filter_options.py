@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.cgroups import mounts
 from support.command import parse_row, report, tracing
-from support.needs import need
-from support.stage import Stage, mounts
+from support.machine import need
+from support.stage import Stage
 
 # Its children end in several ways; all but the last have a name of their own.
 SCRIPT = """

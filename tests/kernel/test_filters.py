@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.stage import Stage, adopted, kill_off
+from support.processes import adopted, kill_off
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Exit, Filters, Tracer

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import need
-from support.stage import Stage, mounts
+from support.cgroups import mounts
+from support.machine import need
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Exit, Tracer

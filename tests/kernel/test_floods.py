@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from support.pace import some
+from support.machine import some
 
 CPUS = sorted(os.sched_getaffinity(0))
 ENDS = some(60_000)  # on each CPU: together more than the buffer has room for

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from support.command import run, tracing
-from support.needs import need
+from support.machine import need
 from support.stage import Stage
 
 CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)")

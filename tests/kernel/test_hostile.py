@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support import readback
+from support import formats
+from support.cgroups import mounts
 from support.command import run
-from support.pace import some
+from support.machine import some
 from support.programs import compiled
-from support.stage import mounts
 
 from exitsnoop.layout import ARGS_BYTES, COMM_BYTES, HOSTNAME_BYTES
 
@@ -206,7 +206,7 @@ def test_json(told: tuple[list[Family], dict[str, str]]) -> None:
     families, texts = told
     text = texts["json"]
     assert text.isascii()
-    readback.assert_harmless(text)
+    formats.assert_harmless(text)
     rows: Rows = {}
     causes = {}
     for line in text.split("\n")[:-1]:
@@ -236,16 +236,16 @@ def test_json(told: tuple[list[Family], dict[str, str]]) -> None:
 
 def test_csv(told: tuple[list[Family], dict[str, str]]) -> None:
     families, texts = told
-    readback.assert_harmless(texts["csv"], line_ends=("\r", "\n"))
-    header, *lines = readback.csv_rows(texts["csv"])
+    formats.assert_harmless(texts["csv"], line_ends=("\r", "\n"))
+    header, *lines = formats.csv_rows(texts["csv"])
     assert header == JSON.split(",")
     rows: Rows = {}
     for line in lines:
         cells = dict(zip(header, line, strict=True))
-        row: dict[str, Any] = {name: readback.raw(cell) for name, cell in cells.items()}
+        row: dict[str, Any] = {name: formats.raw(cell) for name, cell in cells.items()}
         row["status"] = int(cells["status"])
-        row["args"] = readback.words(cells["args"] or "-")
-        row["ancestors"] = readback.ancestors(cells["ancestors"])
+        row["args"] = formats.words(cells["args"] or "-")
+        row["ancestors"] = formats.ancestors(cells["ancestors"])
         rows[int(cells["pid"])] = row
     assert_told(rows, families, JSON)
 
@@ -253,26 +253,26 @@ def test_csv(told: tuple[list[Family], dict[str, str]]) -> None:
 @pytest.mark.parametrize("name", ["row", "colored"])
 def test_rows(told: tuple[list[Family], dict[str, str]], name: str) -> None:
     families, texts = told
-    readback.assert_harmless(texts[name])
-    _, *lines = readback.COLOR.sub("", texts[name]).split("\n")[:-1]
+    formats.assert_harmless(texts[name])
+    _, *lines = formats.COLOR.sub("", texts[name]).split("\n")[:-1]
     rows: Rows = {}
     for line in lines:
-        cells = dict(zip(ROW.split(","), readback.table_row(line, ROW.count(",") + 1), strict=True))
-        row: dict[str, Any] = {name: readback.text(cells[name]) for name in cells.keys() - {"args"}}
+        cells = dict(zip(ROW.split(","), formats.table_row(line, ROW.count(",") + 1), strict=True))
+        row: dict[str, Any] = {name: formats.text(cells[name]) for name in cells.keys() - {"args"}}
         row["status"] = int(cells["status"])
-        row["args"] = readback.words(cells["args"])
-        row["ancestors"] = readback.ancestors(cells["ancestors"])
+        row["args"] = formats.words(cells["args"])
+        row["ancestors"] = formats.ancestors(cells["ancestors"])
         rows[int(cells["pid"])] = row
     assert_told(rows, families, ROW)
 
 
 def test_causes(told: tuple[list[Family], dict[str, str]]) -> None:
     families, texts = told
-    readback.assert_harmless(texts["cause"])
+    formats.assert_harmless(texts["cause"])
     rows: Rows = {}
-    for line in readback.COLOR.sub("", texts["cause"]).split("\n")[1:-1]:
-        pid, comm, cause = readback.table_row(line, 3)
-        rows[int(pid)] = {"comm": readback.text(comm), "cause": readback.raw(cause)}
+    for line in formats.COLOR.sub("", texts["cause"]).split("\n")[1:-1]:
+        pid, comm, cause = formats.table_row(line, 3)
+        rows[int(pid)] = {"comm": formats.text(comm), "cause": formats.raw(cause)}
     assert_told(rows, families, "pid,comm,cause")
 
 
@@ -302,8 +302,8 @@ def test_the_environment_changes_nothing(exitsnoop: str, env: dict[str, str], fo
     words = [form, "-t", "-o", "+cause,user,args", "--", "sh", "-c", "exit 3", "\u00db\u0001"]
     result = run(exitsnoop, *words, env={"PATH": os.environ["PATH"], **env})
     assert result.returncode == 3, result.stderr
-    readback.assert_harmless(result.stdout.replace("\r\n", "\n"))
-    readback.assert_harmless(result.stderr)
+    formats.assert_harmless(result.stdout.replace("\r\n", "\n"))
+    formats.assert_harmless(result.stderr)
     assert result.stderr.startswith("exitsnoop: 1 exits: 1 failed, ")
     row = result.stdout.splitlines()[-1]
     if form == "--json":

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.stage import Puppet, Stage, kill_off
+from support.processes import Puppet, kill_off
+from support.stage import Stage
 from support.truth import record_of, recorded
 
 from exitsnoop import Exit, Tracer

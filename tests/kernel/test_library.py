@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.pace import some
+from support.machine import some
 
 import exitsnoop
 from exitsnoop import NoSuchProcess, Tracer

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.attached import assert_gone, held, ring_of
+from support.bpf import assert_gone, held, ring_of
 from support.command import parse_row, running, tracing
 from support.programs import compiled
 

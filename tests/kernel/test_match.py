@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.needs import need
-from support.stage import PATIENCE_S, Stage, mounts
+from support.cgroups import mounts
+from support.machine import need
+from support.stage import Stage
+from support.waiting import PATIENCE_S
 
 from exitsnoop import Exit, Filters, Tracer
 from exitsnoop.filters.filters import EVERYTHING

@@ -10,8 +10,8 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from support.loaded import misses
-from support.pace import some
+from support.bpf import misses
+from support.machine import some
 from support.truth import recorded
 
 from exitsnoop import Tracer

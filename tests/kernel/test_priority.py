@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.command import CAPABLE, run, running, tracing
-from support.needs import need
-from support.traced import until
+from support.machine import need
+from support.waiting import until
 
 from exitsnoop.cli.priority import PROCESSOR
 from exitsnoop.host.processes import stat

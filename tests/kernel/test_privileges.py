@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.command import CAPABLE, NOBODY, Terminal, become, run, running, tracing
-from support.needs import need
+from support.machine import need
 from support.stage import Stage
 
 from exitsnoop import Tracer

@@ -6,8 +6,9 @@ from signal import SIGKILL
 from typing import Any
 
 import pytest
-from support.loaded import attached_programs
-from support.stage import Stage, kill_off
+from support.bpf import attached_programs
+from support.processes import kill_off
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Tracer

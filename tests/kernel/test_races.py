@@ -9,9 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from support.loaded import variables
-from support.needs import need
-from support.pace import some
+from support.bpf import variables
+from support.machine import need, some
 from support.truth import assert_same, recorded, run
 
 from exitsnoop import Exit

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.pace import SLOW, long
-from support.stage import Puppet, Stage
+from support.machine import SLOW, long
+from support.processes import Puppet
+from support.stage import Stage
 from support.truth import record_of, recorded
 
 from exitsnoop import Exit

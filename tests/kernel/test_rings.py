@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.needs import need
-from support.pace import some, steps
+from support.machine import need, some, steps
 from support.truth import assert_same, record_of, recorded, run
 
 from exitsnoop import Tracer

@@ -23,9 +23,9 @@ from support.command import (
     running,
     status_text,
 )
-from support.loops import looping
-from support.needs import need
-from support.stage import kill_off
+from support.machine import need
+from support.processes import kill_off
+from support.programs import looping
 
 from exitsnoop.model.status import signal_name
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.pace import some, times
+from support.machine import some, times
 from support.truth import assert_same, parse, recorded, run
 
 ENDS_NO_PROCESS = {17, 18, 19, 20, 21, 22, 23, 28}  # CHLD CONT STOP TSTP TTIN TTOU URG WINCH

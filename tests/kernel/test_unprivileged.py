@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from support.command import ENOUGH, NOBODY, become, run, tracing
-from support.loops import looping
-from support.needs import need
+from support.machine import need
+from support.programs import looping
 from support.stage import Stage
 
 from exitsnoop.kernel.features import exit_has_memory

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.needs import need
+from support.machine import need
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

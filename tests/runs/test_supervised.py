@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.attached import Object, assert_gone, held
-from support.needs import need_to_trace
-from support.stage import Stage, adopted, mounts
+from support.bpf import Object, assert_gone, held
+from support.cgroups import mounts
+from support.machine import need_to_trace
+from support.processes import adopted
+from support.stage import Stage
 from support.supervisor import children_of
-from support.traced import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 TESTS = Path(__file__).parents[1]
 IGNORED = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM]

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
 
-from support.stage import MemoryCgroup, memory_controllers, mounts
+from support.cgroups import MemoryCgroup, memory_controllers, mounts
 
 MIB = 1 << 20
 OOM_LIMIT = 8 * MIB

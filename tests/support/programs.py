@@ -1,5 +1,7 @@
-"""The C programs that tests run."""
+"""C programs: compiled for a test, alone or with the extension; and loads that go on and on."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -18,10 +20,28 @@ def sanitized(source: Path, directory: Path, parts: Sequence[str], *libraries: s
     return program
 
 
-def compiled(source: Path, directory: Path) -> Iterator[Path]:
-    """Compile a program; remove its directory at the end, with the cores that it left there."""
+def compile_static(source: Path, directory: Path) -> Path:
+    """Compile a program that needs no library of the machine's."""
     program = directory / source.stem
     flags = ["-O1", "-static", "-pthread", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(["cc", *flags, "-o", program, source], check=True)
-    yield program
+    return program
+
+
+def compiled(source: Path, directory: Path) -> Iterator[Path]:
+    """Compile a program; remove its directory at the end, with the cores that it left there."""
+    yield compile_static(source, directory)
     shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def looping(body: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A shell that does this over and over: at most as long as the thread that entered lives."""
+    alone = f"[ $PPID = {os.getpid()} ] || exit"  # the parent was gone before it asked to be told
+    words = ["setpriv", "--pdeathsig", "KILL", "/bin/sh", "-c"]
+    loop = subprocess.Popen([*words, f"{alone}; while :; do {body}; done"])
+    try:
+        yield loop
+    finally:
+        loop.kill()
+        loop.wait()

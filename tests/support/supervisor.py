@@ -41,7 +41,7 @@ def supervise() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     first = os.getpid()
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans(True)
     reading, _test = os.pipe()
     _made = os.memfd_create("made")
     supervisor = os.fork()
@@ -50,7 +50,7 @@ def supervise() -> None:
         os.close(_test)
         _stand_by(supervisor)
     os.setsid()
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans(True)
     parent = os.getpid()
     tests = os.fork()
     if tests:
@@ -84,6 +84,11 @@ def note_end_of_test() -> None:
 
 def _note_test(note: dict[str, Any]) -> None:
     os.write(_test, json.dumps(note).encode() + b"\n")
+
+
+def adopt_orphans(adopts: bool) -> None:
+    """Have what its parent leaves behind become a child of this process, or no longer."""
+    _prctl(PR_SET_CHILD_SUBREAPER, adopts)
 
 
 def children_of(pid: int) -> list[int]:

@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.needs import need
-from support.pace import some
+from support.machine import need, some
 
 FUZZER = Path(__file__).parents[1] / "fuzz" / "decoders.py"
 

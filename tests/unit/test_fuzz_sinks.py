@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import readback
+from support import formats
 from support.fakes import AT, HOSTILE, NAMES, record
 
 from exitsnoop.cli.output import complain
@@ -86,19 +86,19 @@ def as_read(name: str, ended: Exit) -> Any:
 
 
 ONE_WORD = ("comm", *NAMES, "ancestors", "container")
-READERS = {"args": readback.words, "ancestors": readback.ancestors, "cause": readback.raw}
+READERS = {"args": formats.words, "ancestors": formats.ancestors, "cause": formats.raw}
 
 
 @given(st.lists(exits(), min_size=1, max_size=3), st.sampled_from(["args", "cause"]))
 def test_a_table_reads_back(ended: list[Exit], last: str) -> None:
     columns = (*ONE_WORD, last)
     written = Table(columns).rows(ended)
-    readback.assert_harmless(written)
+    formats.assert_harmless(written)
     lines = written.split("\n")
     assert lines.pop() == ""
     for line, one in zip(lines, ended, strict=True):
-        for name, cell in zip(columns, readback.table_row(line, len(columns)), strict=True):
-            assert READERS.get(name, readback.text)(cell) == as_read(name, one), name
+        for name, cell in zip(columns, formats.table_row(line, len(columns)), strict=True):
+            assert READERS.get(name, formats.text)(cell) == as_read(name, one), name
 
 
 @given(st.lists(exits(), min_size=1, max_size=3), st.integers(1, 400), st.booleans())
@@ -109,10 +109,10 @@ def test_colors_and_cuts_let_nothing_through(
         columns = (*ONE_WORD, "exit", last)
         whole = Table(columns, ascii_only=ascii_only).rows(ended)
         colored = Table(columns, ascii_only=ascii_only, color=True)
-        assert readback.COLOR.sub("", colored.rows(ended)) == whole
+        assert formats.COLOR.sub("", colored.rows(ended)) == whole
         cut = Table(columns, ascii_only=ascii_only, color=True, terminal_width=lambda: width)
         for written in (whole, colored.rows(ended), cut.header() + cut.rows(ended)):
-            readback.assert_harmless(written)
+            formats.assert_harmless(written)
         assert whole.isascii() or not ascii_only
         assert whole.count("\n") == cut.rows(ended).count("\n") == len(ended)
 
@@ -121,23 +121,23 @@ def test_colors_and_cuts_let_nothing_through(
 def test_csv_reads_back(ended: list[Exit], ascii_only: bool) -> None:
     """But for what is unknown: it is empty, as an empty text is."""
     written = Csv(tuple(COLUMNS), ascii_only=ascii_only).rows(ended)
-    readback.assert_harmless(written, line_ends=("\r", "\n"))
+    formats.assert_harmless(written, line_ends=("\r", "\n"))
     assert written.isascii() or not ascii_only
-    for row, one in zip(readback.csv_rows(written), ended, strict=True):
+    for row, one in zip(formats.csv_rows(written), ended, strict=True):
         cells = dict(zip(COLUMNS, row, strict=True))
         for name in (*ONE_WORD, "args", "cause"):
             expected = as_read(name, one)
             if name in ("args", "ancestors"):
                 assert (READERS[name](cells[name]) if cells[name] else None) == expected, name
             else:
-                assert readback.raw(cells[name]) == (expected or b""), name
+                assert formats.raw(cells[name]) == (expected or b""), name
 
 
 @given(st.lists(exits(), min_size=1, max_size=3), BYTES)
 def test_json_reads_back(ended: list[Exit], label: bytes) -> None:
     written = JsonLines(tuple(COLUMNS), label=label.decode("utf-8", "surrogateescape")).rows(ended)
     assert written.isascii()
-    readback.assert_harmless(written)
+    formats.assert_harmless(written)
     for line, one in zip(written.splitlines(), ended, strict=True):
         read = json.loads(line)
         assert read["label"] == label.decode("utf-8", "replace")
@@ -159,16 +159,16 @@ def test_json_reads_back(ended: list[Exit], label: bytes) -> None:
 def test_a_label_is_one_cell(label: bytes) -> None:
     text = label.decode("utf-8", "surrogateescape")  # as it comes from a command line
     row = Table(("pid", "exit"), label=text).rows([record()])
-    assert readback.word(readback.table_row(row[:-1], 3)[0]) == label
-    ((cell, pid),) = readback.csv_rows(Csv(("pid",), label=text).rows([record()]))
-    assert (readback.raw(cell), pid) == (label, "1")
+    assert formats.word(formats.table_row(row[:-1], 3)[0]) == label
+    ((cell, pid),) = formats.csv_rows(Csv(("pid",), label=text).rows([record()]))
+    assert (formats.raw(cell), pid) == (label, "1")
 
 
 @given(COMM)
 def test_the_summary_is_one_line(comm: bytes) -> None:
     summary = Summary()
     summary.add([record(comm=comm)])
-    readback.assert_harmless(summary.text(0), line_ends=())
+    formats.assert_harmless(summary.text(0), line_ends=())
 
 
 def test_a_message_is_in_the_encoding_of_who_reads_it(

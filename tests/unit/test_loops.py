@@ -10,7 +10,7 @@ TESTS = Path(__file__).parents[1]
 PATIENCE_S = 20
 STARTS_ONE = """
 import sys
-from support.loops import looping
+from support.programs import looping
 with looping("echo on"):
     sys.stdin.read()
 """

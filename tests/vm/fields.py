@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from signal import SIGSYS, SIGTERM
 
-from support.stage import Stage, mounts
+from support.cgroups import mounts
+from support.stage import Stage
 from support.truth import record_of, recorded, run
 
 from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible

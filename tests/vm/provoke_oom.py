@@ -4,7 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from support.stage import MemoryCgroup, Puppet, Stage, cause_of
+from support.causes import cause_of
+from support.cgroups import MemoryCgroup
+from support.processes import Puppet
+from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Exit

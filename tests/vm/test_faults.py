@@ -3,14 +3,15 @@
 from typing import Any
 
 import pytest
-from support.guest import TESTS, compiled, told_in_guest
+from support.guests import TESTS, told_in_guest
+from support.programs import compile_static
 
 
 def test_no_record_mixes_two_processes_of_the_same_pid(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Each has a name, arguments, a status and a cause of its own."""
-    program = compiled(TESTS / "faults" / "loads.c", tmp_path_factory.mktemp("vm"))
+    program = compile_static(TESTS / "faults" / "loads.c", tmp_path_factory.mktemp("vm"))
     told = told_in_guest("provoke_reuse.py", program)
     for way, result in told.items():
         assert result["mixed"] == [], way

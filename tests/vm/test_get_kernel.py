@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import need
+from support.machine import need
 
 GET_KERNEL = Path(__file__).with_name("get-kernel")
 TIMEOUT_S = 2

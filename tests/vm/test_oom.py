@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from support.guest import TESTS, compiled, told_in_guest
+from support.guests import TESTS, told_in_guest
+from support.programs import compile_static
 
 MIB = 1 << 20
 LIMIT = 32 * MIB
@@ -13,7 +14,7 @@ MEMORY_MIB = 512
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What provoke_oom.py told in a guest."""
-    program = compiled(TESTS / "kernel" / "deaths.c", tmp_path_factory.mktemp("vm"))
+    program = compile_static(TESTS / "kernel" / "deaths.c", tmp_path_factory.mktemp("vm"))
     results = told_in_guest("provoke_oom.py", program, memory_mib=MEMORY_MIB)
     assert set(results["statuses"]) == {-9}
     return results

@@ -3,26 +3,16 @@
 import contextlib
 import os
 import re
-import select
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from support import readback
+from support import formats
+from support.waiting import PATIENCE_S, until
 
 COLUMNS = ("comm", "pid", "ppid", "status")
-PATIENCE_S = 120
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what can only be looked at."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it does not come true"
-        select.select([], [], [], 0.001)
 
 
 class Report(NamedTuple):
@@ -80,7 +70,7 @@ class Traced:
 def report(status: int, written: bytes, errors: str) -> Report:
     """Return what came of a trace. A last line that is not whole is no row."""
     whole = written[: written.rfind(b"\n") + 1].decode()
-    header, *lines = readback.csv_rows(whole)
+    header, *lines = formats.csv_rows(whole)
     rows = [dict(zip(header, line, strict=True)) for line in lines]
 
     def told(pattern: str) -> int:

@@ -12,17 +12,10 @@ from typing import Any
 import pytest
 
 import exitsnoop
-from support.needs import need
+from support.machine import need
 
 TESTS = Path(__file__).parents[1]
 VM = TESTS / "vm"
-
-
-def compiled(source: Path, directory: Path) -> Path:
-    """Compile a program that needs no library of the machine's."""
-    program = directory / source.stem
-    subprocess.run(["cc", "-O1", "-static", "-pthread", "-o", program, source], check=True)
-    return program
 
 
 def told_in_guest(script: str, *arguments: object, memory_mib: int = 512) -> dict[str, Any]:
