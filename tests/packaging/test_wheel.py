@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.machine import need
 
+pytestmark = pytest.mark.timeout(2400)  # a system may have to be downloaded
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PACKAGE = ROOT / "src" / "exitsnoop"

@@ -6,6 +6,8 @@ import pytest
 from support.guests import TESTS, told_in_guest
 from support.programs import compile_static
 
+pytestmark = pytest.mark.timeout(1800)  # a kernel may have to be downloaded
+
 
 def test_no_record_mixes_two_processes_of_the_same_pid(
     tmp_path_factory: pytest.TempPathFactory,

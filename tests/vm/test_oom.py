@@ -6,6 +6,7 @@ import pytest
 from support.guests import TESTS, told_in_guest
 from support.programs import compile_static
 
+pytestmark = pytest.mark.timeout(1800)  # a kernel may have to be downloaded
 MIB = 1 << 20
 LIMIT = 32 * MIB
 MEMORY_MIB = 512
