@@ -62,7 +62,7 @@ def test_a_killed_process_by_its_threads(life: Stage, leader_first: bool) -> Non
         assert record.ancestors[0].pid == os.getpid()
         assert (record.cause is not None) == record.last_thread
     (last,) = [record for record in records if record.last_thread]
-    assert last is records[-1]
+    # Not always records[-1]: another thread may be preempted on its way to its event (5.10, 7.x).
     assert not (leader_first and last.tid == puppet.pid)
     assert last.signal == SIGKILL
     assert last.cause
