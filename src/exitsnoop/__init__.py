@@ -1,8 +1,8 @@
 """Trace every process that ends on a Linux machine, with the status that waitpid gives.
 
 >>> import exitsnoop
->>> for exit in exitsnoop.trace(failed=True):
-...     print(exit.pid, exit.comm, exit.exit_code, exit.signal_name)
+>>> for ended in exitsnoop.trace(failed=True):
+...     print(ended.pid, ended.comm, ended.exit_code, ended.signal_name)
 """
 
 TYPE_CHECKING = False  # typing's, which takes long to import
@@ -15,13 +15,24 @@ if TYPE_CHECKING:
         TraceError,
     )
     from exitsnoop.filters.filters import Filters
-    from exitsnoop.model.cause import Cause, Oom, Sender
+    from exitsnoop.model.batch import Exits
+    from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender
+    from exitsnoop.model.cgroup import Container
+    from exitsnoop.model.context import Ancestor
     from exitsnoop.model.exit import Exit
-    from exitsnoop.tracing.tracer import Tracer, trace
+    from exitsnoop.model.source import Source
+    from exitsnoop.tracing.loop import trace
+    from exitsnoop.tracing.tracer import Tracer
+
+    __version__: str
 
 __all__ = [
+    "Ancestor",
     "Cause",
+    "CauseKind",
+    "Container",
     "Exit",
+    "Exits",
     "Filters",
     "KernelRefused",
     "MalformedRecord",
@@ -29,13 +40,14 @@ __all__ = [
     "NotPermitted",
     "Oom",
     "Sender",
+    "Source",
     "TraceError",
     "Tracer",
     "trace",
 ]
 
 if not TYPE_CHECKING:
-    # Imported as they are asked for: the command needs few of them, and shall start fast.
+    # Each is imported when it is asked for: the command needs few of them, and must start fast.
     _HOMES = {
         "errors": (
             "KernelRefused",
@@ -45,9 +57,14 @@ if not TYPE_CHECKING:
             "TraceError",
         ),
         "filters.filters": ("Filters",),
-        "model.cause": ("Cause", "Oom", "Sender"),
+        "model.batch": ("Exits",),
+        "model.cause": ("Cause", "CauseKind", "Oom", "Sender"),
+        "model.cgroup": ("Container",),
+        "model.context": ("Ancestor",),
         "model.exit": ("Exit",),
-        "tracing.tracer": ("Tracer", "trace"),
+        "model.source": ("Source",),
+        "tracing.loop": ("trace",),
+        "tracing.tracer": ("Tracer",),
     }
 
     def __getattr__(name):
@@ -56,4 +73,11 @@ if not TYPE_CHECKING:
                 from importlib import import_module
 
                 return getattr(import_module(f"exitsnoop.{home}"), name)
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("exitsnoop")
         raise AttributeError(f"module 'exitsnoop' has no attribute {name!r}")
+
+    def __dir__():
+        return [*__all__, *(name for name in globals() if name.startswith("__")), "__version__"]

@@ -15,7 +15,8 @@ from support.command import tracing
 from support.machine import need, some
 
 from exitsnoop.decode.exits import EVENT
-from exitsnoop.tracing.tracer import PAUSE_S, RING_BYTES
+from exitsnoop.tracing.tracer import RING_BYTES
+from exitsnoop.tracing.wait import PAUSE_S
 
 EXITS = some(10_000)
 HEADER_BYTES = 8  # the ring buffer's own, BPF_RINGBUF_HDR_SZ

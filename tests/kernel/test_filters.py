@@ -308,8 +308,8 @@ def test_what_is_left_out_is_not_remembered(life: Stage, options: dict[str, Any]
             one.die("exit", 0)
         tracer.stop()
         assert not pids(list(tracer)) & {*ended, puppet.pid, early.pid}
-        assert tracer._clues
-        images = tracer._clues._images
+        assert tracer._reading.clues
+        images = tracer._reading.clues._images
         remembered = {pid for pid, _ in images._running} | set(images._starts)
         assert not remembered & {*ended, puppet.pid, early.pid}
 
@@ -326,8 +326,8 @@ def test_what_has_ended_is_not_remembered(life: Stage) -> None:
         tracer.stop()
         ended = {puppet.pid for puppet in puppets}
         assert ended <= pids(list(tracer))
-        assert tracer._clues
-        images = tracer._clues._images
+        assert tracer._reading.clues
+        images = tracer._reading.clues._images
         for number in range(MAX_REPORTED):  # so many others end
             images.retire(-1 - number, 0)
         assert not {pid for pid, _ in images._running} & ended

@@ -304,7 +304,7 @@ def test_the_environment_changes_nothing(exitsnoop: str, env: dict[str, str], fo
     assert result.returncode == 3, result.stderr
     formats.assert_harmless(result.stdout.replace("\r\n", "\n"))
     formats.assert_harmless(result.stderr)
-    assert result.stderr.startswith("exitsnoop: 1 exits: 1 failed, ")
+    assert result.stderr.startswith("exitsnoop: 1 exit: 1 failed, ")
     row = result.stdout.splitlines()[-1]
     if form == "--json":
         assert json.loads(row)["args"] == ["sh", "-c", "exit 3", "\u00db\u0001"]

@@ -154,7 +154,7 @@ def test_it_ends_with_command_though_an_orphan_lives(exitsnoop: str, tmp_path: P
     finally:
         kill_off(orphan)
     assert (told.status, told.ends()) == (3, [("sh", "code 3")])
-    assert told.summary.startswith("exitsnoop: 1 exits: 1 failed, ")
+    assert told.summary.startswith("exitsnoop: 1 exit: 1 failed, ")
 
 
 def test_linger_waits_for_the_orphan(exitsnoop: str) -> None:
@@ -174,7 +174,7 @@ def test_a_signal_ends_lingering(exitsnoop: str) -> None:
         kill_off(command.pid)  # it is ending already; until it has, it would get the signal
         assert command.exit == "code 3"
         assert tracer.stop(signal.SIGTERM) == []
-        assert tracer.errors().startswith("exitsnoop: 1 exits: 1 failed")
+        assert tracer.errors().startswith("exitsnoop: 1 exit: 1 failed")
     assert tracer.process.returncode == 3
 
 
@@ -210,7 +210,7 @@ def test_a_key_of_the_terminal_reaches_command_once(exitsnoop: str, key: bytes, 
         lines = terminal.lines()
     assert sum(f"got {name}" in line for line in lines) == 1
     assert parse_row(lines[-2]).exit == "code 7"
-    assert lines[-1].startswith("exitsnoop: 1 exits: 1 failed, 0 killed ")
+    assert lines[-1].startswith("exitsnoop: 1 exit: 1 failed, 0 killed ")
     assert terminal.process.returncode == 7
 
 

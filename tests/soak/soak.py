@@ -107,7 +107,7 @@ class Tracer:
         for thread in self._threads:
             thread.join()
         self.process.wait()
-        lost = re.search(r"(\d+) exits were lost in all", self.errors)
+        lost = re.search(r"(\d+) exits? (?:was|were) lost in all", self.errors)
         return int(lost[1]) if lost else 0
 
     def report(self, seconds: float, truth: int, lost: int) -> list[str]:

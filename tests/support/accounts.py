@@ -74,7 +74,9 @@ def report(status: int, written: bytes, errors: str) -> Report:
     rows = [dict(zip(header, line, strict=True)) for line in lines]
 
     def told(pattern: str) -> int:
-        return sum(map(int, re.findall(rf"^exitsnoop: (\d+) exits were {pattern}", errors, re.M)))
+        return sum(
+            map(int, re.findall(rf"^exitsnoop: (\d+) exits? (?:was|were) {pattern}", errors, re.M))
+        )
 
     return Report(status, rows, told("lost in all"), told("traced, but not written"), errors)
 

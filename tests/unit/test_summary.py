@@ -39,8 +39,7 @@ def test_threads_do_not_count() -> None:
         ended(2, age=0.5, max_rss=1 << 20),
     )
     assert text == (
-        "1 exits: 0 failed, 0 killed by a signal, 0 lost; slowest: p2[2] 0.50 s; "
-        "biggest: p2[2] 1.0M"
+        "1 exit: 0 failed, 0 killed by a signal, 0 lost; slowest: p2[2] 0.50 s; biggest: p2[2] 1.0M"
     )
 
 

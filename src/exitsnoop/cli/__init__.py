@@ -4,8 +4,8 @@ import gc
 import os
 import sys
 
-from exitsnoop.cli.output import complain
-from exitsnoop.errors import KernelRefused, MalformedRecord, NoSuchProcess, NotPermitted
+from exitsnoop.cli.output import CannotWrite, complain
+from exitsnoop.errors import NoSuchProcess, NotPermitted, TraceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,18 +37,19 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     except NotPermitted as error:
         complain(str(error))
         return os.EX_NOPERM
-    except KernelRefused as error:
-        complain(str(error), error.log)
+    except TraceError as error:
+        complain(str(error), getattr(error, "log", ""))
         return os.EX_SOFTWARE
-    except MalformedRecord as error:
+    except CannotWrite as error:
         complain(str(error))
-        return os.EX_SOFTWARE
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        complain(f"cannot write{where}: {error.strerror}")
         return os.EX_IOERR
+    except (OSError, ImportError) as error:
+        from exitsnoop.kernel.refusals import lacking
+
+        complain(str(lacking(error)))
+        return os.EX_SOFTWARE
     except MemoryError:
-        complain("there is not enough memory: the rows end here, and exits since are not told")
+        complain("there is not enough memory: the rows end here, and later exits are not reported")
         return os.EX_IOERR
     finally:
         gc.enable()  # if it did not come to that

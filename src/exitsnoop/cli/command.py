@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from exitsnoop.cli.options import Options, refuse, wanted
-from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.output import CannotWrite, Output, complain
 from exitsnoop.cli.priority import Priority
 from exitsnoop.cli.show import (
     columns,
@@ -44,25 +44,26 @@ _GO = b"!"
 def run(options: Options, command: list[str]) -> int:
     """Run the command and print what the options ask for; return the exit status.
 
-    Raises TraceError if tracing cannot begin; then the command was not run.
+    Raises TraceError or CannotWrite if tracing cannot begin; then the command was not run.
     """
     if options.pids or options.tree:
         refuse("-p and --tree are for processes that run already: leave out COMMAND")
     names = columns(options)
     filters = wanted(
         options,
-        tree=[os.getpid()],  # of which COMMAND will be a child
+        tree=[os.getpid()],  # COMMAND will be a child of it
         fields=fields(names) | {"max_rss"},
         why=options.why or "cause" in names,
     )
-    output = Output(options.output)  # after the options proved right: it may empty a file
+    output = Output(options.output)  # what cannot be written is refused before COMMAND runs
     form = sink(options, names, output)
     load_what_rows_need(names, output)
     summary = Summary()
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
     with Tracer(filters, unwanted=True) as tracer:
-        child = Child(command, inherited, on_child)  # with the privileges that we have now
+        output.begin()
+        child = Child(command, inherited, on_child)  # before we drop privileges
         tracer.leave_out(os.getpid())
         priority = Priority()
         drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
@@ -74,7 +75,7 @@ def run(options: Options, command: list[str]) -> int:
         passer = Passer(child, tracer, linger=options.linger)
         passer.start()
         try:
-            _tell(tracer, form, output, priority, summary)
+            _show(tracer, form, output, priority, summary)
         except MalformedRecord as error:
             complain(str(error))  # COMMAND goes on all the same
         status = child.wait()
@@ -82,29 +83,31 @@ def run(options: Options, command: list[str]) -> int:
     return status
 
 
-def _tell(
+def _show(
     tracer: Tracer, form: "Sink", output: Output, priority: Priority, summary: Summary
 ) -> None:
     try:
         follow(tracer, form, output, priority, note=summary.add)
     except BrokenPipeError:
-        pass  # the reader has what it wanted; COMMAND goes on
-    except OSError as error:
-        complain(f"cannot write: {error.strerror}")
+        pass  # nobody reads the rows any more; COMMAND goes on
+    except CannotWrite as error:
+        complain(str(error))
         count_unwritten(tracer, output, summary.add)
-    for batch in tracer.batches():  # what could not be written counts, too
+    for batch in tracer.batches():  # the summary counts all
         summary.add(batch)
 
 
 class Child:
-    """COMMAND, as whoever called sudo, if that is how we run. It is forked now, and waits.
+    """COMMAND, forked and waiting for start(); under sudo it runs as the user who called sudo.
 
-    If it is not started, as when we end before, it ends without having run.
+    If this process ends before start(), COMMAND ends without having run.
 
     Args:
         command: its name and arguments.
-        mask: the signals that it shall have blocked.
-        on_child: what SIGCHLD shall do to it, as signal.signal() has it.
+        mask: the signals to block in it.
+        on_child: its handler of SIGCHLD, as for signal.signal().
+
+    Raises OSError if the process may have no more descriptors or children.
     """
 
     def __init__(self, command: list[str], mask: Iterable[int], on_child: Any) -> None:
@@ -132,37 +135,37 @@ class Child:
     def _become(
         self, command: list[str], mask: Iterable[int], on_child: Any, gate: int, writer: int
     ) -> NoReturn:
-        """Exec. What goes wrong goes to the parent; nothing of Python's may run on in here."""
+        """Exec. Send an error to the parent; nothing of Python may go on in the child."""
         try:
             if os.read(gate, len(_GO)) != _GO:
                 os._exit(NOT_FOUND)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores these two
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores both
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, on_child)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _leave_sudo()
-            os.execvp(command[0], command)  # noqa: S606 - that is what we are asked for
+            os.execvp(command[0], command)  # noqa: S606 - that is our task
         except OSError as error:
             os.write(writer, _ERRNO.pack(error.errno or 0))
         finally:
             os._exit(NOT_FOUND)
 
     def has_ended(self) -> bool:
-        """Return whether it has ended; it is still there to wait for, unless that was done."""
+        """Return whether it has ended. This does not reap it."""
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:
             return True
 
     def wait(self) -> int:
-        """Return its exit code; 128 and the signal's number if a signal ended it."""
+        """Return its exit code, or 128 plus the number of the signal that ended it."""
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
 
 class Passer(threading.Thread):
-    """Passes signals on to COMMAND; ends the trace when COMMAND ends, unless it shall linger."""
+    """Passes signals on to COMMAND; stops the trace when COMMAND ends, unless it is to linger."""
 
     def __init__(self, child: Child, tracer: Tracer, *, linger: bool) -> None:
         super().__init__(daemon=True)
@@ -171,7 +174,7 @@ class Passer(threading.Thread):
         self._linger = linger
 
     def run(self) -> None:
-        """Do so for ever."""
+        """Do so until the process ends."""
         if self._child.has_ended() and not self._linger:
             self._tracer.stop()
         while True:

@@ -1,6 +1,7 @@
 """Where rows and messages go, without buffers that could hold back or lose a row."""
 
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
@@ -10,21 +11,35 @@ if TYPE_CHECKING:
 STDOUT, STDERR = 1, 2
 
 
+class CannotWrite(Exception):
+    """The output cannot be opened, or a write to it failed; the message says why."""
+
+    def __init__(self, error: OSError) -> None:
+        where = f" {error.filename}" if error.filename else ""
+        super().__init__(f"cannot write{where}: {error.strerror}")
+
+
 class Output:
-    """Standard output, or a file. Every write is whole and at once, or an OSError.
+    """Standard output, or a file. Every write is whole and at once, or an error.
+
+    A file keeps what it has until begin() is called.
 
     Attributes:
-        unwritten: how many rows were not written, wholly or at all, as a write failed.
+        unwritten: how many rows were not written, or not completely, because a write failed.
 
-    Raises OSError if it cannot be written to.
+    Raises CannotWrite if it cannot be written to.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self._fd = STDOUT
-        if path is not None:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            if path is not None:
+                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            os.fstat(self._fd)  # closed: an error now, before another file gets its number
+        except OSError as error:
+            raise CannotWrite(error) from None
+        self._is_file = path is not None
         self.unwritten = 0
-        os.fstat(self._fd)  # closed: an error now, before another file gets its number
         self.is_terminal = os.isatty(self._fd)
         self.takes_utf8 = path is not None or _takes_utf8(sys.stdout)
 
@@ -36,31 +51,41 @@ class Output:
         """Return how many characters fit in a line of the terminal, as it is now."""
         return os.get_terminal_size(self._fd).columns
 
+    def begin(self) -> None:
+        """Empty the file, if it is one: tracing has begun. Raises CannotWrite."""
+        try:
+            if self._is_file and stat.S_ISREG(os.fstat(self._fd).st_mode):
+                os.ftruncate(self._fd, 0)
+        except OSError as error:
+            raise CannotWrite(error) from None
+
     def write(self, text: str, *, rows: bool = False) -> None:
         """Write all of it, waiting for a reader that is behind. rows: each line is an exit.
 
-        Raises BrokenPipeError if there is no reader, OSError if the text cannot be stored.
+        Raises BrokenPipeError if there is no reader, CannotWrite if the text cannot be stored.
         """
         rest = memoryview(text.encode())
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError:  # somebody we share the pipe or terminal with made it so
+            except BlockingIOError:  # a process that shares the pipe or terminal made it so
                 import select  # seldom needed
 
                 select.select([], [self._fd], [])
-            except OSError:
+            except OSError as error:
                 self.unwritten += bytes(rest).count(b"\n") if rows else 0
-                raise
+                if isinstance(error, BrokenPipeError):
+                    raise
+                raise CannotWrite(error) from None
 
 
 def _takes_utf8(stream: "TextIO | None") -> bool:
-    """Whether who reads it does, as the locale or PYTHONIOENCODING says; None: it is closed."""
+    """Return whether its reader does, by the locale or PYTHONIOENCODING; None: it is closed."""
     return stream is not None and stream.encoding.lower().replace("-", "") == "utf8"
 
 
 def complain(message: str, details: str = "") -> None:
-    """Tell the person, on standard error: one line, and details below it if there are any."""
+    """Write a message to standard error: one line, and details below it if there are any."""
     text = f"exitsnoop: {message}\n"
     if details:
         text += "".join(f"  {line}\n" for line in details.splitlines())
@@ -68,4 +93,4 @@ def complain(message: str, details: str = "") -> None:
     try:
         os.write(STDERR, text.encode(encoding, "backslashreplace"))
     except OSError:
-        pass  # nobody there to be told
+        pass  # nobody reads it

@@ -5,17 +5,17 @@ import os
 import time
 
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
-from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.output import CannotWrite, Output, complain
 from exitsnoop.model.fields import COLLECTED
-from exitsnoop.tracing.tracer import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from exitsnoop.cli.options import Options
     from exitsnoop.cli.priority import Priority
-    from exitsnoop.model.exit import Exit
+    from exitsnoop.model.batch import Exits
+    from exitsnoop.model.source import Source
     from exitsnoop.sinks import Sink
 
 
@@ -81,28 +81,30 @@ def _wants_color(choice: str, output: Output) -> bool:
 
 
 def follow(
-    tracer: Tracer,
+    source: "Source",
     form: "Sink",
     output: Output,
     priority: "Priority",
-    note: "Callable[[Sequence[Exit]], None] | None" = None,
+    note: "Callable[[Exits], None] | None" = None,
 ) -> None:
-    """Write the exits until the trace ends or nobody reads them; tell of losses. Raises OSError.
+    """Write the exits of a source until it ends or nobody reads them, and report losses.
 
     Args:
-        tracer: what to follow.
-        form: how to write them.
-        output: where to.
-        priority: which this thread has.
-        note: is given every batch, also exits that are not wanted; then only the trace decides
-            when it ends, or a write that fails.
+        source: gives the exits.
+        form: the format to write them in.
+        output: where to write them.
+        priority: the priority of this thread.
+        note: is given every batch, unwanted exits included. With it a reader that leaves does not
+            end this: only the end of the source does, or a write that fails.
+
+    Raises CannotWrite; BrokenPipeError if nobody reads the output.
     """
-    gc.freeze()  # what there is now stays: it need not be looked through again
+    gc.freeze()  # the objects of the start stay: they need not be looked through again
     gc.enable()
-    losses = Losses(tracer, form, output)
+    losses = Losses(source, form, output)
     try:
         output.write(form.header())  # also says that tracing is on
-        for batch in tracer.batches(reader=None if note else output.fileno()):
+        for batch in source.batches(reader=None if note else output.fileno()):
             if note:
                 note(batch)
             if shown := batch.where(batch.column("wanted")):
@@ -114,50 +116,55 @@ def follow(
 
 
 def count_unwritten(
-    tracer: Tracer, output: Output, note: "Callable[[Sequence[Exit]], None]"
+    source: "Source", output: Output, note: "Callable[[Exits], None] | None" = None
 ) -> None:
-    """After a write that failed, go on until the trace ends; tell how many were not written."""
-    for batch in tracer.batches():
-        note(batch)
+    """After a failed write, go on until the source ends; report how many were not written."""
+    for batch in source.batches():
+        if note:
+            note(batch)
         output.unwritten += sum(batch.column("wanted"))
     if output.unwritten:
-        complain(f"{output.unwritten} exits were traced, but not written")
+        complain(f"{_exits(output.unwritten)} traced, but not written")
 
 
 class Losses:
-    """Says on standard error when exits were lost, once a second at most, and at the end all.
+    """Reports lost exits on standard error: at most once a second, and all of them at the end.
 
-    The rows say it, too, where the format has a way to.
+    The rows report them, too, if their format can.
     """
 
-    def __init__(self, tracer: Tracer, form: "Sink", output: Output) -> None:
-        self._tracer = tracer
+    def __init__(self, source: "Source", form: "Sink", output: Output) -> None:
+        self._source = source
         self._sink = form
         self._output = output
         self._reported = 0
         self._reported_at = float("-inf")
 
     def report(self) -> None:
-        """Tell of new losses, if it is time."""
+        """Report new losses, if it is time."""
         if time.monotonic() - self._reported_at >= 1:
-            self._tell()
+            self._report_new()
 
     def sum_up(self) -> None:
-        """Tell of all losses, if there were any."""
-        if self._tracer.lost:
+        """Report all losses, if there were any."""
+        if self._source.lost:
             try:
-                self._tell()
-            except OSError:
-                pass  # then standard error alone has it
-            complain(f"{self._tracer.lost} exits were lost in all; the rows are not complete")
-        if self._tracer.unexplained:
-            complain(f"{self._tracer.unexplained} causes are unknown")
+                self._report_new()
+            except (CannotWrite, BrokenPipeError):
+                pass  # then only standard error has it
+            complain(f"{_exits(self._source.lost)} lost in all; the rows are not complete")
+        if unexplained := self._source.unexplained:
+            complain(f"{unexplained} {'cause is' if unexplained == 1 else 'causes are'} unknown")
 
-    def _tell(self) -> None:
-        new = self._tracer.lost - self._reported
+    def _report_new(self) -> None:
+        new = self._source.lost - self._reported
         if not new:
             return
-        complain(f"{new} exits were lost: they came too fast to be read")
+        complain(f"{_exits(new)} lost: they came too fast to be read")
         self._reported += new
         self._reported_at = time.monotonic()
         self._output.write(self._sink.lost(new, time.time_ns()))
+
+
+def _exits(count: int) -> str:
+    return "1 exit was" if count == 1 else f"{count} exits were"

@@ -1,4 +1,4 @@
-"""What ends a trace from outside: signals."""
+"""Signals that end a trace."""
 
 import atexit
 import signal
@@ -13,16 +13,16 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def stop_on_signals(tracer: "Tracer") -> None:
-    """Have the first of them end the trace, with all rows, and a second one the process."""
+    """Let the first signal end the trace, with all rows written, and a second one the process."""
 
     def stop(_number: int, _frame: "FrameType | None") -> None:
         tracer.stop()
-        for number in STOP_SIGNALS:  # even if nobody takes our output
+        for number in STOP_SIGNALS:  # even if nobody reads our output
             signal.signal(number, signal.SIG_DFL)
 
     for number in STOP_SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue  # nohup
         signal.signal(number, stop)
-    # On its way out, the interpreter gives signals back what they do by default.
+    # As it exits, the interpreter restores the default actions of signals.
     atexit.register(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)

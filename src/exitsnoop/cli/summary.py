@@ -1,4 +1,4 @@
-"""What a run of COMMAND came to: how many ended how, and which stood out."""
+"""The summary of a run of COMMAND: how many processes ended how, and which stood out."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from exitsnoop.sinks.escape import escape
 
 
 class Summary:
-    """Counts exits, wanted or not; threads count for nothing."""
+    """Counts the exits of processes, wanted or not."""
 
     def __init__(self) -> None:
         self._exits = self._failed = self._killed = 0
@@ -17,7 +17,7 @@ class Summary:
         self._biggest: Exit | None = None
 
     def add(self, exits: Sequence[Exit]) -> None:
-        """Take note of a batch."""
+        """Count a batch."""
         for record in exits:
             if not record.last_thread:
                 continue
@@ -30,18 +30,16 @@ class Summary:
     def _compare(self, record: Exit) -> None:
         if (record.max_rss or 0) > (self._biggest.max_rss or 0 if self._biggest else 0):
             self._biggest = record
-        # Who had children waited for the slowest of them.
+        # A process with children probably waited for the slowest of them.
         if record.pid not in self._parents and (
             self._slowest is None or record.age > self._slowest.age
         ):
             self._slowest = record
 
     def text(self, lost: int) -> str:
-        """Return it in words; lost: how many exits are not among those counted."""
-        parts = [
-            f"{self._exits} exits: {self._failed} failed, {self._killed} killed by a signal, "
-            f"{lost} lost"
-        ]
+        """Return the line; lost: how many exits could not be counted."""
+        exits = "1 exit" if self._exits == 1 else f"{self._exits} exits"
+        parts = [f"{exits}: {self._failed} failed, {self._killed} killed by a signal, {lost} lost"]
         if self._slowest:
             parts.append(f"slowest: {_named(self._slowest)} {self._slowest.age:.2f} s")
         if self._biggest:

@@ -3,7 +3,7 @@
 import os
 
 from exitsnoop.cli.options import Options, wanted
-from exitsnoop.cli.output import Output
+from exitsnoop.cli.output import CannotWrite, Output
 from exitsnoop.cli.show import columns, count_unwritten, fields, follow, load_what_rows_need, sink
 from exitsnoop.tracing.tracer import Tracer
 
@@ -13,28 +13,27 @@ if TYPE_CHECKING:
 
 
 def run(options: Options) -> int:
-    """Print what the options ask for; return the exit status. Raises TraceError, OSError."""
+    """Print what the options ask for; return the exit status. Raises TraceError, CannotWrite."""
     names = columns(options)
     filters = wanted(options, fields=fields(names), why=options.why or "cause" in names)
-    output = Output(options.output)  # after the options proved right: it may empty a file
+    output = Output(options.output)  # what cannot be written is refused before tracing begins
     with Tracer(filters) as tracer:
-        # From here on nothing is missed: what has been put off until now may take its time.
+        # From here on no exit is missed, so what has been put off until now may take its time.
+        output.begin()
         form = sink(options, names, output)
         load_what_rows_need(names, output)
         priority = _prepare(tracer)
         try:
             follow(tracer, form, output, priority)
-        except BrokenPipeError:
-            raise  # the reader has what it wanted
-        except OSError:
+        except CannotWrite:
             tracer.stop()
-            count_unwritten(tracer, output, note=lambda _: None)
+            count_unwritten(tracer, output)
             raise
         return os.EX_IOERR if tracer.lost else os.EX_OK
 
 
 def _prepare(tracer: Tracer) -> "Priority":
-    """Do what is to be done before rows are told; until then a signal ends us without any."""
+    """Do what must come before the first row; until then a signal ends us without any."""
     from exitsnoop.cli.priority import Priority
     from exitsnoop.cli.stop import stop_on_signals
     from exitsnoop.kernel.privileges import drop

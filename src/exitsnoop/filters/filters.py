@@ -4,16 +4,20 @@ from exitsnoop.filters.table import FILTERS
 from exitsnoop.host import processes
 from exitsnoop.layout import MAX_CGROUP_FILTERS
 from exitsnoop.model.fields import groups
+from exitsnoop.model.later import Later, LaterUnpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    import typing
+    from typing import Any
 
     from typing_extensions import Unpack  # typing has it since 3.11
 
-    from exitsnoop.filters.keywords import FilterOptions
-    from exitsnoop.model.batch import Exits
-
+    from exitsnoop.filters import keywords
+    from exitsnoop.model import batch
+else:  # for typing.get_type_hints(): imported when annotations are resolved, not by a start
+    Unpack, keywords = LaterUnpack(), Later("exitsnoop.filters.keywords")
+    typing, batch = Later("typing"), Later("exitsnoop.model.batch")
 
 EVERYTHING: "dict[str, Any]" = {row.name: row.default for row in FILTERS}
 EXCLUDABLE = tuple(row.name for row in FILTERS if row.excludable)
@@ -53,7 +57,7 @@ class Filters:
     why: bool
     fields: frozenset[str]
 
-    def __init__(self, **options: "Unpack[FilterOptions]") -> None:
+    def __init__(self, **options: "Unpack[keywords.FilterOptions]") -> None:
         if unknown := options.keys() - EVERYTHING.keys():
             raise TypeError(f"there is no filter {', '.join(sorted(unknown))}")
         self._take(
@@ -61,13 +65,13 @@ class Filters:
         )
 
     @classmethod
-    def of_checked(cls, values: "dict[str, Any]") -> "Filters":
+    def of_checked(cls, values: "dict[str, typing.Any]") -> "Filters":
         """Return the Filters of values that FILTERS has checked. Raises ValueError."""
         filters = cls.__new__(cls)
         filters._take(values)  # noqa: SLF001 - it is of this class
         return filters
 
-    def _take(self, values: "dict[str, Any]") -> None:
+    def _take(self, values: "dict[str, typing.Any]") -> None:
         vars(self).update(EVERYTHING, **values)
         if not self.given():
             return
@@ -92,10 +96,10 @@ class Filters:
                     raise ValueError(f"no {row.name} are left to trace")
                 vars(self).update({row.name: left, "excluding": self.excluding - {row.name}})
 
-    def __setattr__(self, name: str, value: object) -> "NoReturn":
+    def __setattr__(self, name: str, value: object) -> "typing.NoReturn":
         raise AttributeError(f"cannot set {name}: Filters is immutable")
 
-    def __delattr__(self, name: str) -> "NoReturn":
+    def __delattr__(self, name: str) -> "typing.NoReturn":
         raise AttributeError(f"cannot delete {name}: Filters is immutable")
 
     def __eq__(self, other: object) -> bool:
@@ -176,7 +180,7 @@ class Filters:
             codes = codes if "exited" in self.causes else set()
         return signals, codes
 
-    def passing(self, exits: "Exits") -> list[bool]:
+    def passing(self, exits: "batch.Exits") -> list[bool]:
         """Return whether each of these exits, which the kernel let pass, passes all filters.
 
         The kernel does not know causes, and takes any cgroup with the text of a container's id.

@@ -10,6 +10,9 @@ from exitsnoop.host.processes import capabilities, in_first_namespace
 from exitsnoop.kernel.features import BTF, counts_locked_memory
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
+# A start takes up to 26 of them. libbpf also probes the kernel: without a descriptor for that it
+# believes that a feature is missing, and the kernel then refuses the program as invalid.
+_FEW_FILES = 32
 _STEPS = {
     "open": "libbpf could not read its BPF program",
     "types": f"the kernel's description of its types ({BTF}) cannot be used",
@@ -25,6 +28,10 @@ _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 
 def explain(step: str, number: int, log: str) -> TraceError:
     """Return the error to raise when opening a session failed at step with an errno."""
+    if number in (errno.EMFILE, errno.ENFILE):
+        return lacking(OSError(number, os.strerror(number)))
+    if number == errno.EINVAL and _may_open() < _FEW_FILES:
+        return lacking(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
     if not os.path.exists(BTF):
         return KernelRefused(
             f"this kernel does not describe its types: there is no {BTF}. "
@@ -60,6 +67,30 @@ def explain(step: str, number: int, log: str) -> TraceError:
     return KernelRefused(f"{_STEPS[step]}: {os.strerror(number)}", log)
 
 
+def lacking(error: OSError | ImportError) -> TraceError:
+    """Return the error to raise when this process does not get what tracing takes."""
+    number = getattr(error, "errno", None)
+    if number is None and os.strerror(errno.EMFILE) in str(error):  # from the dynamic linker
+        number = errno.EMFILE
+    if number == errno.EMFILE:
+        return TraceError(
+            f"this process may have only {_may_open()} files "
+            "open, and tracing needs more: raise that with `ulimit -n 1024`, "
+            "or in a service with LimitNOFILE=1024"
+        )
+    if number == errno.ENFILE:
+        return TraceError(
+            "this machine has as many files open as the sysctl fs.file-max allows: raise that"
+        )
+    if isinstance(error, ImportError):
+        return TraceError(
+            f"a part of exitsnoop cannot be loaded ({error}): "
+            "install it again, for this machine and this Python"
+        )
+    where = f"{error.filename}: " if error.filename else ""
+    return TraceError(f"cannot trace: {where}{error.strerror}")
+
+
 def _missing_capabilities() -> list[str]:
     effective = capabilities()
 
@@ -78,6 +109,10 @@ def _lacks_locked_memory() -> bool:
 
 def _may_lock() -> int:
     return resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+
+
+def _may_open() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Exits: many exits as columns. Source: what gives them."""
+"""Exits: many exits as columns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
@@ -12,29 +12,6 @@ if TYPE_CHECKING:
     from typing import overload
 
     from exitsnoop.model import exit as exit_
-
-    class Source(typing.Protocol):
-        """Whatever gives exits: a tracer, a recording, a file."""
-
-        def batches(self, reader: int | None = None) -> "Iterator[Exits]":
-            """Iterate over the exits that are there at a time, until there can be no more.
-
-            Args:
-                reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
-            """
-
-        @property
-        def lost(self) -> int:
-            """How many exits are missing, up to now."""
-
-        @property
-        def unexplained(self) -> int:
-            """How many causes are unknown, up to now."""
-
-        @property
-        def ended(self) -> bool:
-            """Whether everything has been read."""
-
 else:  # for typing.get_type_hints(): what the annotations name is imported when they are read
     typing, exit_ = Later("typing"), Later("exitsnoop.model.exit")
 

@@ -15,3 +15,13 @@ class Later:
         from importlib import import_module
 
         return getattr(import_module(self._name), attribute)
+
+
+class LaterUnpack:
+    """Stands for typing.Unpack, which Python 3.10 does not have: there Unpack[T] is T."""
+
+    def __getitem__(self, kind: object) -> object:
+        import typing
+
+        unpack = getattr(typing, "Unpack", None)
+        return unpack[kind] if unpack else kind

@@ -1,4 +1,4 @@
-"""What has arrived about processes, until the exit that it belongs to."""
+"""Records about a process are kept here until its exit arrives, and joined to it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,39 +16,39 @@ from exitsnoop.model.context import NOTHING, Context
 from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.status import signal
 
-MOST = 8192  # what an exit that was lost leaves behind must not pile up
+MOST = 8192  # records of lost exits must not pile up
 
 
 class Clues:
-    """What is known of processes about to be reported.
+    """The records about processes whose exits have not arrived.
 
     Args:
-        groups: what is collected, see fields.groups().
+        groups: the groups of fields to collect, see fields.groups().
         per_thread: whether a process has a record of each thread.
 
     Attributes:
-        missing: how many ended by a signal of which nothing was seen.
+        missing: how many processes ended by a signal without any evidence.
     """
 
     def __init__(self, groups: frozenset[str], *, per_thread: bool = False) -> None:
         self.missing = 0
         self._groups = groups
         self._images = Images()
-        # Before v6.16 a thread that left with the last one, or before it, may be told after it.
+        # Before v6.16, a thread that ended with the last one or before it may be reported after it.
         self._end_of_image = self._images.retire if per_thread else self._images.forget
         self._evidence: dict[Process, Evidence] = {}
         self._memory: dict[Process, Memory] = {}
         self._collected: dict[Process, bytes] = {}
 
     def look_around(self) -> None:
-        """Find out what runs now, if that will be asked for."""
+        """Look up what runs now, if arguments or executables are collected."""
         if IMAGE_GROUPS & self._groups:
             self._images.scan()
 
     def add(self, notes: list[bytes]) -> None:
-        """Keep notes; the exits that come with them are to be completed before the next ones."""
+        """Keep records; complete the exits that came with them before more are added."""
         for kept in (self._evidence, self._memory, self._collected):
-            _keep_most(kept)  # of what those before have left
+            _keep_most(kept)  # of those that earlier exits have left
         for record in notes:
             of_kind = kind(record)
             if of_kind == EXIT_CONTEXT:
@@ -64,7 +64,7 @@ class Clues:
                 self._images.add(of_kind, record)
 
     def complete(self, exits: Exits) -> Exits:
-        """Return the exits with their causes and their contexts; these are forgotten."""
+        """Return the exits with their causes and contexts, and forget what belonged to them."""
         columns: dict[str, list[Any]] = {}
         if "why" in self._groups:
             columns["cause"] = [
@@ -91,7 +91,7 @@ class Clues:
 
     def _context(self, pid: int, tid: int, start_boot_ns: int, last_thread: bool) -> Context:
         record = self._collected.pop((tid, start_boot_ns), None)
-        # Of another thread than the first it is not told when the process started.
+        # The record of another thread than the first does not say when the process started.
         started = start_boot_ns if tid == pid else self._images.start_of(pid, start_boot_ns)
         running = self._images.get(pid, started)
         if last_thread:

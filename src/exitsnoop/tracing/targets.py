@@ -1,4 +1,4 @@
-"""The processes named by PID: whether they exist, and when all have ended."""
+"""Processes named by PID: whether they exist, and when all of them have ended."""
 
 import os
 
@@ -12,21 +12,18 @@ if TYPE_CHECKING:
 
 
 class Targets:
-    """Processes held by pidfd, so that whoever gets a PID next is not taken for the first one.
+    """Processes held by pidfd, so that the next process with the same PID is not mistaken for one.
 
-    A pidfd becomes readable after the process's last thread has passed sched_process_exit (it is
-    woken in exit_notify()), so the record of its end is in the ring by then. A process that is only
-    a zombie has ended.
+    A pidfd becomes readable after the last thread has passed sched_process_exit (exit_notify()
+    wakes it), so the record of the exit is in the ring by then. A zombie has ended.
 
     Raises NoSuchProcess.
     """
 
     def __init__(self, pids: "Iterable[int]") -> None:
         self._pids: dict[int, int] = {}
-        self._any = False
         try:
             for pid in pids:
-                self._any = True
                 self._pids[_open(pid)] = pid
         except BaseException:
             self.close()
@@ -40,11 +37,11 @@ class Targets:
 
     @property
     def all_ended(self) -> bool:
-        """Whether there were any, and all have ended."""
-        return self._any and not self._pids
+        """Whether all of them have ended."""
+        return not self._pids
 
     def pidfds(self) -> list[int]:
-        """Return a descriptor for each that is not known to have ended."""
+        """Return a descriptor for each process that is not known to have ended."""
         return list(self._pids)
 
     def reap(self, epoll: "select.epoll") -> list[int]:
@@ -59,17 +56,17 @@ class Targets:
         return ended
 
     def close(self) -> None:
-        """Forget all. Harmless when closed."""
+        """Close the descriptors. Harmless when closed."""
         while self._pids:
             pidfd, _ = self._pids.popitem()
             os.close(pidfd)
 
 
 def descendants(pids: "Iterable[int]") -> "Iterator[int]":
-    """Iterate over the processes below these, over each as soon as it is found.
+    """Iterate over the processes below these, in the order in which they are found.
 
-    Whoever is told of each new process by one that it was given misses none that is alive, if it
-    takes note of each before it asks for the next.
+    A caller that registers each one before it asks for the next misses none that is alive, if it
+    is informed of every new child of a registered process.
     """
     known = set(pids)
     found = True
@@ -91,11 +88,6 @@ def has_ended(pid: int) -> bool:
     return False
 
 
-def already_ended(pid: int) -> NoSuchProcess:
-    """Return the error for a process that ended before tracing was on."""
-    return NoSuchProcess(f"process {pid} had ended before tracing began", pid)
-
-
 def _open(pid: int) -> int:
     try:
         pidfd = os.pidfd_open(pid)
@@ -106,14 +98,19 @@ def _open(pid: int) -> int:
         if process is None:
             raise
         raise NoSuchProcess(f"{pid} is a thread of process {process}: name that one", pid) from None
-    if _readable([pidfd]):
+    try:
+        ended = _readable([pidfd])
+    except BaseException:
+        os.close(pidfd)
+        raise
+    if ended:
         os.close(pidfd)
         raise NoSuchProcess(f"process {pid} has ended: it is a zombie, not waited for", pid)
     return pidfd
 
 
 def _readable(fds: "Iterable[int]") -> list[int]:
-    import select  # only where there is something to look at
+    import select  # most runs do without
 
     poll = select.poll()
     for fd in fds:

@@ -1,0 +1,117 @@
+"""Waiting: for records, for the end of processes, for stop() and for a reader that leaves."""
+
+import os
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from exitsnoop.tracing.targets import Targets
+
+# An exit that comes alone is read at once. Where they come in numbers (several in one batch, or one
+# right after the other) the next batch is given PAUSE_S to grow: the kernel wakes us only for the
+# first record we have not seen, and a wake-up costs the dying process more than all the rest.
+ALONE_S = 0.002
+PAUSE_S = 0.01
+
+
+class Waiting:
+    """One epoll for everything that a reader of exits may have to wait for.
+
+    Args:
+        rings: descriptors that are readable while there are records.
+        targets: processes whose ends are of interest.
+
+    Attributes:
+        reader_left: whether the descriptor given to watch() has lost its reader.
+
+    Raises OSError if the process may have no more descriptors.
+    """
+
+    def __init__(self, rings: "Iterable[int]", targets: "Collection[Targets]") -> None:
+        self._targets = targets
+        self._reader: int | None = None
+        self.reader_left = False
+        self._epoll = select.epoll()
+        try:
+            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        except OSError:
+            self._epoll.close()
+            raise
+        try:
+            pidfds = [fd for held in targets for fd in held.pidfds()]
+            for fd in (*rings, self._wake, *pidfds):
+                self._epoll.register(fd, select.EPOLLIN)
+        except OSError:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the epoll's descriptor. Raises ValueError once it is closed."""
+        return self._epoll.fileno()
+
+    def wake(self) -> None:
+        """End wait(), now and from now on."""
+        os.eventfd_write(self._wake, 1)
+
+    def watch(self, descriptor: int) -> None:
+        """Have wait() end, too, when nobody reads from the other end of a pipe or socket."""
+        try:
+            self._epoll.register(descriptor, 0)
+        except PermissionError:
+            return  # a file, which epoll does not take
+        except FileExistsError:
+            pass
+        self._reader = descriptor
+
+    def unwatch(self) -> None:
+        """Take back watch()."""
+        reader, self._reader, self.reader_left = self._reader, None, False
+        if reader is not None:
+            try:
+                self._epoll.unregister(reader)
+            except OSError:
+                pass  # its owner has closed it
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait until something has happened, or for so many seconds; None: for ever."""
+        for fd, _ in self._epoll.poll(timeout):
+            if fd == self._reader:
+                self.reader_left = True
+        self.reap()
+
+    def reap(self) -> list[int]:
+        """Return the PIDs of targets that have ended since the last look."""
+        return [pid for held in self._targets for pid in held.reap(self._epoll)]
+
+    def close(self) -> None:
+        """Close the descriptors; the targets stay."""
+        self._epoll.close()
+        os.close(self._wake)
+
+
+class Pace:
+    """When to read next: at once, or after a pause in which more may come.
+
+    Attributes:
+        behind: whether there may be more to read, though no descriptor says so.
+    """
+
+    def __init__(self) -> None:
+        self.behind = False
+        self._busy = False
+        self._read_at = 0.0
+
+    def note(self, exits: int, *, anything: bool, complete: bool) -> None:
+        """Take note of a read: how many exits, any record at all, all that were there."""
+        now = time.monotonic()
+        self.behind = not complete
+        self._busy = self.behind or exits > 1 or now - self._read_at < ALONE_S
+        if anything:
+            self._read_at = now
+
+    def pause_s(self) -> float:
+        """Return how long to pause before the next read, in seconds."""
+        return PAUSE_S if self._busy and not self.behind else 0
