@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "decode": {"layout", "model", "host", "errors"},
     "causes": {"layout", "decode", "model"},
     "tracing": {"layout", "decode", "causes", "kernel", "filters", "model", "host", "errors"},
+    "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "cli": {"sinks", "tracing", "kernel", "filters", "model", "host", "errors"},
     "__main__": {"cli"},
