@@ -1,6 +1,7 @@
 #!/bin/sh
-# Ends processes in some of the ways there are: what the README's output shows.
-#   sudo exitsnoop -w &  sh docs/demo.sh
+# Ends processes in various ways: README.md shows the rows.
+exec 2>/dev/null  # only the rows
+cd "${TMPDIR:-/tmp}" || exit
 threads='import ctypes, os, threading
 prctl, syscall = ctypes.CDLL(None).prctl, ctypes.CDLL(None).syscall
 prctl(15, b"worker\x1b[31m")  # PR_SET_NAME
@@ -12,13 +13,14 @@ syscall(60, 0)  # the first thread leaves with 0, the process goes on'
 
 sh -c 'exit 0'
 sh -c 'exit 65'
-/usr/bin/python3 -c "$threads"
+/usr/bin/python3 -I -c "$threads"
 sleep 1000 &
-/bin/kill -USR1 $!
+while read -r name </proc/$!/comm && [ "$name" != sleep ]; do :; done  # until it is that program
+kill -USR1 $!
 wait $!
-sh -c 'ulimit -c unlimited; cd /tmp; exec /usr/bin/python3 -c "import ctypes; ctypes.string_at(0)"'
-sh -c 'ulimit -f 8; exec /usr/bin/python3 -c "
+sh -c 'ulimit -c unlimited; exec /usr/bin/python3 -I -c "import ctypes; ctypes.string_at(0)"'
+sh -c 'ulimit -f 8; exec /usr/bin/python3 -I -c "
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-open(\"/tmp/exitsnoop-demo\", \"wb\").write(bytes(9999))"'
-sh -c no-such-command 2>/dev/null
-rm -f /tmp/core /tmp/exitsnoop-demo
+open(\"exitsnoop-demo\", \"wb\").write(bytes(9999))"'
+sh -c no-such-command
+rm -f core exitsnoop-demo

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Replays the examples of README.md and docs/examples.md in a real terminal. Needs root.
+
+    tools/examples.py [PAGE...]            rewrite them with what the terminal shows now
+    tools/examples.py --check [PAGE...]    compare instead: status 1 and a diff if they differ
+
+An example is a block of code after a comment that says how to replay it:
+
+    <!-- terminal 100 -->
+        The terminal has 100 columns.
+    <!-- terminal 100, ^C in sleep 1.80, exitsnoop -->
+        The first ^C is pressed once `sleep 1.80` runs in the foreground, the second in `exitsnoop`.
+    <!-- terminal 100, meanwhile sh docs/demo.sh -->
+        That command runs while exitsnoop traces, limited to the children of that command.
+
+Lines of the block that begin with its prompt are typed into bash, and the rest is what came back.
+PIDs, times, ages and amounts differ from run to run: a check compares their places and, of PIDs,
+which are the same.
+"""
+
+import argparse
+import contextlib
+import difflib
+import fcntl
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "examples.md")
+EXAMPLE = re.compile(r"(<!-- terminal (\d+)(?:, (.*?))? -->\n```\w+\n)(.*?)(?=^```$)", re.M | re.S)
+# bash puts this before each prompt. Nothing that exitsnoop writes has it: names are escaped.
+MARK = "\036"
+RCFILE = r"""
+unset PROMPT_COMMAND
+ulimit -Sc 0
+PS1='\[{mark}\]{prompt} '
+sudo() {{ "$@"; }}  # we are root already
+{extra}
+"""
+PATIENCE = 120  # seconds
+
+
+class Terminal:
+    """A bash in a terminal of its own."""
+
+    def __init__(self, folder: Path, prompt: str, columns: int, path: str, extra: str) -> None:
+        rcfile = folder / ".bashrc"
+        rcfile.write_text(RCFILE.format(mark=MARK, prompt=prompt, extra=extra))
+        places = {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder)}
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("=4H", 24, columns, 0, 0))
+        self._bash = subprocess.Popen(
+            ["setsid", "--ctty", "bash", "--noediting", "--noprofile", "--rcfile", rcfile, "-i"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=folder,
+            env={**places, "LC_ALL": "C.UTF-8", "TERM": "dumb", "NO_COLOR": "1"},
+        )
+        os.close(theirs)
+        self._bytes = b""
+
+    @property
+    def text(self) -> str:
+        """What it shows."""
+        return self._bytes.decode().replace("\r\n", "\n")
+
+    def type(self, keys: str) -> None:
+        """Press these keys."""
+        os.write(self._ours, keys.encode())
+
+    def wait(self, until: Callable[[str], bool]) -> None:
+        """Read until that is true of the text."""
+        end = time.monotonic() + PATIENCE
+        while not until(self.text):
+            patience = end - time.monotonic()
+            if patience < 0 or not select.select([self._ours], [], [], patience)[0]:
+                sys.exit(f"nothing came after {self.text[-1000:]!r}")
+            self._bytes += os.read(self._ours, 65536)
+
+    def wait_for_prompts(self, count: int) -> None:
+        """Wait until there are so many, counted from the first."""
+        self.wait(lambda text: text.count(MARK) >= count)
+
+    def wait_for_foreground(self, command: str) -> None:
+        """Wait until a process of the group in the foreground has this in its command line."""
+        end = time.monotonic() + PATIENCE
+        while not any(command in line for line in command_lines(os.tcgetpgrp(self._ours))):
+            if time.monotonic() > end:
+                sys.exit(f"{command!r} does not run: {self.text[-1000:]!r}")
+            time.sleep(0.01)  # the kernel has no event for it
+
+    def close(self) -> None:
+        """End all that runs in it."""
+        os.close(self._ours)  # bash gets SIGHUP, and sends it on to its jobs
+        self._bash.wait()
+
+
+def command_lines(group: int) -> list[str]:
+    """The command lines of the processes in a group."""
+    lines = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if os.getpgid(int(folder.name)) == group:
+                lines.append((folder / "cmdline").read_text().replace("\0", " "))
+    return lines
+
+
+def replay(block: str, columns: int, how: str, path: str) -> str:
+    """Return what the terminal shows when the lines of a block are typed."""
+    prompt = block[0]
+    typed = [line for line in block.splitlines() if line[:2] == f"{prompt} " or line == "^C"]
+    kind, _, rest = how.partition(" ")
+    with tempfile.TemporaryDirectory(prefix="exitsnoop-examples-") as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "docs", folder / "docs")
+        meanwhile = waiting(rest, folder) if kind == "meanwhile" else None
+        limited = 'exitsnoop() { command exitsnoop "$@" -P %d; }'
+        extra = limited % meanwhile.pid if meanwhile else ""
+        terminal = Terminal(folder, prompt, columns, path, extra)
+        try:
+            terminal.wait_for_prompts(1)
+            if meanwhile:
+                terminal.type(typed[0][2:] + "\n")
+                terminal.wait(lambda text: text.count("\n") >= 2)  # what was typed; the header
+                meanwhile.communicate(b"\n")
+                terminal.wait_for_prompts(2)
+            else:
+                type_lines(terminal, typed, rest.removeprefix("in ").split(", "), folder)
+            text = terminal.text
+        finally:
+            terminal.close()
+            if meanwhile:
+                meanwhile.kill()
+                meanwhile.wait()
+    text = text.replace(f"^C{MARK}", f"^C\n{MARK}")  # what ends with 0 leaves that to the shell
+    return text.replace(MARK, "").removesuffix(f"{prompt} ")
+
+
+def type_lines(terminal: Terminal, lines: list[str], commands: list[str], folder: Path) -> None:
+    """Type the lines, each once the one before is done; ^C once the next of commands runs."""
+    prompts = 1
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line == "^C":
+            terminal.wait_for_foreground(commands.pop(0))
+            time.sleep(0.2)  # nothing waits for it; ages would all be 0.00
+            terminal.type("\x03")
+        else:
+            terminal.type(line[2:] + "\n")
+        if following != "^C":
+            prompts += 1
+            terminal.wait_for_prompts(prompts)
+            wait_for_header(line, folder)
+
+
+def waiting(command: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """Return the process that runs a command once it gets a line."""
+    return subprocess.Popen(
+        ["sh", "-c", 'read line; exec "$@"', "sh", *command.split()],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+
+def wait_for_header(command: str, folder: Path) -> None:
+    """Wait until a job in the background, if that is what it is, has begun to write its file."""
+    background = re.search(r"> (\w+) &$", command)
+    end = time.monotonic() + PATIENCE
+    while background and not has_text(folder / background[1]):
+        if time.monotonic() > end:
+            sys.exit(f"nothing is written by {command!r}")
+        time.sleep(0.01)
+
+
+def has_text(path: Path) -> bool:
+    """Whether the file exists and is not empty."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def normalised(text: str) -> list[str]:
+    """Return the lines with the same words for what differs from run to run."""
+    pids: dict[str, str] = {}
+
+    def pid(match: "re.Match[str]") -> str:
+        return match[1] + pids.setdefault(match[2], f"PID{len(pids) + 1}")
+
+    # An option of --help, as a line: versions of argparse differ in where they break it.
+    text = re.sub(r"\n {20,}", " ", text)
+    text = re.sub(r"(-\w) (\S+), (--[\w-]+) \2", r"\1, \3 \2", text)
+    text = re.sub(r"(slowest|biggest): [^;\n]+", r"\1: NAME", text)
+    text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "TIME", text)
+    text = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", "AGE", text)
+    text = re.sub(r"(?<![\w.])\d+(\.\d)?[BKMG](?!\w)", "SIZE", text)
+    # What the shell says of a job; a sender; a record of JSON.
+    text = re.sub(r"^(\[1\] )(\d+)$", pid, text, flags=re.M)
+    text = re.sub(r'(\w\[|pid": ?)(\d+)(?=[],}])', pid, text)
+    lines, columns = [], []
+    for line in text.splitlines():
+        words = line.split()
+        if "PCOMM" in words:
+            columns = words
+        elif words and words[0] != "exitsnoop:":
+            for at, (name, word) in enumerate(zip(columns, words)):  # noqa: B905 - of any length
+                if name in ("PID", "PPID", "TID") and word.isdecimal():
+                    words[at] = pids.setdefault(word, f"PID{len(pids) + 1}")
+        lines.append(" ".join(words))
+    return lines
+
+
+def main() -> int:
+    """Replay all examples at once; return the exit status."""
+    parser = argparse.ArgumentParser(description="Replay the examples of the documents.")
+    parser.add_argument("--check", action="store_true", help="compare, and change nothing")
+    parser.add_argument("pages", nargs="*", default=PAGES, type=Path)
+    parser.add_argument("--command", default=ROOT / ".venv/bin/exitsnoop", type=Path)
+    options = parser.parse_args()
+    # The terminal of a login has these, even if a script started us without them.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    path = f"{options.command.parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    differ = False
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for page in options.pages:
+            text = page.read_text()
+            examples = list(EXAMPLE.finditer(text))
+            shown = pool.map(lambda one: replay(one[4], int(one[2]), one[3] or "", path), examples)
+            for example, new in reversed(list(zip(examples, shown, strict=True))):
+                diff = list(
+                    difflib.unified_diff(normalised(example[4]), normalised(new), lineterm="")
+                )
+                differ |= bool(diff)
+                if diff and options.check:
+                    print(f"{page.name}: {example[4].splitlines()[0]}", *diff, new, sep="\n")
+                text = text[: example.start(4)] + new + text[example.end(4) :]
+            if not options.check:
+                page.write_text(text)
+    return int(options.check and differ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
