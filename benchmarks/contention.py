@@ -84,7 +84,7 @@ def simulate(
 ) -> tuple[float, float, float]:
     """Return the share of time that a ring's lock is held, and the wait for it: mean and 99 %, ns.
 
-    Infinite where more is asked for than can be handed out.
+    Infinite if more is requested than can be handed out.
     """
     arrivals_per_ns = exits_per_s * records / rings / 1e9
     used = arrivals_per_ns * hold_ns

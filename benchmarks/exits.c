@@ -7,7 +7,7 @@
  * `processes` and `threads` call themselves "storm". What they print: nanoseconds an exit took, from start to start, the mean of
  * the CPUs; and how many processes, or threads, ended in all, this one and those that led the others
  * included. What `paced` prints: for each process its PID, and the time (CLOCK_BOOTTIME, nanoseconds)
- * at which its parent was told of its end.
+ * at which its parent heard of its end.
  */
 #define _GNU_SOURCE
 #include <errno.h>

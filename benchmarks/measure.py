@@ -68,7 +68,7 @@ class Run:
         self._await_rows(program)
 
     def _await_rows(self, program: str) -> None:
-        """Wait until exits are told, those of its own start included: then it is attached.
+        """Wait until exits are reported, even those of its own start: then it is attached.
 
         Tools that hold rows back until a block is full need many.
         """

@@ -25,7 +25,7 @@ class Tool(NamedTuple):
     Attributes:
         name: in the tables; "pipe" in it says where its rows go, else it is a file.
         argv: the command.
-        per_thread: what makes it tell of threads; None if nothing does.
+        per_thread: the option to report threads; None if there is none.
         package: of Debian, that it comes from.
         is_row: what is in a row of an exit of the storm (exits.c), and in no other.
         pid: where a row has the PID.

@@ -54,7 +54,7 @@ def test_a_fork_bomb(
 def test_a_fork_bomb_as_a_command(
     exitsnoop: str, loads: Path, tmp_path: Path, few_pids: Path
 ) -> None:
-    """Its processes are found by who forked them, also those whose parent is gone."""
+    """Its processes are found through the chain of forks, even if their parent is gone."""
     words = ["--", str(loads), "bomb", "5000", str(few_pids / "cgroup.procs")]
     told = command_report(exitsnoop, tmp_path / "rows", *words)
     assert told.status == 0

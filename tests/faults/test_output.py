@@ -33,7 +33,7 @@ def disk(path: Path, size: int) -> Iterator[Path]:
 def test_it_is_full(
     exitsnoop: str, loads: Path, tmp_path: Path, full: str, exits: int, lost: bool
 ) -> None:
-    """Of all that ended before, it is told how many are not among the rows."""
+    """It reports how many of the earlier exits are missing from the rows."""
     prefix = ["prlimit", f"--fsize={64 * KIB}"] if full == "limit" else []
     room = disk(tmp_path / "disk", 64 * KIB if full == "disk" else 64 * KIB * KIB)
     with room as at, traced(exitsnoop, at / "rows", loads.name, prefix=prefix) as tracer:

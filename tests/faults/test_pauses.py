@@ -1,4 +1,4 @@
-"""The tracer is held up: by a signal, by its cgroup, by who does not read what it writes."""
+"""The tracer is held up: by a signal, by its cgroup, by a reader that does not read."""
 
 import os
 import re

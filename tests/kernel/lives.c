@@ -140,7 +140,7 @@ static void exec_memfd(void) /* "exec_memfd NAME ARG...": this program, of no fi
 	check(fexecve(to, words + 1, environ));
 }
 
-/* The peak of the memory that the kernel tells of a child, in KiB. */
+/* The peak memory that the kernel reports for a child, in KiB. */
 static void answer_for(pid_t pid)
 {
 	struct rusage usage;
@@ -349,7 +349,7 @@ static void end(void)
 	_exit((int)number(1));
 }
 
-static void end_telling_io(void) /* what /proc tells of it, the lines as words */
+static void end_telling_io(void) /* what /proc reports about it, the lines as words */
 {
 	char text[512];
 	int fd = (int)check(open("/proc/self/io", O_RDONLY));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A program that does as it is told, for stage.py: it says "ready PID" (in its own PID namespace),
+/* A program that follows commands, for stage.py: it says "ready PID" (in its own PID namespace),
  * then takes a command a line of input, its words apart by spaces, and answers each with one line.
  * At the end of input it exits with 0.
  */

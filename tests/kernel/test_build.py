@@ -77,7 +77,7 @@ def noted(tree: Path) -> dict[int, int]:
 def test_exactly_what_failed_in_a_build(exitsnoop: str, tree: Path, linger: bool) -> None:
     columns = ["-o", "pid,ppid,comm,exit_code,signal,args,cause"]
     with open(tree / "lock", "w") as lock:
-        if not linger:  # the orphan shall outlive it
+        if not linger:  # the orphan is to outlive it
             fcntl.flock(lock, fcntl.LOCK_SH)
         told = build(exitsnoop, tree, "-x", *columns, *["--linger"] * linger)
     assert told.status == 2, (tree / "output").read_text()

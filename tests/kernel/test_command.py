@@ -171,7 +171,7 @@ def test_an_output_that_does_not_block_gets_every_row(exitsnoop: str, endings: P
 
 
 def test_rows_reach_a_pipe_within_100_ms(exitsnoop: str) -> None:
-    """Each within the time, but for the odd one that the machine itself delays."""
+    """Each row within the time, except a rare one that the machine itself delays."""
     delays = []
     with tracing(exitsnoop) as tracer:
         for _ in range(some(50)):

@@ -10,7 +10,7 @@ from support.command import parse_row, report, tracing
 from support.machine import need
 from support.stage import Stage
 
-# Its children end in several ways; all but the last have a name of their own.
+# Its children end in several ways; each except the last has a name of its own.
 SCRIPT = """
     e="$0 name"
     $e pear; $e peach; $e plum

@@ -315,7 +315,7 @@ def test_what_is_left_out_is_not_remembered(life: Stage, options: dict[str, Any]
 
 
 def test_what_has_ended_is_not_remembered(life: Stage) -> None:
-    """Also where the last thread, of which the process is not told by its start, is another."""
+    """Even if the last thread is not the first, whose start identifies the process."""
     early = [life.puppet(), life.puppet()]
     with Tracer(fields=["args"], per_thread=True) as tracer:
         puppets = [*early, life.puppet(), life.puppet()]

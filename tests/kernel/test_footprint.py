@@ -36,7 +36,7 @@ class Call(NamedTuple):
 
 @pytest.fixture
 def strace(tmp_path: Path) -> tuple[list[str], Path]:
-    """The words to run another command with, and where the calls are told."""
+    """The words to run another command with, and the file that lists the calls."""
     need(bool(shutil.which("strace")), "strace is not installed")
     log = tmp_path / "calls"
     traced = "trace=%file,%network,bpf,capset"

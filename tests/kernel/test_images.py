@@ -272,7 +272,7 @@ def test_exe_of_no_file_system(life: Stage) -> None:
 
 @pytest.fixture
 def root(life: Stage, tmp_path: Path) -> Path:
-    """A directory with nothing but lives.c's program in it."""
+    """A directory that contains only the program of lives.c."""
     root = tmp_path / "root"
     root.mkdir()
     shutil.copy(life.program, root / "program")

@@ -81,7 +81,7 @@ def become_and_end(life: Life) -> None:
 class Parent:
     """A process with children that wait for go(), and others that it forks then.
 
-    It ends after they have, but for the last one, which it leaves an orphan if `orphans`.
+    It ends after they have. With `orphans`, it leaves the last one as an orphan.
     """
 
     def __init__(self, early: list[Life], late: list[Life], *, orphans: bool) -> None:
@@ -181,7 +181,7 @@ def near_an_edge(filters: Filters, record: Exit) -> bool:
 
 
 def top() -> Path:
-    """Return where the cgroups are that exitsnoop tells of."""
+    """Return where the cgroups are that exitsnoop shows."""
     found = {
         kind: path for path, kind, options in mounts() if kind == "cgroup2" or "pids" in options
     }

@@ -6,7 +6,7 @@
  *   rings broken HEADER [note]
  *
  * A producer reserves room, takes the time, writes and submits; in between others do, and the reader
- * reads. Checked: exits come in order of time, each once and as it was; notes likewise, and none after
+ * reads. Checked: exits come in order of time, each once and as it was; notes too, and none after
  * an exit that is younger; all are there in the end. Prints how many exits and notes there were.
  *
  * broken: an exit is followed by what says with HEADER that it is of some other size, and then by

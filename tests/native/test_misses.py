@@ -53,7 +53,7 @@ def test_a_missed_event_counts_after_a_while(looks: Looks) -> None:
 
 
 def test_the_least_counts(looks: Looks) -> None:
-    """Two were missed; others were on their way at each look but one."""
+    """Two were missed; others were on their way at each look except one."""
     found = looks(*every(10, [5, 4, 3, 7, 2, 3, 9, 3, 4, 5, 8]))
     assert found[-2:] == [(False, 0), (True, 2)]
 

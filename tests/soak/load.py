@@ -3,8 +3,8 @@
     python load.py ENDINGS LOADS SECONDS RATE
 
 Waits for a line on standard input first. Prints JSON: `all` that this process and its descendants
-were, and the `named`, which have the name of one of the two programs. RATE is how many shall end in
-a second, of all; 0: as many as can.
+were, and the `named`, which have the name of one of the two programs. RATE is how many end in a
+second altogether; 0: as many as possible.
 """
 
 import contextlib

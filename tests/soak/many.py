@@ -2,8 +2,9 @@
 
     python tests/soak/many.py [EXITS]      10,000,000
 
-Two processes fork one child after the other. Ends with 0 if rows and told losses are together what
-there were by waitpid, and memory is the same after all of them as it was after the first 100,000.
+Two processes fork one child after the other. The status is 0 if rows and reported losses
+together are the exits that waitpid saw, and if memory is the same at the end as after the first
+100,000.
 """
 
 import subprocess

@@ -2,14 +2,14 @@
 
     python tests/soak/soak.py [SECONDS [RATE]]      3600 seconds, 1000 exits a second
 
-One tracer is plain and is told of the load's two programs; the other collects all there is, with
-the cause of each end, of the load's whole tree. Ends by itself, with 0 if rows and told losses of
-both are together what the load was by waitpid, neither memory nor descriptors grew after the first
-fifth of the time (looked at if that is a minute at least), and the plain one never had more than 25
-MB.
+One tracer is plain and filters by the names of the load's two programs; the other collects every
+field and the cause of each end, for the whole tree of the load. It ends by itself. The status is 0
+if, for both, rows and reported losses together are the exits that waitpid saw, if neither memory
+nor descriptors grew after the first fifth of the time (checked if that is at least a minute), and
+if the plain tracer never had more than 25 MB.
 
-Memory is VmRSS. Told apart is what is the process's own (RssAnon); the rest is the ring, all of
-which counts as soon as it has been read through once, and the pages of the interpreter's files.
+Memory is VmRSS. The process's own memory (RssAnon) is shown apart. The rest is the ring, which
+counts in full once it has been read through, and the pages of the interpreter's files.
 """
 
 import json

@@ -68,7 +68,7 @@ class Traced:
 
 
 def report(status: int, written: bytes, errors: str) -> Report:
-    """Return what came of a trace. A last line that is not whole is no row."""
+    """Return the result of a trace. An incomplete last line is not a row."""
     whole = written[: written.rfind(b"\n") + 1].decode()
     header, *lines = formats.csv_rows(whole)
     rows = [dict(zip(header, line, strict=True)) for line in lines]

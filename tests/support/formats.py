@@ -65,7 +65,7 @@ def ancestors(cell: str) -> tuple[list[tuple[bytes, int]], bool] | None:
 
 
 def table_row(line: str, columns: int) -> list[str]:
-    """Return the cells of a row; all but the last are of one word."""
+    """Return the cells of a row; each except the last is one word."""
     match = re.fullmatch(rf"({_WORD}) +" * (columns - 1) + "(.*)", line)
     assert match, f"not a row of {columns} columns: {line!r}"
     return [str(cell) for cell in match.groups()]

@@ -1,4 +1,4 @@
-"""Runs what could harm the machine in a QEMU guest, with a kernel of Debian's."""
+"""Runs what could harm the machine in a QEMU guest with a Debian kernel."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def told_in_guest(script: str, *arguments: object, memory_mib: int = 512) -> dic
         text=True,
         check=True,
     ).stdout.strip()
-    # The interpreter itself: what is in its place may be slow under emulation.
+    # The interpreter itself: a wrapper may be slow under emulation.
     packages = [str(Path(file).parents[1]) for file in (exitsnoop.__file__, pytest.__file__)]
     command = [VM / "run-in-guest", kernel, Path(sys.executable).resolve(), "-B", VM / script]
     guest = subprocess.run(

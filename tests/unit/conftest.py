@@ -6,7 +6,7 @@ import tempfile
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-_HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")  # not in a tree that may be another's
+_HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")  # the tree may belong to another user
 set_hypothesis_home_dir(_HOME.name)
 _EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 settings.register_profile(

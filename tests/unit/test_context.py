@@ -212,7 +212,7 @@ def test_images_pass_from_parent_to_child() -> None:
 
 
 def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
-    """Also where the next one that has the PID is known by the time the thread is told of."""
+    """Even if the next process with the PID is known before the thread is reported."""
     known = Images()
     assert known.start_of(7, 100) == -1
     for start, name in ((10, b"one\0"), (30, b"two\0"), (20, b"between\0"), (30, b"again\0")):

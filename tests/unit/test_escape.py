@@ -40,7 +40,7 @@ def test_ascii_only_for_those_who_take_no_utf8() -> None:
 
 
 def test_like_ls(tmp_path: Path) -> None:
-    """Bytes of every kind. Of the characters beyond ASCII, ls prints some that we escape."""
+    """Bytes of every kind. We escape some characters beyond ASCII that ls prints."""
     chance = random.Random(1)
     names = {bytes([byte]) for byte in range(1, 256)} - {b"/", b"."}
     for _ in range(300):

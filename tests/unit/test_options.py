@@ -1,4 +1,4 @@
-"""The command line: every filter has its option, nonsense is told in one line."""
+"""The command line: every filter has its option, nonsense is refused in one line."""
 
 import signal
 from typing import Any, get_type_hints
@@ -13,7 +13,7 @@ from exitsnoop.cli.show import columns
 from exitsnoop.filters.filters import EVERYTHING, EXCLUDABLE, Filters
 from exitsnoop.model.cause import KINDS
 
-# By which words each field of Filters is asked for, and what it is then.
+# The words that set each field of Filters, and its value then.
 GIVEN: dict[str, tuple[list[str], Any]] = {
     "pids": (["-p", "3,4", "--pid", "5"], (3, 4, 5)),
     "tree": (["--tree", "3", "--tree=4"], (3, 4)),
@@ -42,7 +42,7 @@ def filters_of(options: dict[str, Any]) -> Filters:
 
 def test_nothing_asked_for_is_everything() -> None:
     assert asked() == Filters()
-    # The parser sets nothing that is not asked for.
+    # The parser sets only what is given.
     assert vars(parse(["--color=auto"])) == vars(Options())
 
 
@@ -61,7 +61,7 @@ def test_switches_are_what_the_parser_makes_of_them() -> None:
 
 
 def test_formats_exclude_one_another(capsys: pytest.CaptureFixture[str]) -> None:
-    """Words that are but switches, too, are refused by the parser."""
+    """The parser also refuses words that are only switches."""
     with pytest.raises(SystemExit):
         parse([*ONE_OF])
     assert "not allowed with" in capsys.readouterr().err

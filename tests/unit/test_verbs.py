@@ -1,4 +1,4 @@
-"""Verbs: each is a module, loaded when it is asked for."""
+"""Verbs: each is a module, loaded on request."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Runs tests/kernel under kernels of Debian's, in guests.
+"""Runs tests/kernel under Debian kernels, in guests.
 
     python tests/vm/kernels.py --sample     what differs by kernel; of many like cases, some
     python tests/vm/kernels.py --all        every test
@@ -157,7 +157,7 @@ class Guests:
 
 
 def directories() -> Iterator[tuple[str, str | None]]:
-    """Iterate over the kernels that are asked for, by name, and where each is; None if nowhere."""
+    """Iterate over the requested kernels: the name, and where it is; None if it is nowhere."""
     names = os.environ.get("KERNELS", "").split() or list(KERNELS)
     if unknown := set(names) - KERNELS.keys():
         sys.exit(f"no kernel {' '.join(unknown)}: KERNELS are some of {' '.join(KERNELS)}")

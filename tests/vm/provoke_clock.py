@@ -1,4 +1,4 @@
-"""In a guest: step the clock while exits are traced; print what they were told to be, as JSON."""
+"""In a guest: step the clock while exits are traced; print the times that they got, as JSON."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""In a guest, whose memory is small: have the OOM killer come; print what was told, as JSON."""
+"""In a guest, whose memory is small: provoke the OOM killer; print what was reported, as JSON."""
 
 import json
 import sys

@@ -14,20 +14,20 @@ from support.machine import need
 
 GET_KERNEL = Path(__file__).with_name("get-kernel")
 TIMEOUT_S = 2
-# Each file is asked for twice, and another in its place; apt waits between.
+# apt requests each file twice, and then another one instead; it waits in between.
 AT_MOST_S = 20 * TIMEOUT_S
 
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of who takes connections, and never answers."""
+    """The port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 @pytest.fixture
 def trickling() -> Iterator[int]:
-    """The port of who answers, a byte at a time, and never comes to an end."""
+    """The port of a server that answers a byte at a time, without end."""
     ended = threading.Event()
     threads = []
 

@@ -53,7 +53,7 @@ def test_the_whole_machine(told: dict[str, Any]) -> None:
 
 
 def test_a_limit_that_was_lowered(told: dict[str, Any]) -> None:
-    """The OOM killer comes in the context of who writes memory.max, from another cgroup."""
+    """The OOM killer runs for the process that writes memory.max, in another cgroup."""
     result = told["squeezed"]
     assert_oom(result, told["paths"]["lowered"], LIMIT // 4)
     assert result["trigger"]["pid"] == told["writer"]

@@ -9,8 +9,8 @@
 
 #include "bpf/event.h"
 
-/* How much of the start is mapped once more behind the end: a record may begin before the end. Not
- * all, as every page that is mapped twice counts twice as this process's memory.
+/* How much of the start is mapped again after the end, because a record may cross the end. Not all of
+ * it: a page that is mapped twice counts twice as memory of this process.
  */
 static size_t overlap(size_t bytes, size_t page)
 {
@@ -61,11 +61,11 @@ bool ring_peek(const struct ring *ring, struct record *record)
 	if (header & BPF_RINGBUF_BUSY_BIT)
 		return false;
 	record->bytes = at + BPF_RINGBUF_HDR_SZ;
-	record->size = header; /* exit.bpf.c discards none, so there is no other bit */
+	record->size = header; /* exit.bpf.c discards no record, so no other bit is set */
 	return true;
 }
 
-/* With its header. */
+/* Includes the header. */
 static unsigned long bytes_taken(const struct record *record)
 {
 	return (7UL + BPF_RINGBUF_HDR_SZ + record->size) & ~7UL;

@@ -9,7 +9,7 @@
 
 #include <bpf/btf.h>
 
-/* Finds a global variable. Returns its size, 0 if there is none of that name. */
+/* Finds a global variable. Returns its size, 0 if there is no such variable. */
 static __u32 find_variable(const struct bpf_object *bpf, const char *section_name, const char *name,
 			   __u32 *offset)
 {
@@ -84,7 +84,7 @@ int counters_open(struct counters *counters, const struct bpf_object *bpf)
 	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".bss");
 	void *variables;
 
-	counters->bytes = (size_t)sysconf(_SC_PAGESIZE); /* there are not that many */
+	counters->bytes = (size_t)sysconf(_SC_PAGESIZE); /* they fit in one page */
 	variables = mmap(NULL, counters->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 bpf_map__fd(map), 0);
 	if (variables == MAP_FAILED)

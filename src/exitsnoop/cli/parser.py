@@ -223,6 +223,6 @@ class _Version(argparse.Action):
 
 
 def _answer(parser: argparse.ArgumentParser, text: str) -> NoReturn:
-    """Write what was asked for where data goes (argparse's exit() takes it for a message); exit."""
+    """Write the requested text to standard output (argparse's exit() would use stderr); exit."""
     Output().write(text)
     parser.exit()

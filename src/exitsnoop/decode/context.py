@@ -106,7 +106,7 @@ def _wanted(
     """Return (texts, parts, in_order) for records of these groups.
 
     texts: the fields that are decoded as texts. parts: the field with the length of each part, and
-    its decoder if it was asked for. in_order takes the fields, _MADE, the texts and the parts, and
+    its decoder if it was requested. in_order takes the fields, _MADE, the texts and the parts, and
     gives the values for a Context. A partial record has no sums over the threads.
     """
     complete = groups - {"resources"} if partial else groups

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
-_LAST_UID = 2**32 - 2  # the kernel's 2**32 - 1 is "no user"
+_LAST_UID = 2**32 - 2  # to the kernel, 2**32 - 1 means no user
 LONGEST_S = 100 * 365 * 86_400
 
 

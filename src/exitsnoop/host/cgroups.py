@@ -14,11 +14,11 @@ _MOUNTS = "/proc/self/mountinfo"
 def resolve(path: str) -> str:
     """Return the path of a cgroup from the root of its hierarchy; "/" is the root.
 
-    path: its directory in a mounted cgroup file system, of any version; or what this returns, where
-    the leading slash may be missing. If both exist, it is the directory.
+    path: its directory in a mounted cgroup file system of any version, or its path, with or without
+    the leading slash. If both exist, the directory counts.
 
-    Raises ValueError if there is no such cgroup, or if this process could not tell which one it is
-    as it sees only a part of the hierarchy as the whole.
+    Raises ValueError if there is no such cgroup, or if this process sees only a part of the
+    hierarchy, so that paths mean something else to it.
     """
     if not in_first_namespace("cgroup"):
         raise ValueError(
@@ -45,11 +45,11 @@ def resolve(path: str) -> str:
 
 
 def _of_directory(directory: str, mounts: list[tuple[str, str]]) -> str | None:
-    """Return the path of the cgroup that a directory is, None if it is none."""
+    """Return the path of the cgroup at a directory, None if it is not a cgroup."""
     directory = os.path.realpath(directory)
     if not os.path.isdir(directory):
         return None
-    for root, point in reversed(mounts):  # a later mount hides what is there
+    for root, point in reversed(mounts):  # a later mount hides an earlier one
         below = _below(directory, point)
         if below is not None:
             return root.rstrip("/") + below or "/"
@@ -57,13 +57,13 @@ def _of_directory(directory: str, mounts: list[tuple[str, str]]) -> str | None:
 
 
 def _below(path: str, top: str) -> str | None:
-    """Return what a path adds to top, empty or with "/" in front; None if it is not below top."""
+    """Return the rest of a path below top: empty, or from "/" on; None if it is not below top."""
     top = top.rstrip("/")
     return path[len(top) :] if f"{path}/".startswith(f"{top}/") else None
 
 
 def _mounts() -> list[tuple[str, str]]:
-    """Return root and mount point of each cgroup file system that is mounted, in that order."""
+    """Return (root, mount point) of each mounted cgroup file system, in the order of mounting."""
     mounts = []
     with open(_MOUNTS, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
         for line in lines:

@@ -1,4 +1,4 @@
-"""Time: from the boot clock, which stamps exits, to the wall clock, and to text."""
+"""Time: from the boot clock, which gives exits their time, to the wall clock and to text."""
 
 import time
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ SECOND_NS = 1_000_000_000
 
 
 def wall_offset_ns() -> int:
-    """Return what to add, now, to a time of the boot clock to get nanoseconds since the epoch.
+    """Return the difference of the wall clock (nanoseconds since the epoch) and the boot clock.
 
-    To be asked when records are received, not once: the wall clock may be stepped.
+    Call it whenever records are received, because the wall clock may be stepped.
     """
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     wall = time.clock_gettime_ns(time.CLOCK_REALTIME)

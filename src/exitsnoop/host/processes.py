@@ -1,24 +1,24 @@
-"""/proc: which processes there are, and what it tells of this one and of others."""
+"""/proc: which processes exist, and facts about this one and others."""
 
 import os
 
 _NAMESPACES = "/proc/self/ns"
-# include/linux/proc_ns.h: of the initial ones.
+# The inodes of the initial namespaces, from include/linux/proc_ns.h.
 _FIRST_NAMESPACE = {"pid": 0xEFFFFFFC, "cgroup": 0xEFFFFFFB, "user": 0xEFFFFFFD}
 
 
 def all_pids() -> list[int]:
-    """Return the PIDs of all processes, as this one sees them."""
+    """Return the PIDs of all processes, as this process sees them."""
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def exists(pid: int) -> bool:
-    """Return whether there is a process with this PID, also where /proc hides it (hidepid)."""
+    """Return whether a process has this PID, even if /proc hides it (hidepid)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is another user's
+    except PermissionError:  # it belongs to another user
         return True
     return True
 
@@ -37,7 +37,7 @@ def idle_ticks() -> dict[int, int]:
     idle = {}
     try:
         with open("/proc/stat", "rb") as lines:
-            next(lines)  # of all of them
+            next(lines)  # the sum of all CPUs
             for line in lines:
                 name, *ticks = line.split()
                 if not name.startswith(b"cpu"):
@@ -49,9 +49,9 @@ def idle_ticks() -> dict[int, int]:
 
 
 def in_first_namespace(kind: str) -> bool:
-    """Return whether this process is in the machine's own "pid", "cgroup" or "user" namespace.
+    """Return whether this process is in the initial "pid", "cgroup" or "user" namespace.
 
-    So it is where the kernel has none, and where there is no /proc to say so.
+    Also True if the kernel has no such namespaces, or if there is no /proc.
     """
     try:
         return os.stat(f"{_NAMESPACES}/{kind}").st_ino == _FIRST_NAMESPACE[kind]
@@ -60,7 +60,7 @@ def in_first_namespace(kind: str) -> bool:
 
 
 def capabilities() -> int:
-    """Return this process's effective capabilities, a bit each; none if they cannot be read."""
+    """Return the effective capabilities of this process as bits, 0 if they cannot be read."""
     try:
         with open("/proc/self/status", "rb") as lines:
             return next(int(line.split()[1], 16) for line in lines if line.startswith(b"CapEff:"))

@@ -1,15 +1,15 @@
-"""Users: their names for their numbers, and the other way round."""
+"""Users: numbers to names, and names to numbers."""
 
 import os
 import pwd
 from functools import lru_cache
 
-_LAST = 2**32 - 2  # the kernel's 2**32 - 1 is "no user"
+_LAST = 2**32 - 2  # to the kernel, 2**32 - 1 means no user
 
 
 @lru_cache(maxsize=1024)
 def name(uid: int) -> str | None:
-    """Return the name of a user, None if there is none. Asked of the system once.
+    """Return the name of a user, None if there is none. Results are cached.
 
     Invalid UTF-8 becomes U+FFFD.
     """
@@ -20,9 +20,9 @@ def name(uid: int) -> str | None:
 
 
 def uid(text: str) -> int:
-    """Return the number of a user given by name, or by number, in decimal, of any user.
+    """Return the number of a user, from the name or from any number in decimal.
 
-    Raises ValueError if it is neither.
+    Raises ValueError if the text is neither.
     """
     try:
         return pwd.getpwnam(text).pw_uid

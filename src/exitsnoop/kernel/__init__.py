@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def extension() -> "ModuleType":
     """Return the extension. Raises ImportError if it is missing, or does not fit."""
-    from exitsnoop import _native  # a start without it shall say so in words
+    from exitsnoop import _native  # without it, a start must say so in words
 
     return _native

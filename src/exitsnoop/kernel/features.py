@@ -50,7 +50,7 @@ def counts_locked_memory() -> bool:
 
 
 def _has(name: str) -> bool:
-    """Whether the kernel has a name of those we look for. It is asked for all of them, once."""
+    """Whether the kernel has one of the names in _SOUGHT. They are looked up together, once."""
     if not _there:
         try:
             found = extension().kernel_has_names(_SOUGHT)

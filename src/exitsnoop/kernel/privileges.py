@@ -1,6 +1,6 @@
 """Privileges that tracing needs only to begin, given up.
 
-For a program, such as the command line, that is nothing but a tracer: a library leaves those of its
+For a program that only traces, such as the command line: a library leaves the privileges of its
 caller alone.
 """
 

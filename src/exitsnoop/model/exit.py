@@ -9,14 +9,14 @@ from exitsnoop.model.attributes import Attributes
 from exitsnoop.model.fields import COLLECTED, STORED
 from exitsnoop.model.status import describe
 
-_COMPARED = slice(0, -1)  # all but the last, `wanted`
+_COMPARED = slice(0, -1)  # without the last, `wanted`
 
 
 class Exit(Attributes):
     """One process that ended, or one thread when tracing per thread.
 
     It does not change. Two are equal if all that is known of them is (except `wanted`). PIDs are
-    those of the initial PID namespace. What is unknown, or was not asked for (Tracer's `fields`),
+    those of the initial PID namespace. What is unknown, or was not requested (Tracer's `fields`),
     is None.
     """
 

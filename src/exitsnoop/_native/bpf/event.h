@@ -116,7 +116,7 @@ struct oom_evidence {
 	char cgroup[CGROUP_PATH_BYTES]; /* the cgroup that hit its limit */
 };
 
-/* EXIT_CONTEXT: who it was, where, and what it used. What was not asked for is 0. */
+/* EXIT_CONTEXT: who it was, where, and what it used. What was not requested is 0. */
 #define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
 #define MAX_ANCESTORS 32
 
