@@ -108,7 +108,7 @@ def commit() -> str:
 
 
 def write(name: str, result: str, taken: float) -> None:
-    """Put a row in its place; those of the other proofs stay."""
+    """Replace the row of a proof; the rows of other proofs stay."""
     text = DOCUMENT.read_text()
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    # Each is imported when it is asked for: the command needs few of them, and must start fast.
+    # Each is imported when it is first needed: the command needs few of them, and must start fast.
     _HOMES = {
         "errors": (
             "KernelRefused",

@@ -54,7 +54,7 @@ class NoSuchProcess(TraceError, ProcessLookupError):
     It is also a ProcessLookupError, with `errno` ESRCH.
 
     Attributes:
-        pid: the PID that was asked for.
+        pid: the PID that was requested.
     """
 
     def __init__(self, message: str, pid: int) -> None:

@@ -67,7 +67,7 @@ def make_exit(
 class FakeSession:
     """Stands in for a loaded and attached BPF program. A FakeKernel makes them.
 
-    It has the methods of the extension's Session. The buffer has the size that was asked for; exits
+    It has the methods of the extension's Session. The buffer has the requested size; exits
     that find no room in it are counted as lost.
 
     Attributes:

@@ -20,7 +20,7 @@ _ID = re.compile(r"^(prog|link|map)_id:\s*(\d+)", re.MULTILINE)
 
 
 def _descriptors(pid: int) -> Iterator[str]:
-    """Iterate over what the kernel tells of each descriptor of a process."""
+    """Iterate over what the kernel reports about each descriptor of a process."""
     for path in Path(f"/proc/{pid}/fdinfo").iterdir():
         # That of the listing itself, if the process is this one, is gone by then.
         with contextlib.suppress(FileNotFoundError):
@@ -63,7 +63,7 @@ def bpftool(*words: str) -> Any:
 
 
 def _attached() -> list[dict[str, Any]]:
-    """What bpftool tells of the programs that are attached, with a link each."""
+    """What bpftool reports about the attached programs, each with a link."""
     texts = [text for text in _descriptors(os.getpid()) if "link_type:" in text]
     ids = [number for text in texts for kind, number in _ID.findall(text) if kind == "prog"]
     return [bpftool("prog", "show", "id", number) for number in ids]

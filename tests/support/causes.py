@@ -12,7 +12,7 @@ def cause_of(exits: list[Exit], who: Puppet | int) -> Cause:
     (record,) = [
         record
         for record in exits
-        if record.pid == pid and (isinstance(who, int) or record.ppid == who.ppid)  # not another's
+        if record.pid == pid and (isinstance(who, int) or record.ppid == who.ppid)  # PIDs recur
     ]
     if isinstance(who, Puppet) and who.process.pid == pid:
         assert os.waitstatus_to_exitcode(record.status) == who.process.returncode

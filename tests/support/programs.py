@@ -37,7 +37,7 @@ def compiled(source: Path, directory: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def looping(body: str) -> Iterator[subprocess.Popen[bytes]]:
     """A shell that does this over and over: at most as long as the thread that entered lives."""
-    alone = f"[ $PPID = {os.getpid()} ] || exit"  # the parent was gone before it asked to be told
+    alone = f"[ $PPID = {os.getpid()} ] || exit"  # the parent ended before the request
     words = ["setpriv", "--pdeathsig", "KILL", "/bin/sh", "-c"]
     loop = subprocess.Popen([*words, f"{alone}; while :; do {body}; done"])
     try:

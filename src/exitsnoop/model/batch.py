@@ -19,7 +19,7 @@ else:  # for typing.get_type_hints(): what the annotations name is imported when
 class Exits(Sequence["exit_.Exit"]):
     """Exits as columns, a sequence for each field: what is done with all is done at once.
 
-    It is also a sequence of Exit; an Exit is made when it is asked for.
+    It is also a sequence of Exit; an Exit is made only on access.
 
     Args:
         columns: values by the name of their field, each one for each exit. Instead of the fields

@@ -1,4 +1,4 @@
-"""Modules that are imported only if something of them is asked for."""
+"""Modules that are imported on first use."""
 
 
 class Later:

@@ -14,7 +14,7 @@ else:
 
 
 def trace(filters: Filters | None = None, **options: "Unpack[keywords.FilterOptions]") -> Tracer:
-    """Return a Tracer, attached: for a loop that needs nothing but the exits.
+    """Return a Tracer, attached: for a loop that needs only the exits.
 
     >>> for ended in trace(pids=[4242]):
     ...     print(ended.status)

@@ -34,7 +34,7 @@ class Reading:
 
     Args:
         session: where they come from.
-        filters: what was asked for.
+        filters: what the caller requested.
         unwanted: whether to give, marked, what the filters leave out.
         targets: the processes of those of `pids`, `tree` and `ppids` that are given.
 

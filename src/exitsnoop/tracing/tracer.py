@@ -31,7 +31,7 @@ FULL_RING_BYTES = 4 * RING_BYTES  # collected fields take more room, and longer 
 
 
 class _Keywords:
-    """A signature with every keyword, for inspect.signature(); made when it is asked for."""
+    """A signature with every keyword, for inspect.signature(); made on first access."""
 
     def __get__(self, tracer: object, kind: object) -> "inspect.Signature":
         from exitsnoop.tracing.keywords import signature
@@ -281,7 +281,7 @@ class Tracer:
     def batches(self, reader: int | None = None) -> "abc.Iterator[batch.Exits]":
         """Iterate over batches of exits: what is there at a time, at most some thousands.
 
-        That is faster than one by one: an Exit is made only when it is asked for.
+        That is faster than one by one: an Exit is made only on access.
 
         Args:
             reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
