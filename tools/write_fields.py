@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # the source as it is, not as it was last built
 
 from exitsnoop.model.cause import KINDS  # noqa: E402
-from exitsnoop.model.fields import FIELDS, STORED, Field  # noqa: E402
+from exitsnoop.model.field import Field  # noqa: E402
+from exitsnoop.model.fields import FIELDS, STORED  # noqa: E402
 from exitsnoop.model.plain import KEYS  # noqa: E402
 
 PYTHON_HEAD = '''\

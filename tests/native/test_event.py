@@ -38,7 +38,7 @@ def measured(directory: Path, *expressions: str) -> list[int]:
 
 
 def test_constants_are_those_of_the_c_compiler(tmp_path: Path) -> None:
-    assert len(CONSTANTS) > 40
+    assert len(CONSTANTS) >= 40
     assert measured(tmp_path, *CONSTANTS) == list(CONSTANTS.values())
 
 

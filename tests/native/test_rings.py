@@ -8,14 +8,14 @@ import pytest
 from support.blocks import sizes
 from support.programs import sanitized
 
-from exitsnoop.layout import EXE_PATH_BYTES, MAX_ARGS_BYTES, STRUCTS
+from exitsnoop.layout import MAX_ARGS_BYTES, PATH_BYTES, STRUCTS
 
 SOURCE = Path(__file__).with_name("rings.c")
 ROUNDS = 40_000
 EXIT, SMALLEST, LARGEST = (
     sum(sizes(STRUCTS[name]).values()) for name in ("exit_event", "note_head", "exec_image")
 )
-LARGEST += EXE_PATH_BYTES + MAX_ARGS_BYTES
+LARGEST += PATH_BYTES + MAX_ARGS_BYTES
 RING = 8192  # of rings.c
 DISCARDED = 0x40000000  # BPF_RINGBUF_DISCARD_BIT
 

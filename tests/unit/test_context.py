@@ -18,7 +18,6 @@ from exitsnoop.layout import (
     FORKED,
     GONE,
     IMAGE_ARGS_UNREAD,
-    IMAGE_EXE_DELETED,
     NOTE,
 )
 from exitsnoop.model.context import CONTEXT, Ancestor, split_args
@@ -289,7 +288,7 @@ def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
 def test_args_that_are_not_known_or_not_all() -> None:
     known = Images()
     known.add(EXEC_IMAGE, execed(1, 1, b"", flags=IMAGE_ARGS_UNREAD, exe=b"x\0\0"))
-    known.add(EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"x\0\0", flags=IMAGE_EXE_DELETED))
+    known.add(EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"/\0x\0\0"))
     unread, cut = (known.get(pid, 1) for pid in (1, 2))
     assert unread
     assert unread.image

@@ -17,7 +17,6 @@ from exitsnoop.layout import (
     FORKED,
     GONE,
     IMAGE_ARGS_UNREAD,
-    IMAGE_EXE_DELETED,
     LEFT,
     MAX_ARGS_BYTES,
     MAX_REPORTED,
@@ -121,8 +120,6 @@ class Images:
         require(len(record) == _HEAD.size + exe_bytes + args_bytes)
         at = _HEAD.size + exe_bytes
         exe = path(record[_HEAD.size : at])
-        if exe and flags & IMAGE_EXE_DELETED:
-            exe += " (deleted)"
         raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at : at + args_bytes]
         self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
 

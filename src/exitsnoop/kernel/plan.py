@@ -6,7 +6,7 @@ import sys
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
 from exitsnoop.kernel.rings import rings
-from exitsnoop.layout import CGROUP_FILTER_BYTES, MAX_ANCESTORS, PROGRAMS_PER_EVENT
+from exitsnoop.layout import CGROUP_FILTER_BYTES, PROGRAMS_PER_EVENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,18 +54,12 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         "preemptible": preemptible,
         "send_unwanted": unwanted,
         "why": filters.why,
-        "with_identity": "identity" in groups,
-        "with_cgroup": "cgroup" in groups,
-        "with_resources": "resources" in groups,
-        "with_args": "args" in groups,
-        "with_exe": "exe" in groups,
         "with_images": images,
     }
     tunables = {name: _ON for name, on in switches.items() if on}
+    tunables |= {f"with_{group}": _ON for group in groups - {"why"}}
     maps: dict[str, tuple[int, Entries]] = {"reported": (0, [])}
     programs = _offered("on_exit", preemptible=preemptible)
-    if "ancestors" in groups:
-        tunables["with_ancestors"] = _u32(MAX_ANCESTORS)
     if groups - {"why"}:
         maps["contexts"] = (0, [])
     if filters.why:
@@ -74,7 +68,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs
-        maps |= {"images": (len(execs), []), "file_walks": (len(execs), [])}
+        maps["images"] = (len(execs), [])
     if (images and not filters.pids) or filters.tree:  # a child is never in `pids`
         programs += _offered("on_fork", preemptible=preemptible)
     ring_nodes, ring_of_cpu = rings()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.derived import timestamps
-from exitsnoop.model.fields import COLUMNS, Field
+from exitsnoop.model.field import Field
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.model.plain import DECIMALS, PLAIN
 from exitsnoop.model.status import describe
 from exitsnoop.sinks.values import name_of, texts

@@ -6,7 +6,8 @@ from itertools import repeat
 
 from exitsnoop.host import clock
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.fields import COLUMNS, Field
+from exitsnoop.model.field import Field
+from exitsnoop.model.fields import COLUMNS
 from exitsnoop.model.status import describe, signal
 from exitsnoop.model.words import human_bytes
 from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted

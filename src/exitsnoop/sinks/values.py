@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.fields import Field, function
+from exitsnoop.model.field import Field
+from exitsnoop.model.fields import function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

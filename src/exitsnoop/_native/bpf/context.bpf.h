@@ -22,7 +22,7 @@
 const volatile bool with_identity = false;
 const volatile bool with_cgroup = false;
 const volatile bool with_resources = false;
-const volatile __u32 with_ancestors = 0; /* how many at most */
+const volatile bool with_ancestors = false;
 
 /* How many threads that are not released yet are added up before v5.17, which brought bpf_loop(). */
 #define MAX_THREADS 128
@@ -204,10 +204,11 @@ static __u64 append_ancestors(struct exit_context *context, struct task_struct *
 {
 	struct task_struct *next = leader->real_parent->group_leader;
 
+#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MAX_ANCESTORS; i++) {
 		char *to;
 
-		if (i == with_ancestors || !next->tgid) /* swapper has no process */
+		if (!next->tgid) /* swapper has no process */
 			break;
 		CLAMP(at, ANCESTORS_END - sizeof(struct ancestor));
 		to = context->parts + at;

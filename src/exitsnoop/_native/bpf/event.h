@@ -97,10 +97,11 @@ struct signal_evidence {
 };
 
 /* A path is sent as its names, the nearest first, each ended by a NUL; an empty name comes last if the
- * path is complete.
+ * path is complete. "/", which no name can be, comes first if the file or directory was removed.
  */
 #define NAME_BYTES 256 /* NAME_MAX and a NUL */
 #define CGROUP_PATH_BYTES 2048
+#define PATH_BYTES 4096 /* PATH_MAX */
 
 /* OOM_EVIDENCE, with `why`: the memory of a process that the kernel kills. */
 struct oom_evidence {
@@ -164,12 +165,10 @@ struct exit_context {
 };
 
 /* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */
-#define EXE_PATH_BYTES 4096
 #define MAX_ARGS_BYTES 16384
 
 enum exec_image_flags {
 	IMAGE_ARGS_UNREAD = 1 << 0, /* they are not in memory */
-	IMAGE_EXE_DELETED = 1 << 1, /* the file has no name any more */
 };
 
 struct exec_image {
@@ -183,7 +182,7 @@ struct exec_image {
 	__u32 exe_bytes; /* lengths of what is in `parts`, in this order */
 	__u32 args_bytes;
 	__u64 exec_id; /* counts the execs, including the parent's before the fork */
-	char parts[EXE_PATH_BYTES + MAX_ARGS_BYTES];
+	char parts[PATH_BYTES + MAX_ARGS_BYTES];
 };
 
 /* FORKED: a process that starts with the image of another. */

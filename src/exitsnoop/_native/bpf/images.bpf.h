@@ -26,6 +26,11 @@ const volatile bool with_args = false;
 const volatile bool with_exe = false;
 const volatile bool with_images = false; /* one of them, or the peaks of memory before each exec */
 
+struct image_buffer {
+	struct exec_image image;
+	struct path_walk walk;
+};
+
 /* Too big for the stack. There is one for each of the programs that are offered an exec, as many as
  * plan.py says: a task that is in one of them may be preempted by a task that gets into the next.
  */
@@ -33,7 +38,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct exec_image);
+	__type(value, struct image_buffer);
 } images SEC(".maps");
 
 static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 at)
@@ -45,7 +50,7 @@ static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 a
 	if (bytes > MAX_ARGS_BYTES)
 		bytes = MAX_ARGS_BYTES;
 	barrier_var(bytes); /* for the verifier: what is checked is what is used */
-	if (at > EXE_PATH_BYTES || bytes > MAX_ARGS_BYTES)
+	if (at > PATH_BYTES || bytes > MAX_ARGS_BYTES)
 		return at;
 	if (bpf_probe_read_user(image->parts + at, bytes, (void *)start)) {
 		image->flags |= IMAGE_ARGS_UNREAD;
@@ -59,11 +64,13 @@ static __noinline int report_exec(__u64 *ctx, __u32 program)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct mm_struct *mm = task->mm;
-	struct exec_image *image = bpf_map_lookup_elem(&images, &program);
+	struct image_buffer *buffer = bpf_map_lookup_elem(&images, &program);
+	struct exec_image *image;
 	__u32 at = 0;
 
-	if (!image || !mm)
+	if (!buffer || !mm)
 		return 0;
+	image = &buffer->image;
 	if (!is_first_to_see(task, FORK_OR_EXEC, program, &late_execs))
 		return 0;
 	if (!is_in_pids(task->group_leader) || !is_in_tree(task->group_leader))
@@ -76,11 +83,9 @@ static __noinline int report_exec(__u64 *ctx, __u32 program)
 	image->all_args_bytes = 0;
 	image->exec_id = task->self_exec_id;
 	if (with_exe) {
-		struct file *exe = mm->exe_file;
+		struct path *exe = __builtin_preserve_access_index(&mm->exe_file->f_path);
 
-		at = image->exe_bytes = read_file_path(image->parts, exe, program);
-		if (!BPF_CORE_READ(exe, f_path.dentry, d_hash.pprev))
-			image->flags |= IMAGE_EXE_DELETED;
+		at = image->exe_bytes = read_path(image->parts, 0, PATH_BYTES, exe, &buffer->walk);
 	}
 	if (with_args)
 		at = append_args(image, mm, at);

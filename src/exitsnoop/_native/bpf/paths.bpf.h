@@ -92,45 +92,39 @@ static struct kernfs_node *cgroup_node(struct task_struct *task)
 	return node;
 }
 
-/* How far a walk along a file's path has come. It is in a map, because the verifier knows nothing of a
- * map's contents, so that all turns of the loop are alike to it. There is one for each program, as of
- * `images`.
+/* How far a walk along a path has come. It has to be in a map, beside the record that the path goes into:
+ * the verifier knows nothing of a map's contents, so that all turns of the loop are alike to it.
  */
-struct file_walk {
+struct path_walk {
 	struct mount *mount;
 	struct dentry *entry;
+	__u32 start;
 	__u32 at;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct file_walk);
-} file_walks SEC(".maps");
-
 /* Writes the next name, or climbs over a mount. Returns whether that was the top. */
-static inline bool write_next_name(char *path, struct file_walk *walk)
+static inline bool write_next_name(char *to, struct path_walk *walk, const __u32 end)
 {
 	struct dentry *entry = walk->entry, *parent = BPF_CORE_READ(entry, d_parent);
 	struct mount *mount = walk->mount, *above = BPF_CORE_READ(mount, mnt_parent);
-	bool at_root = entry == parent || entry == BPF_CORE_READ(mount, mnt.mnt_root);
+	bool at_mount = entry == BPF_CORE_READ(mount, mnt.mnt_root);
+	bool at_root = entry == parent || at_mount;
 	__u32 at = walk->at;
 	long read;
 
-	if (at > EXE_PATH_BYTES - NAME_BYTES)
+	if (at > end - NAME_BYTES)
 		return true;
 	if (at_root && above != mount) {
 		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = above;
 		return false;
 	}
-	if (at_root && at) {
-		path[at] = 0;
+	if (at_root && (at_mount || at != walk->start)) {
+		to[at] = 0;
 		walk->at = at + 1;
 		return true;
 	}
-	read = bpf_probe_read_kernel_str(path + at, NAME_BYTES, BPF_CORE_READ(entry, d_name.name));
+	read = bpf_probe_read_kernel_str(to + at, NAME_BYTES, BPF_CORE_READ(entry, d_name.name));
 	if (read <= 0)
 		return true;
 	walk->at = at + read;
@@ -138,22 +132,29 @@ static inline bool write_next_name(char *path, struct file_walk *walk)
 	return false;
 }
 
-/* Writes the path of a file to EXE_PATH_BYTES; returns its bytes. It is the path that /proc/PID/exe gives
- * to a process at the top of the file's mount namespace. A file of a file system that is not mounted
- * (memfd_create) has one name.
+/* Writes a path to `to`, from `start` on and not beyond `end`; returns where it ends. It is the path that
+ * /proc/PID/exe or cwd gives to a process at the top of the mount namespace. A file of a file system that is
+ * not mounted (memfd_create) has one name.
  */
-static __u32 read_file_path(char *path, struct file *file, __u32 program)
+static inline __u32 read_path(char *to, __u32 start, const __u32 end, struct path *path,
+			      struct path_walk *walk)
 {
-	struct file_walk *walk = bpf_map_lookup_elem(&file_walks, &program);
-	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
+	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
+	struct dentry *entry = BPF_CORE_READ(path, dentry);
+	__u32 at = start;
 
-	if (!walk)
-		return 0;
+	if (at > end - NAME_BYTES)
+		return start;
+	if (!BPF_CORE_READ(entry, d_hash.pprev) && entry != BPF_CORE_READ(vfsmount, mnt_root)) {
+		to[at] = '/';
+		to[at + 1] = 0;
+		at += 2;
+	}
 	walk->mount = (void *)((char *)vfsmount - bpf_core_field_offset(struct mount, mnt));
-	walk->entry = BPF_CORE_READ(file, f_path.dentry);
-	walk->at = 0;
+	walk->entry = entry;
+	walk->start = walk->at = at;
 	for (int level = 0; level < FILE_LEVELS; level++)
-		if (write_next_name(path, walk))
+		if (write_next_name(to, walk, end))
 			break;
 	return walk->at;
 }
