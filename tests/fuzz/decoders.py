@@ -25,6 +25,7 @@ CONTENT = {
     "cgroup_bytes": b"ab\0\0\0",
     "hostname_bytes": b"h\0",
     "ancestors_bytes": struct.pack("=I16s", 1, b"init"),
+    "cwd_bytes": b"/\0in\0\0",
     "exe_bytes": b"sh\0\0",
     "args_bytes": b"a\0\0",
 }

@@ -29,7 +29,7 @@ LAYOUTS: dict[int, Layout] = {
     for kind in "SIGNAL_EVIDENCE OOM_EVIDENCE EXIT_CONTEXT EXEC_IMAGE FORKED GONE LEFT".split()
 }
 PARTS = {  # the lengths of what follows the fields
-    layout.EXIT_CONTEXT: ("cgroup_bytes", "hostname_bytes", "ancestors_bytes"),
+    layout.EXIT_CONTEXT: ("cgroup_bytes", "hostname_bytes", "ancestors_bytes", "cwd_bytes"),
     layout.EXEC_IMAGE: ("exe_bytes", "args_bytes"),
 }
 ANCESTOR_BYTES = struct.calcsize("=" + "".join(layout.STRUCTS["ancestor"].values()))

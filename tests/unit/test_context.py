@@ -23,7 +23,7 @@ from exitsnoop.layout import (
 from exitsnoop.model.context import CONTEXT, Ancestor, split_args
 
 PAGE = os.sysconf("SC_PAGESIZE")
-ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe"})
+ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe", "cwd"})
 MS = 1_000_000
 
 
@@ -37,6 +37,7 @@ def record(
     hostname: bytes = b"",
     ancestors: bytes = b"",
     more: bool = False,
+    cwd: bytes = b"",
     exec_id: int = 0,
 ) -> bytes:
     head = note(
@@ -63,9 +64,10 @@ def record(
         hostname_bytes=len(hostname),
         ancestors_bytes=len(ancestors),
         ancestors_truncated=more,
+        cwd_bytes=len(cwd),
         parent_comm=b"parent",
     )
-    return head + names + hostname + ancestors
+    return head + names + hostname + ancestors + cwd
 
 
 def completed(
@@ -114,6 +116,7 @@ def test_all_parts_of_a_record() -> None:
             hostname=b"host\0",
             ancestors=ancestors,
             more=True,
+            cwd=b"in\0top\0\0",
         )
     )
     assert found == {
@@ -126,6 +129,7 @@ def test_all_parts_of_a_record() -> None:
         "ancestors": (Ancestor(9, "a9"), Ancestor(8, "a8")),
         "ancestors_truncated": True,
         "cgroup": "/top.slice/leaf",
+        "cwd": "/top/in",
         "cpu_user": 0.06,
         "cpu_system": 0.02,
         "max_rss": 5 * PAGE,
@@ -138,9 +142,9 @@ def test_all_parts_of_a_record() -> None:
     }
 
 
-@pytest.mark.parametrize("group", ["identity", "ancestors", "cgroup", "resources"])
+@pytest.mark.parametrize("group", ["identity", "ancestors", "cgroup", "cwd", "resources"])
 def test_only_what_was_collected_is_known(group: str) -> None:
-    found = completed(record(names=b"\0", flags=CONTEXT_OWN_PEAK), frozenset({group}))
+    found = completed(record(names=b"\0", cwd=b"\0", flags=CONTEXT_OWN_PEAK), frozenset({group}))
     known = {name for name, value in found.items() if value is not None}
     assert (
         known
@@ -148,6 +152,7 @@ def test_only_what_was_collected_is_known(group: str) -> None:
             "identity": {"uid", "user", "nspid", "parent_comm"},
             "ancestors": {"ancestors", "ancestors_truncated"},
             "cgroup": {"cgroup"},
+            "cwd": {"cwd"},
             "resources": {
                 *("cpu_user", "cpu_system", "max_rss", "read_bytes", "write_bytes"),
                 *("minor_faults", "major_faults", "voluntary_switches", "involuntary_switches"),

@@ -38,6 +38,7 @@ _PARTS: dict[str, Callable[[bytes], Any]] = {
     "cgroup": path,
     "hostname": _text,
     "ancestors": _ancestors,
+    "cwd": path,
 }
 _LENGTHS = tuple(name for name in _FIELDS if name.removesuffix("_bytes") in _PARTS)
 _WHOSE = only("exit_context", "start_boot_ns", "tid", *_LENGTHS)

@@ -29,6 +29,7 @@ class Attributes:
         args: tuple[str, ...] | None = None,
         args_truncated: bool | None = None,
         exe: str | None = None,
+        cwd: str | None = None,
         uid: int | None = None,
         user: str | None = None,
         parent_comm: str | None = None,
@@ -62,6 +63,7 @@ class Attributes:
             args,
             args_truncated,
             exe,
+            cwd,
             uid,
             user,
             parent_comm,
@@ -233,9 +235,18 @@ class Attributes:
         return self._values[12]
 
     @property
+    def cwd(self) -> str | None:
+        """Its working directory when it ended.
+
+        As /proc/PID/cwd shows it; with  (deleted) at its end if the directory had been removed, and
+        /... at its start if the path was longer than 4,096 bytes or 64 names.
+        """
+        return self._values[13]
+
+    @property
     def uid(self) -> int | None:
         """Number of the user it ran as. The real user, of the initial user namespace."""
-        return self._values[13]
+        return self._values[14]
 
     @property
     def user(self) -> str | None:
@@ -243,12 +254,12 @@ class Attributes:
 
         The name on the machine that traced it, when it was traced; unknown if the user has none.
         """
-        return self._values[14]
+        return self._values[15]
 
     @property
     def parent_comm(self) -> str | None:
         """Name of its parent. The name of the process ppid."""
-        return self._values[15]
+        return self._values[16]
 
     @property
     def ancestors(self) -> tuple[Ancestor, ...] | None:
@@ -256,12 +267,12 @@ class Attributes:
 
         The nearest first, at most 32, each with pid and comm.
         """
-        return self._values[16]
+        return self._values[17]
 
     @property
     def ancestors_truncated(self) -> bool | None:
         """Whether there were more ancestors."""
-        return self._values[17]
+        return self._values[18]
 
     @property
     def cgroup(self) -> str | None:
@@ -270,7 +281,7 @@ class Attributes:
         The path in version 2. Where that is not used (the process is in its root), the path in the
         pids or the memory controller of version 1.
         """
-        return self._values[18]
+        return self._values[19]
 
     @property
     def container(self) -> Container | None:
@@ -304,12 +315,12 @@ class Attributes:
     @property
     def nspid(self) -> int | None:
         """Its PID in its own PID namespace. The innermost one that it is in."""
-        return self._values[19]
+        return self._values[20]
 
     @property
     def hostname(self) -> str | None:
         """Host name that it saw. In a container usually the container's."""
-        return self._values[20]
+        return self._values[21]
 
     @property
     def cpu_user(self) -> float | None:
@@ -318,12 +329,12 @@ class Attributes:
         The sum of all its threads up to the exit. wait4 gives the same, plus what ran since the
         last tick of the clock.
         """
-        return self._values[21]
+        return self._values[22]
 
     @property
     def cpu_system(self) -> float | None:
         """CPU time in the kernel, in seconds. Measured like cpu_user."""
-        return self._values[22]
+        return self._values[23]
 
     @property
     def max_rss(self) -> int | None:
@@ -332,39 +343,39 @@ class Attributes:
         The peak of the program that it ran last. Up to Linux 6.15 the kernel keeps one peak for all
         programs that ran in the process; if an earlier one may have had more, the peak is unknown.
         """
-        return self._values[23]
+        return self._values[24]
 
     @property
     def read_bytes(self) -> int | None:
         """Bytes it had read from storage. As /proc/PID/io counts."""
-        return self._values[24]
+        return self._values[25]
 
     @property
     def write_bytes(self) -> int | None:
         """Bytes it caused to be written to storage. As /proc/PID/io counts."""
-        return self._values[25]
+        return self._values[26]
 
     @property
     def minor_faults(self) -> int | None:
         """Page faults served from memory."""
-        return self._values[26]
+        return self._values[27]
 
     @property
     def major_faults(self) -> int | None:
         """Page faults that waited for storage."""
-        return self._values[27]
+        return self._values[28]
 
     @property
     def voluntary_switches(self) -> int | None:
         """How often it waited for something. The last time, when it exits, is not counted."""
-        return self._values[28]
+        return self._values[29]
 
     @property
     def involuntary_switches(self) -> int | None:
         """How often it had to yield the CPU."""
-        return self._values[29]
+        return self._values[30]
 
     @property
     def wanted(self) -> bool:
         """Whether the filters let it pass. False only with Tracer(unwanted=True)."""
-        return self._values[30]
+        return self._values[31]

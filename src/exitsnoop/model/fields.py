@@ -170,6 +170,12 @@ _ROWS = (
         group="exe",
     ),
     Field(
+        *("cwd", "str | None", "text", "CWD", 24, "its working directory when it ended"),
+        details="As /proc/PID/cwd shows it; with ` (deleted)` at its end if the directory had been "
+        "removed, and `/...` at its start if the path was longer than 4,096 bytes or 64 names.",
+        group="cwd",
+    ),
+    Field(
         *("uid", "int | None", "number", "UID", 6, "number of the user it ran as"),
         details="The real user, of the initial user namespace.",
         group="identity",

@@ -23,9 +23,15 @@ const volatile bool with_identity = false;
 const volatile bool with_cgroup = false;
 const volatile bool with_resources = false;
 const volatile bool with_ancestors = false;
+const volatile bool with_cwd = false;
 
 /* How many threads that are not released yet are added up before v5.17, which brought bpf_loop(). */
 #define MAX_THREADS 128
+
+struct context_buffer {
+	struct exit_context context;
+	struct path_walk walk;
+};
 
 /* Too big for the stack. There is one for each of the programs that are offered an exit: a task that is
  * in one of them may be preempted by a task that gets into the next.
@@ -34,7 +40,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PROGRAMS_PER_EVENT);
 	__type(key, __u32);
-	__type(value, struct exit_context);
+	__type(value, struct context_buffer);
 } contexts SEC(".maps");
 
 /* For a thread that the verifier knows to be a task: plain loads cost a fraction of the helper's. */
@@ -181,7 +187,7 @@ static void read_identity(struct exit_context *context, struct task_struct *lead
 /* For the verifier: the compiler may check a copy of what is used afterwards. */
 #define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
 
-/* Both append to `parts` at `at`, and return where it ends then. */
+/* These append to `parts` at `at`, and return where it ends then. */
 static __u64 append_hostname(struct exit_context *context, struct task_struct *task, __u64 at)
 {
 	char *to;
@@ -197,8 +203,9 @@ static __u64 append_hostname(struct exit_context *context, struct task_struct *t
 	return at + read;
 }
 
-/* There is room for as many as there may be, behind the other parts. */
-#define ANCESTORS_END sizeof(((struct exit_context *)0)->parts)
+/* There is room for each part at its longest. */
+#define PARTS_END sizeof(((struct exit_context *)0)->parts)
+#define ANCESTORS_END (PARTS_END - PATH_BYTES)
 
 static __u64 append_ancestors(struct exit_context *context, struct task_struct *leader, __u64 at)
 {
@@ -223,17 +230,33 @@ static __u64 append_ancestors(struct exit_context *context, struct task_struct *
 	return at;
 }
 
+/* The directory of the last thread; threads share it unless they called unshare(CLONE_FS). */
+static __u64 append_cwd(struct exit_context *context, struct task_struct *task, __u64 at)
+{
+	struct path_walk *walk = &((struct context_buffer *)context)->walk;
+	struct path *cwd = __builtin_preserve_access_index(&task->fs->pwd);
+	__u32 end;
+
+	end = read_path(context->parts, at, PARTS_END, cwd, walk);
+	context->cwd_bytes = end - at;
+	return end;
+}
+
 /* Where context is wanted, or needed by a filter: returns one that has the path of the cgroup. */
 static inline struct exit_context *begin_context(struct task_struct *task, __u32 program)
 {
+	struct context_buffer *buffer;
 	struct exit_context *context;
 
-	if (!(with_identity || with_cgroup || with_resources || with_ancestors || with_images))
+	if (!(with_identity || with_cgroup || with_resources || with_ancestors || with_cwd ||
+	      with_images))
 		return NULL;
-	context = bpf_map_lookup_elem(&contexts, &program);
-	if (!context)
+	buffer = bpf_map_lookup_elem(&contexts, &program);
+	if (!buffer)
 		return NULL;
-	context->cgroup_bytes = context->hostname_bytes = context->ancestors_bytes = 0;
+	context = &buffer->context;
+	context->cgroup_bytes = context->hostname_bytes = 0;
+	context->ancestors_bytes = context->cwd_bytes = 0;
 	if (with_cgroup)
 		context->cgroup_bytes = read_cgroup_path(context->parts, cgroup_node(task));
 	return context;
@@ -268,6 +291,8 @@ static inline void send_context(struct exit_context *context, struct task_struct
 	}
 	if (with_ancestors)
 		at = append_ancestors(context, leader, at);
+	if (with_cwd)
+		at = append_cwd(context, task, at);
 	if (at > sizeof(context->parts))
 		return;
 	send_note(context, offsetof(struct exit_context, parts) + at);

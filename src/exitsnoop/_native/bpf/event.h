@@ -159,9 +159,11 @@ struct exit_context {
 	__u16 cgroup_bytes; /* lengths of what is in `parts`, in this order */
 	__u16 hostname_bytes;
 	__u16 ancestors_bytes;
+	__u16 cwd_bytes;
 	bool ancestors_truncated;
 	char parent_comm[COMM_BYTES];
-	char parts[CGROUP_PATH_BYTES + HOSTNAME_BYTES + MAX_ANCESTORS * sizeof(struct ancestor)];
+	char parts[CGROUP_PATH_BYTES + HOSTNAME_BYTES + MAX_ANCESTORS * sizeof(struct ancestor) +
+		   PATH_BYTES];
 };
 
 /* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */

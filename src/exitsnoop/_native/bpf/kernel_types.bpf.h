@@ -58,6 +58,10 @@ struct file {
 	struct path f_path;
 };
 
+struct fs_struct {
+	struct path pwd;
+};
+
 struct mm_struct {
 	struct file *exe_file;
 	unsigned long hiwater_rss;
@@ -283,6 +287,7 @@ struct task_struct {
 	__u64 start_boottime;
 	const struct cred *real_cred;
 	char comm[COMM_BYTES];
+	struct fs_struct *fs;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct sigpending pending;
