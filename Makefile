@@ -1,6 +1,6 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py; SECONDS for fuzz and soak; TIMES, how often tests repeat what is left to chance;
-# KERNELS and CPUS of guests (tests/vm/kernels.py); PROOFS for prove.
+# benchmarks/bench.py; SECONDS for fuzz and soak, EXAMPLES for fuzz; TIMES, how often tests repeat
+# what is left to chance; KERNELS and CPUS of guests (tests/vm/kernels.py); PROOFS for prove.
 PYTHON ?= python3
 
 VENV := .venv
@@ -48,9 +48,10 @@ test-again: system-packages-for-tests build wheel $(VENV)/group-test ## run all 
 
 # What breaks the decoders is kept in build/, and named.
 fuzz: SECONDS ?= 60
+fuzz: EXAMPLES ?= 2000
 fuzz: build $(VENV)/group-test ## search for input that breaks the decoders, for $(SECONDS), then the sinks
 	$(BIN)/python -B tests/fuzz/decoders.py -max_total_time=$(SECONDS) -artifact_prefix=build/
-	FUZZ_EXAMPLES=2000 $(BIN)/python -B -m pytest -p no:cacheprovider -q tests/unit -k fuzz
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -B -m pytest -p no:cacheprovider -q tests/unit -k fuzz
 
 soak: SECONDS ?= 3600
 soak: build $(VENV)/group-test ## trace a mixed load for $(SECONDS): does all add up, does memory grow
@@ -74,7 +75,7 @@ prove: ## run the long proofs $(PROOFS), all by default; write docs/reliability.
 	$(PYTHON) tools/prove.py $(PROOFS)
 
 prove-sample: ## run a little of each proof
-	$(PYTHON) tools/prove.py --sample
+	$(PYTHON) tools/prove.py --sample $(PROOFS)
 
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
 	$(SUDO) tools/with-tracefs $(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
