@@ -65,7 +65,7 @@ class Part(NamedTuple):
 RACES = "causes_several preempted programs races rings truth"
 # Which fields of the kernel they read, where signals come from, what is refused.
 FIELDS = (
-    "causes_faults causes_oom causes_relations causes_senders context images refusals resources"
+    "causes_faults causes_oom causes_relations causes_senders context cwd images refusals resources"
 )
 
 
