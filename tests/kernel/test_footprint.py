@@ -83,7 +83,7 @@ def assert_needs_no_more_than_it_holds(made: list[Call]) -> None:
     assert not [call for call in late if call.path.startswith(code) and call.name != "execve"]
 
 
-@pytest.mark.parametrize("options", [[], EVERYTHING, ["--csv", *EVERYTHING]])
+@pytest.mark.parametrize("options", [[], ["--cause", "killed"], EVERYTHING, ["--csv", *EVERYTHING]])
 def test_a_trace(
     exitsnoop: str, strace: tuple[list[str], Path], stage: Stage, options: list[str]
 ) -> None:

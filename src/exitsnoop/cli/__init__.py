@@ -44,15 +44,21 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         complain(str(error))
         return os.EX_IOERR
     except (OSError, ImportError) as error:
-        from exitsnoop.kernel.refusals import lacking
-
-        complain(str(lacking(error)))
+        complain(_explained(error))
         return os.EX_SOFTWARE
     except MemoryError:
         complain("there is not enough memory: the rows end here, and later exits are not reported")
         return os.EX_IOERR
     finally:
         gc.enable()  # if it did not come to that
+
+
+def _explained(error: OSError | ImportError) -> str:
+    try:
+        from exitsnoop.kernel.refusals import lacking
+    except ImportError:  # without privileges the package may be unreadable
+        return str(error)
+    return str(lacking(error))
 
 
 def _run(words: list[str]) -> int:

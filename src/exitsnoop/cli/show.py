@@ -67,6 +67,12 @@ def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
     """
     from importlib import import_module
 
+    from exitsnoop.model.fields import FIELDS, function
+
+    for field in map(FIELDS.__getitem__, names):
+        for maker in (field.by, field.many_by):
+            if maker:
+                function(maker)
     if "cause" in names:
         import_module("exitsnoop.model.syscalls")
     if output.is_terminal:

@@ -72,7 +72,12 @@ class Reading:
         self._malformed: MalformedRecord | None = None  # to be raised after what was read before
 
     def look_around(self) -> None:
-        """Find out what collected fields need to know about processes that run already."""
+        """Find out what collected fields need to know about processes that run already.
+
+        Imports what later reads need, too: the caller may give up the right to read it.
+        """
+        if self._filters.causes or self._filters.containers:
+            import exitsnoop.filters.match  # noqa: F401 - passing() takes it from there
         groups = self._filters.groups()
         if groups:
             from exitsnoop.tracing.join import Clues  # the plain path does without
