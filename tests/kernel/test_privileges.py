@@ -127,7 +127,11 @@ def private_copy(tmp_path: Path) -> Path:
     import exitsnoop
 
     home = tmp_path / "home"
-    shutil.copytree(Path(exitsnoop.__file__).parent, home / "exitsnoop")
+    package = Path(exitsnoop.__file__).parent
+    shutil.copytree(package, home / "exitsnoop")
+    libraries = package.with_name("exitsnoop.libs")  # a wheel that brings libbpf has them there
+    if libraries.exists():
+        shutil.copytree(libraries, home / "exitsnoop.libs")
     for path in [home, *home.rglob("*")]:
         os.chown(path, 65534, 65534)
     home.chmod(0o700)
