@@ -31,6 +31,7 @@ const volatile bool with_cwd = false;
 struct context_buffer {
 	struct exit_context context;
 	struct path_walk walk;
+	char cwd[PATH_BYTES];
 };
 
 /* Too big for the stack. There is one for each of the programs that are offered an exit: a task that is
@@ -230,16 +231,27 @@ static __u64 append_ancestors(struct exit_context *context, struct task_struct *
 	return at;
 }
 
-/* The directory of the last thread; threads share it unless they called unshare(CLONE_FS). */
-static __u64 append_cwd(struct exit_context *context, struct task_struct *task, __u64 at)
+/* The directory of the last thread; threads share it unless they called unshare(CLONE_FS). It is read first
+ * and to a place of its own: verifiers up to 6.1 follow a walk for each place where it could begin.
+ */
+static void read_cwd(struct exit_context *context, struct task_struct *task)
 {
-	struct path_walk *walk = &((struct context_buffer *)context)->walk;
+	struct context_buffer *buffer = (struct context_buffer *)context;
 	struct path *cwd = __builtin_preserve_access_index(&task->fs->pwd);
-	__u32 end;
 
-	end = read_path(context->parts, at, PARTS_END, cwd, walk);
-	context->cwd_bytes = end - at;
-	return end;
+	context->cwd_bytes = read_path(buffer->cwd, 0, PATH_BYTES, cwd, &buffer->walk);
+}
+
+static __u64 append_cwd(struct exit_context *context, __u64 at)
+{
+	struct context_buffer *buffer = (struct context_buffer *)context;
+	__u64 bytes = context->cwd_bytes;
+
+	CLAMP(at, PARTS_END - PATH_BYTES);
+	CLAMP(bytes, PATH_BYTES);
+	if (bpf_probe_read_kernel(context->parts + at, bytes, buffer->cwd))
+		context->cwd_bytes = bytes = 0;
+	return at + bytes;
 }
 
 /* Where context is wanted, or needed by a filter: returns one that has the path of the cgroup. */
@@ -272,6 +284,8 @@ static inline void send_context(struct exit_context *context, struct task_struct
 	context->tid = subject->pid;
 	context->flags = 0;
 	context->exec_id = leader->self_exec_id;
+	if (with_cwd)
+		read_cwd(context, task);
 	if (with_resources) {
 		if (per_thread) {
 			context->user_ns = context->system_ns = context->run_ns = 0;
@@ -292,7 +306,7 @@ static inline void send_context(struct exit_context *context, struct task_struct
 	if (with_ancestors)
 		at = append_ancestors(context, leader, at);
 	if (with_cwd)
-		at = append_cwd(context, task, at);
+		at = append_cwd(context, at);
 	if (at > sizeof(context->parts))
 		return;
 	send_note(context, offsetof(struct exit_context, parts) + at);
