@@ -92,6 +92,20 @@ def test_no_two_modules_need_each_other() -> None:
     assert not circles
 
 
+def test_no_file_is_long() -> None:
+    """Code, that is: in a file with an ending of Python or C, or in a script, which has none."""
+    code = [
+        path
+        for folder in ("src", "tests", "benchmarks", "tools")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".pyi", ".c", ".h", "") and path.is_file()
+    ]
+    assert len(code) > 200
+    lengths = {path: len(path.read_bytes().splitlines()) for path in code}
+    long = {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > 400}
+    assert not long
+
+
 def test_every_module_is_installed() -> None:
     """meson.build names the files one by one."""
     listed = (PACKAGE / "meson.build").read_text()

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals that come from files: a broken pipe, a limit of size, input. */
+#ifndef DEATHS_FILES_H
+#define DEATHS_FILES_H
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../puppet.h"
+
+static void break_pipe(void)
+{
+	int ends[2];
+
+	check(is(1, "socket") ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends));
+	close(ends[0]);
+	answer("writing");
+	check(write(ends[1], "", 1));
+}
+
+static void outgrow_file_limit(void) /* "outgrow_file_limit BYTES FILE" */
+{
+	struct rlimit limit = { number(1), number(1) };
+	int fd = (int)check(open(words[2], O_WRONLY | O_CREAT | O_TRUNC, 0600));
+
+	check(setrlimit(RLIMIT_FSIZE, &limit));
+	answer("writing");
+	check(pwrite(fd, "", 1, (off_t)number(1)));
+}
+
+static void be_told_of_input(void) /* "be_told_of_input FIFO SIGNAL": O_ASYNC; SIGIO if 0 */
+{
+	int fd = (int)check(open(words[1], O_RDWR));
+
+	check(fcntl(fd, F_SETOWN, getpid()));
+	check(fcntl(fd, F_SETSIG, number(2)));
+	check(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+	answer("listening");
+}
+
+#endif
