@@ -45,7 +45,7 @@ PROOFS = {
     "cpus": Proof(
         "rings and truth in a guest with 72 CPUs",
         f"make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS}'",
-        f"make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS} -k \"exit_code or rings\"'",
+        # No sample: on two CPUs, a guest that emulates 72 had not run one test after eight minutes.
     ),
     "storms": Proof(
         "20 storms of 4,200 processes, with both CPUs loaded",
