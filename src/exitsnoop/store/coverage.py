@@ -1,0 +1,109 @@
+"""What was recorded, and what was not: stretches of time, with what ended each."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_COVERED = (
+    "SELECT r.boot_id, c.from_ns, max(c.to_ns), "
+    "c.offset_ns + b.stepped_ns - r.stepped_ns, c.ended FROM coverage c "
+    "JOIN eras r ON r.id = c.era JOIN boots b ON b.boot_id = r.boot_id "
+    "GROUP BY r.boot_id, c.from_ns"
+)
+_LOST = (
+    "SELECT l.from_ns + l.offset_ns + b.stepped_ns - r.stepped_ns, "
+    "l.to_ns + l.offset_ns + b.stepped_ns - r.stepped_ns, l.count, l.why FROM losses l "
+    "JOIN eras r ON r.id = l.era JOIN boots b ON b.boot_id = r.boot_id"
+)
+_MOMENT_NS = 1_000_000  # shorter gaps are those between two reads of a clock
+
+
+class Covered(NamedTuple):
+    """A stretch of time in which the recorder saw every exit.
+
+    Attributes:
+        boot_id: the boot.
+        from_ns, to_ns: nanoseconds since the epoch.
+        ended: "stopped", "killed", "reboot" or another reason; None if it goes on, or if nobody
+            could note it.
+    """
+
+    boot_id: str
+    from_ns: int
+    to_ns: int
+    ended: str | None
+
+
+class Gap(NamedTuple):
+    """A stretch of time in which exits were not recorded.
+
+    Attributes:
+        from_ns, to_ns: nanoseconds since the epoch.
+        why: "not recording" (before the first recording), "stopped", "killed", "reboot", "overflow"
+            (the buffer of the kernel), "disk full", or what the system said.
+        lost: how many exits are missing; None if nobody counted them.
+    """
+
+    from_ns: int
+    to_ns: int
+    why: str
+    lost: int | None
+
+
+def covered(connection: sqlite3.Connection) -> dict[tuple[str, int], Covered]:
+    """Return the stretches that a file knows of, by boot and start."""
+    found = {}
+    for boot_id, from_ns, to_ns, ahead_ns, ended in connection.execute(_COVERED):
+        found[boot_id, from_ns] = Covered(boot_id, from_ns + ahead_ns, to_ns + ahead_ns, ended)
+    return found
+
+
+def losses(connection: sqlite3.Connection) -> set[Gap]:
+    """Return the losses that a file knows of."""
+    return {
+        Gap(from_ns, to_ns, why, count) for from_ns, to_ns, count, why in connection.execute(_LOST)
+    }
+
+
+def joined(parts: Iterable[dict[tuple[str, int], Covered]]) -> list[Covered]:
+    """Return the stretches of several files, in the order of time.
+
+    Each file has the stretches in which it was written to, up to the time when it was full.
+    """
+    found: dict[tuple[str, int], Covered] = {}
+    for part in parts:
+        for key, stretch in part.items():
+            if key not in found or found[key].to_ns <= stretch.to_ns:
+                found[key] = stretch
+    return sorted(found.values(), key=lambda stretch: stretch.from_ns)
+
+
+def gaps(
+    stretches: list[Covered],
+    lost: Iterable[Gap],
+    from_ns: int,
+    to_ns: int,
+    *,
+    live: bool,
+) -> list[Gap]:
+    """Return the gaps between two times, in their order.
+
+    live: whether a recorder goes on where the last stretch ends.
+    """
+    found = [gap for gap in lost if gap.to_ns >= from_ns and gap.from_ns <= to_ns]
+    at, why = from_ns, "not recording"
+    for place, stretch in enumerate(stretches):
+        if stretch.from_ns > to_ns:
+            break
+        if stretch.from_ns - at > _MOMENT_NS and stretch.from_ns > from_ns:
+            found.append(Gap(at, stretch.from_ns, why, None))
+        goes_on = live and place == len(stretches) - 1 and stretch.ended is None
+        at = max(at, to_ns if goes_on else stretch.to_ns)
+        following = stretches[place + 1] if place + 1 < len(stretches) else None
+        rebooted = following is not None and following.boot_id != stretch.boot_id
+        why = stretch.ended or "killed"
+        if rebooted:
+            why = "reboot" if why in ("reboot", "killed") else f"{why}, then reboot"
+    if to_ns - at > _MOMENT_NS:
+        found.append(Gap(at, to_ns, why, None))
+    return sorted(found)

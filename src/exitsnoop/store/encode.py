@@ -1,0 +1,294 @@
+"""Exits -> rows of the tables of one file."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from json.encoder import encode_basestring as quoted
+from typing import Any
+
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.cause import Cause
+from exitsnoop.model.fields import FIELDS, function
+from exitsnoop.store.layout import (
+    CAUSE,
+    CAUSE_PARTS,
+    OF_CGROUP,
+    PLACE,
+    PLACE_FIELDS,
+    PLAIN,
+    ROW,
+    Parts,
+)
+from exitsnoop.store.redact import Kept
+from exitsnoop.store.schema import quoted as column_name
+
+_HOUR_NS = 3600 * 1_000_000_000
+_TABLES = {
+    "texts": ("id", "text", "raw"),
+    "places": ("id", *PLACE),
+    "images": ("id", "args", "truncated"),
+    "chains": ("id", "pid", "comm", "above"),
+    "causes": ("id", *CAUSE),
+    "times": ("id", "era", "offset_ns", "until_ns"),
+    "rows": ("id", *ROW),
+}
+INSERTS = {
+    table: f"INSERT INTO {table} ({', '.join(map(column_name, columns))}) "
+    f"VALUES ({', '.join('?' * len(columns))})"
+    for table, columns in _TABLES.items()
+}
+NUMBERED = ("texts", "places", "images", "chains", "causes")
+"""Tables whose rows are shared by exits, and numbered as they come up."""
+
+MOST_REMEMBERED = 4096
+MOST_KEYS_AN_HOUR = 2000
+_LONG = 1024
+
+
+class _Numbers(dict[Any, int]):
+    """Numbers the values that exits share, and makes a row for each new one.
+
+    It forgets them all when there are too many. A value that comes again then gets another number.
+    """
+
+    def __init__(self, make: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Hashable) -> int:
+        number = self[key] = self._make(key)
+        return number
+
+    def shrink(self) -> None:
+        if len(self) > MOST_REMEMBERED:
+            self.clear()
+
+
+class Encoder:
+    """Makes rows of exits, for one file.
+
+    Args:
+        numbers: how many rows each of NUMBERED has in the file.
+        kept: decides about arguments.
+
+    Attributes:
+        rows: the rows to insert, by the name of the table.
+        hours: how many exits to add: (hour, name, exe, place, cause, status) -> count.
+        long_bytes: the size of the arguments in `rows`.
+    """
+
+    def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
+        self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in INSERTS}
+        self.hours: Counter[tuple[int, int, int, int, str, int]] = Counter()
+        self.long_bytes = 0
+        self._next = {table: count + 1 for table, count in numbers.items()}
+        self._kept = kept
+        self._texts = _Numbers(self._text)
+        self._texts[None] = None  # type: ignore[assignment] # unknown stays NULL
+        self._names = _Numbers(self._name)
+        self._places = _Numbers(self._place)
+        self._images = _Numbers(self._image)
+        self._chains = _Numbers(self._chain)
+        self._causes = _Numbers(self._cause)
+        self._links: dict[tuple[int, str, int], int] = {}
+        self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
+        self._hour = 0
+        self._keys: set[tuple[int, int, int, int, str, int]] = set()
+
+    def add(
+        self,
+        exits: Exits,
+        ids: Sequence[int],
+        era: int,
+        correction_ns: int = 0,
+        *,
+        apart: bool = False,
+    ) -> None:
+        """Add exits of one era to `rows` and `hours`.
+
+        Args:
+            exits: at least one.
+            ids: their ids, ascending.
+            era: the number of their era.
+            correction_ns: what their times have been corrected by since.
+            apart: whether others may be added in between later.
+        """
+        boot_ns, status, pid = map(exits.column, ("boot_ns", "status", "pid"))
+        name = [*map(self._names.__getitem__, exits.column("raw_comm"))]
+        exe = [*map(self._texts.__getitem__, exits.column("exe"))]
+        place = [*map(self._places.__getitem__, _rows(exits, *PLACE_FIELDS))]
+        causes = exits.column("cause")
+        columns = {
+            "boot_ns": boot_ns,
+            "age_ns": [end - start for end, start in _rows(exits, "boot_ns", "start_boot_ns")],
+            "pid": pid,
+            "tid": [None if tid == of else tid for tid, of in _rows(exits, "tid", "pid")],
+            "ppid": exits.column("ppid"),
+            "status": status,
+            "failed": [1 if value else 0 for value in status],
+            "last_thread": exits.column("last_thread"),
+            "name": name,
+            "parent": map(self._texts.__getitem__, exits.column("parent_comm")),
+            "place": place,
+            "exe": exe,
+            "image": [
+                None if args is None else self._images[args, truncated]
+                for args, truncated in _rows(exits, "args", "args_truncated")
+            ],
+            "chain": [
+                None if chain is None else self._chains[chain]
+                for chain in exits.column("ancestors")
+            ],
+            "chain_truncated": exits.column("ancestors_truncated"),
+            "nspid": [-1 if nspid == of else nspid for nspid, of in _rows(exits, "nspid", "pid")],
+            "cause": [None if cause is None else self._causes[cause] for cause in causes],
+            **{field: self._plain(field, kind, exits) for field, kind in PLAIN.items()},
+        }
+        rows = zip(ids, *(columns[column] for column in ROW), strict=True)
+        self.rows["rows"] += rows
+        walls = exits.column("wall_ns")
+        offsets = [wall - boot - correction_ns for wall, boot in zip(walls, boot_ns, strict=True)]
+        self._add_times(ids, era, boot_ns, offsets, apart=apart)
+        kinds = ["" if cause is None else cause.kind for cause in causes]
+        self._count(walls, name, exe, place, kinds, status)
+        for numbers in (self._texts, self._names, self._places, self._chains, self._causes):
+            numbers.shrink()
+        self._texts[None] = None  # type: ignore[assignment]
+        if len(self._images) > MOST_REMEMBERED // 4 or len(self._links) > MOST_REMEMBERED * 4:
+            self._images.clear()
+            self._links.clear()
+            self._chains.clear()
+
+    def written(self) -> None:
+        """Forget the rows: they have been inserted."""
+        for rows in self.rows.values():
+            rows.clear()
+        self.hours.clear()
+        self.long_bytes = 0
+
+    def _plain(self, field: str, kind: str, exits: Exits) -> Iterable[Any]:
+        column = exits.column(field)
+        if kind == "text":
+            return map(self._texts.__getitem__, column)
+        if kind == "seconds":
+            return [None if value is None else int(value * 1e9 + 0.5) for value in column]
+        return column
+
+    def _add_times(
+        self,
+        ids: Sequence[int],
+        era: int,
+        boot_ns: Sequence[int],
+        offsets: Sequence[int],
+        *,
+        apart: bool,
+    ) -> None:
+        """Note how far the wall clock is ahead of the boot clock, from which exit on."""
+        start = 0
+        for at in range(1, len(ids) + 1):
+            if at == len(ids) or apart or offsets[at] != offsets[start]:
+                until = self._until[era] = max(self._until.get(era, 0), *boot_ns[start:at])
+                self.rows["times"].append((ids[start], era, offsets[start], until))
+                start = at
+
+    def _count(self, walls: Sequence[int], *columns: Sequence[Any]) -> None:
+        first, last = min(walls) // _HOUR_NS, max(walls) // _HOUR_NS
+        hours = [wall // _HOUR_NS for wall in walls] if first != last else [first] * len(walls)
+        counted = Counter(zip(hours, *columns, strict=True))
+        if last > self._hour:
+            self._hour = last
+            self._keys.clear()
+        for key, count in counted.items():
+            if key not in self._keys:
+                if len(self._keys) >= MOST_KEYS_AN_HOUR:  # a storm of names must not fill the disk
+                    hour, _, _, _, cause, status = key
+                    self.hours[hour, 0, 0, 0, cause, status] += count
+                    continue
+                self._keys.add(key)
+            hour, name, exe, place, cause, status = key
+            self.hours[hour, name, exe or 0, place or 0, cause, status] += count
+
+    def _new(self, table: str, *cells: Any) -> int:
+        number = self._next[table]
+        self._next[table] += 1
+        self.rows[table].append((number, *cells))
+        return number
+
+    def _text(self, text: str) -> int:
+        return self._new("texts", _utf8(text), None)
+
+    def _name(self, padded: bytes) -> int:
+        text = padded.partition(b"\0")[0].decode("utf-8", "replace")
+        return self._new(
+            "texts", text, None if text.encode().ljust(16, b"\0") == padded else padded
+        )
+
+    def _place(self, place: tuple[Any, ...]) -> int:
+        if place == _NOWHERE:
+            return None  # type: ignore[return-value] # NULL: nothing is known
+        known = dict(zip(PLACE_FIELDS, place, strict=True))
+        if known["cgroup"] is not None:
+            known |= {name: function(FIELDS[name].by)(known["cgroup"]) for name in OF_CGROUP}
+        known["runtime"], known["container"] = known.get("container") or (None, None)
+        return self._new("places", *[_utf8(known.get(column)) for column in PLACE])
+
+    def _image(self, image: tuple[Sequence[str], bool]) -> int:
+        args = self._kept.of(image[0])
+        if args is None:
+            return None  # type: ignore[return-value] # NULL: not kept
+        text = _json(args)
+        self.long_bytes += len(text)
+        return self._new("images", text, image[1])
+
+    def _chain(self, chain: Sequence[Any]) -> int:
+        above = 0
+        for pid, comm in reversed(chain):
+            link = (pid, comm, above)
+            above = self._links.get(link, 0)
+            if not above:
+                above = self._links[link] = self._new("chains", pid, self._texts[comm], link[2])
+        return above
+
+    def _cause(self, cause: Cause) -> int:
+        return self._new("causes", *self._cells(cause, CAUSE_PARTS))
+
+    def _cells(self, record: Any, parts: Parts) -> list[Any]:
+        if record is None:
+            return [None] * len(parts.columns)
+        cells: list[Any] = []
+        for (name, _, inner), value in zip(parts.parts, record, strict=True):
+            if inner:
+                cells += self._cells(value, inner)
+            elif value is None or value is False:
+                cells.append(value)
+            elif name == "args":
+                words = self._kept.of(value)
+                cells.append(None if words is None else _json(words))
+            elif name == "args_truncated":
+                cells.append(self._kept.args)
+            else:
+                cells.append(_signed(value) if isinstance(value, int) else _utf8(value))
+        return cells
+
+
+_NOWHERE = (None,) * len(PLACE_FIELDS)
+
+
+def _rows(exits: Exits, *names: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*map(exits.column, names), strict=True)
+
+
+def _json(words: Sequence[str]) -> str:
+    """Return what json.dumps() returns with ensure_ascii=False and no spaces, at half its cost."""
+    return f"[{','.join([quoted(_utf8(word)) for word in words])}]"
+
+
+def _utf8(cell: Any) -> Any:
+    """Return a text as it can be stored: a lone surrogate has no UTF-8."""
+    if isinstance(cell, str) and not cell.isascii():
+        return cell.encode("utf-8", "replace").decode()
+    return cell
+
+
+def _signed(cell: int) -> int:
+    """Return a number of 64 bits without a sign as SQLite has it."""
+    return cell - (1 << 64) if cell >= 1 << 63 else cell

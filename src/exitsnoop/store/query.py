@@ -1,0 +1,127 @@
+"""Query: which exits to read. Its conditions as SQL that uses the indexes of a file."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_HOUR_NS = 3600 * 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which exits to read. Conditions are combined with AND, the values of one with OR.
+
+    Attributes:
+        since_ns, until_ns: when they ended, nanoseconds since the epoch, both included.
+        boot_id: the boot in which they ended.
+        pids: the processes.
+        names, exes, units, containers: shell patterns ("*", "?", "[a-z]"). A container
+            is also found by the first 12 digits or more of its id.
+        failed: only what did not end with exit(0).
+        after_id, before_id: exits with a greater, a lower id.
+        newest_first: the order. Exits are ordered by id, as they were recorded.
+        limit: how many at most.
+    """
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    boot_id: str | None = None
+    pids: Sequence[int] = field(default=())
+    names: Sequence[str] = field(default=())
+    exes: Sequence[str] = field(default=())
+    units: Sequence[str] = field(default=())
+    containers: Sequence[str] = field(default=())
+    failed: bool = False
+    after_id: int = 0
+    before_id: int | None = None
+    newest_first: bool = False
+    limit: int | None = None
+
+
+class Nothing(Exception):
+    """The file has no such exit."""
+
+
+class Condition(NamedTuple):
+    """A condition in SQL; many: whether there are several values for a column."""
+
+    sql: str
+    many: bool
+
+
+def condition(connection: sqlite3.Connection, query: Query) -> Condition:
+    """Return the condition for the rows of a file, without times and ids.
+
+    Patterns are looked up in the texts and places first: SQLite would not use an index for them.
+
+    Raises Nothing if no row can match.
+    """
+    terms: list[str] = []
+    many = False
+
+    def among(column: str, numbers: Sequence[int]) -> None:
+        nonlocal many
+        if not numbers:
+            raise Nothing
+        if len(numbers) == 1:
+            terms.append(f"{column} = {int(numbers[0])}")
+        else:
+            terms.append(f"{column} IN ({', '.join([str(int(number)) for number in numbers])})")
+            many = True
+
+    if query.pids:
+        among("pid", list(query.pids))
+    if query.names:
+        among("name", _texts(connection, query.names))
+    if query.exes:
+        among("exe", _texts(connection, query.exes))
+    if query.units:
+        among("place", _places(connection, "unit", query.units))
+    if query.containers:
+        prefixes = [f"{name}*" if _is_short_id(name) else name for name in query.containers]
+        among("place", _places(connection, "container", prefixes))
+    if query.failed:
+        terms.append("failed = 1")
+    return Condition(" AND ".join(terms), many)
+
+
+def groups(connection: sqlite3.Connection, query: Query) -> str:
+    """Return the condition for the counts by the hour in a file.
+
+    Raises Nothing if no count can match.
+    """
+    of_groups = Query(
+        names=query.names, exes=query.exes, units=query.units, containers=query.containers
+    )
+    terms = condition(connection, of_groups).sql
+    hours = ["1", terms] if terms else ["1"]
+    if query.failed:
+        hours.append("status <> 0")
+    for limit, sign in ((query.since_ns, ">="), (query.until_ns, "<=")):
+        if limit is not None:
+            hours.append(f"hour {sign} {int(limit) // _HOUR_NS}")
+    return " AND ".join(hours)
+
+
+def _texts(connection: sqlite3.Connection, patterns: Sequence[str]) -> list[int]:
+    return _matching(connection, "texts", "text", patterns)
+
+
+def _places(connection: sqlite3.Connection, column: str, patterns: Sequence[str]) -> list[int]:
+    return _matching(connection, "places", column, patterns)
+
+
+def _matching(
+    connection: sqlite3.Connection, table: str, column: str, patterns: Sequence[str]
+) -> list[int]:
+    found: set[int] = set()
+    for pattern in patterns:
+        same = "GLOB" if any(character in pattern for character in "*?[") else "="
+        query = f"SELECT id FROM {table} WHERE {column} {same} ?"
+        found.update(number for (number,) in connection.execute(query, (pattern,)))
+    return sorted(found)
+
+
+def _is_short_id(name: str) -> bool:
+    return 12 <= len(name) < 64 and all(digit in "0123456789abcdef" for digit in name)

@@ -1,0 +1,296 @@
+"""Recording: answers questions to a recording, for every user who may read its files."""
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from exitsnoop.store import coverage, holders, opening
+from exitsnoop.store.boots import Boot
+from exitsnoop.store.coverage import Covered, Gap
+from exitsnoop.store.directory import Directory
+from exitsnoop.store.errors import NoStore
+from exitsnoop.store.holders import Holder
+from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.query import Nothing, Query, groups
+from exitsnoop.store.schema import VIEW, present
+from exitsnoop.store.selection import File, Selection
+
+_T = TypeVar("_T")
+_HOUR_NS = 3600 * 1_000_000_000
+_ABOVE_ALL = (1 << 62) - 1
+
+
+class Counted(NamedTuple):
+    """How many exits of an hour ended in one way.
+
+    Attributes:
+        hour_ns: when the hour began, nanoseconds since the epoch.
+        cause: the kind of cause; "" if it was not collected.
+        status: the wait status.
+        exits: how many.
+    """
+
+    hour_ns: int
+    cause: str
+    status: int
+    exits: int
+
+
+class Status(NamedTuple):
+    """How a recording stands.
+
+    Attributes:
+        recorder: the PID of the process that records; None if none does, 0 if it is hidden.
+        recorded: stretches in which all exits were seen; the last goes on if `recorder` is known.
+        oldest_ns: from when on all exits are kept, nanoseconds since the epoch; None if none are.
+        committed_ns: up to when exits are on disk; None if there are none.
+        exits: about how many are kept.
+        bytes: the size of all files.
+        max_bytes: the bound for that.
+        damaged: files that could not be read.
+        readers: processes in a transaction on a file, which cannot be sealed until it ends.
+    """
+
+    recorder: int | None
+    recorded: list[Covered]
+    oldest_ns: int | None
+    committed_ns: int | None
+    exits: int
+    bytes: int
+    max_bytes: int
+    damaged: list[Path]
+    readers: list[Holder]
+
+
+class Recording:
+    """A recording.
+
+    Args:
+        path: its directory.
+
+    Raises:
+        NoStore: there is no recording.
+        NotReadable: this user may not read it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._directory = Directory(path)
+        if not self._directory.segments():
+            raise NoStore(
+                f"there is no recording in {path}: start one with "
+                "`exitsnoop record`, or name its directory (--store)"
+            )
+        self.unreadable: set[Path] = set(self._directory.damaged())
+
+    def select(self, query: Query) -> Selection:
+        """Return the exits that match a query."""
+        since = 0 if query.since_ns is None else query.since_ns
+        until = time.time_ns() if query.until_ns is None else query.until_ns
+        lost = sum(gap.lost or 0 for gap in self.gaps(since, until))
+        return Selection(self._files, query, lost)
+
+    def _files(self) -> list[File]:
+        """Return the files, the oldest first, and which ids are to be taken from each."""
+        segments = self._directory.segments()
+        starts = sorted(segments)
+        ends = [start - 1 for start in starts[1:]] + [_ABOVE_ALL]
+        files = [File(segments[start], start, end) for start, end in zip(starts, ends, strict=True)]
+        if self._directory.kept.exists() and starts:
+            files.insert(0, File(self._directory.kept, 0, starts[0] - 1))
+        return files
+
+    def _each(self, ask: Callable[[sqlite3.Connection, File], _T]) -> Iterator[_T]:
+        """Ask each file the same question. Files that are gone or damaged do not answer."""
+        for file in self._files():
+            for _ in range(3):
+                try:
+                    opened = Opened(file.path)
+                except Gone:
+                    break
+                except sqlite3.DatabaseError:
+                    self.unreadable.add(file.path)
+                    break
+                try:
+                    answer = ask(opened.connection, file)
+                    if opened.is_valid():
+                        yield answer
+                        break
+                except sqlite3.OperationalError:
+                    continue
+                except sqlite3.DatabaseError:
+                    self.unreadable.add(file.path)
+                    break
+                finally:
+                    opened.close()
+
+    def recorded(self) -> list[Covered]:
+        """Return the stretches of time in which all exits were seen, in the order of time."""
+        return coverage.joined(self._each(lambda connection, _: coverage.covered(connection)))
+
+    def gaps(self, from_ns: int, to_ns: int) -> list[Gap]:
+        """Return what was not recorded between two times (nanoseconds since the epoch), and why."""
+        answers = list(
+            self._each(
+                lambda connection, _: (coverage.covered(connection), coverage.losses(connection))
+            )
+        )
+        stretches = coverage.joined(stretch for stretch, _ in answers)
+        lost = {gap for _, gaps in answers for gap in gaps}
+        live = holders.of_lock(self._directory.lock_file) is not None
+        return coverage.gaps(stretches, lost, from_ns, min(to_ns, time.time_ns()), live=live)
+
+    def boots(self) -> list[Boot]:
+        """Return the boots that exits were recorded in, the oldest first."""
+        query = "SELECT boot_id, kernel, hostname, machine_id, began_ns + stepped_ns FROM boots"
+        found = {
+            row[0]: Boot(*row)
+            for rows in self._each(lambda connection, _: connection.execute(query).fetchall())
+            for row in rows
+        }
+        return sorted(found.values(), key=lambda boot: boot.began_ns)
+
+    def counts(self, query: Query) -> list[Counted]:
+        """Return how many exits ended in which way, hour by hour, for up to a year.
+
+        The query may have names, executables, units, containers, `failed` and times. Whole hours
+        are counted.
+        """
+
+        def ask(connection: sqlite3.Connection, file: File) -> list[tuple[int, str, int, int]]:
+            try:
+                terms = groups(connection, query)
+            except Nothing:
+                return []
+            return connection.execute(
+                "SELECT hour, cause, status, sum(count) FROM hours "
+                f"WHERE {terms} AND segment <= ? GROUP BY hour, cause, status",
+                (file.last,),  # of kept.db: what is not in a segment, too
+            ).fetchall()
+
+        total: dict[tuple[int, str, int], int] = {}
+        for rows in self._each(ask):
+            for hour, cause, status, count in rows:
+                key = (hour, cause, status)
+                total[key] = total.get(key, 0) + count
+        return [
+            Counted(hour * _HOUR_NS, cause, status, count)
+            for (hour, cause, status), count in sorted(total.items())
+        ]
+
+    def status(self) -> Status:
+        """Return how the recording stands."""
+        segments = self._directory.segments()
+        recorded = self.recorded()
+
+        def ask(connection: sqlite3.Connection, file: File) -> tuple[int, int | None, int | None]:
+            exits = connection.execute(
+                "SELECT count(*) FROM rows"
+                if file.first == 0
+                else "SELECT ifnull(max(id) - min(id) + 1, 0) FROM rows"
+            ).fetchone()[0]
+            oldest = None
+            if file.first:
+                oldest = connection.execute(
+                    "SELECT wall_ns FROM exits WHERE id = (SELECT min(id) FROM rows)"
+                ).fetchone()
+            bound = connection.execute("SELECT value FROM about WHERE key = 'max_bytes'").fetchone()
+            return exits, oldest and oldest[0], bound and bound[0]
+
+        answers = list(self._each(ask))
+        bounds = [bound for *_, bound in answers if bound]
+        oldest = [wall_ns for _, wall_ns, _ in answers if wall_ns is not None]
+        return Status(
+            recorder=holders.of_lock(self._directory.lock_file),
+            recorded=recorded,
+            oldest_ns=oldest[0] if oldest else None,
+            committed_ns=recorded[-1].to_ns if recorded else None,
+            exits=sum(exits for exits, *_ in answers),
+            bytes=self._directory.bytes(),
+            max_bytes=bounds[-1] if bounds else 0,
+            damaged=sorted(self.unreadable),
+            readers=holders.of_transactions([*segments.values(), self._directory.kept]),
+        )
+
+    def connect(self, sql: str = "*") -> sqlite3.Connection:
+        """Return a connection for SQL, read-only, with the view `exits` over all files.
+
+        The view has only the columns that the query `sql` names: this makes a query that counts
+        many times faster. By default it has all.
+
+        Each file is a schema with its tables: "kept" for kept.db, "s1" for the oldest segment, "s2"
+        for the next. A segment that is dropped stays until the connection is closed.
+
+        Raises NotReadable, StoreTooNew. Statements that do more than read raise
+        sqlite3.DatabaseError.
+        """
+        connection = sqlite3.connect(":memory:", uri=True, isolation_level=None)
+        found = []
+        files = self._files()
+        for nth, file in enumerate(files, start=int(files[0].first != 0)):
+            try:
+                found.append((nth, file, Opened(file.path)))
+            except (Gone, sqlite3.DatabaseError):
+                self.unreadable.add(file.path)
+        parts = {}
+        for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
+            name = "kept" if file.first == 0 else f"s{nth}"
+            opened.attach(connection, name)
+            there = present(opened.connection, "exits")
+            opened.close()
+            columns = ", ".join(
+                f'"{column}"' if column in there else f'NULL AS "{column}"'
+                for column in _named(sql)
+            )
+            bound = f" WHERE id <= {file.last}" if file.first == 0 else ""
+            parts[nth] = f"SELECT {columns} FROM {name}.exits{bound}"
+        parts_in_order = [parts[nth] for nth in sorted(parts)]
+        connection.text_factory = opening.text
+        connection.execute(f"CREATE TEMP VIEW exits AS {' UNION ALL '.join(parts_in_order)}")
+        connection.execute("PRAGMA query_only=1")
+        connection.set_authorizer(_only_reading)
+        return connection
+
+    def copy(self, to: str | os.PathLike[str]) -> None:
+        """Write a copy to a directory, which must not exist; a recorder may go on meanwhile.
+
+        Raises NotReadable, StoreTooNew, FileExistsError, sqlite3.Error (also if the disk is full).
+        """
+        target = Path(to)
+        target.mkdir(mode=0o750)
+        for file in self._files():
+            try:
+                opened = Opened(file.path)
+            except Gone:
+                continue
+            try:
+                opened.connection.execute("VACUUM INTO ?", (str(target / file.path.name),))
+            finally:
+                opened.close()
+
+
+def _named(sql: str) -> list[str]:
+    """Return the columns of the view that a query may need: those it names; all if it has a "*"."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    if "*" in re.sub(r"count\s*\(\s*\*\s*\)", "", sql, flags=re.IGNORECASE):
+        return list(VIEW)
+    return [column for column in VIEW if column == "id" or column in words]
+
+
+def _only_reading(action: int, argument: str | None, *_: str | None) -> int:
+    """Decide what a statement may do."""
+    if action == sqlite3.SQLITE_PRAGMA:
+        return sqlite3.SQLITE_OK if argument in _HARMLESS else sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_HARMLESS = {"table_info", "table_xinfo", "database_list", "table_list"}

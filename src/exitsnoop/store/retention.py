@@ -1,0 +1,278 @@
+"""Retention: drops a segment, and keeps its last failures and its counts by the hour.
+
+Before a segment is removed, the last KEEP failures of each group are copied into kept.db. A group
+is an executable in a unit or a container; elsewhere an executable below a parent of some name. If
+the recorder is killed in between, the next one does the same again: exits keep their ids, so none
+is added twice. From kept.db, readers take only exits that are older than the oldest segment.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from exitsnoop.model.batch import Exits
+from exitsnoop.store import directory
+from exitsnoop.store.decode import Decoder, rows_of
+from exitsnoop.store.directory import Directory
+from exitsnoop.store.encode import INSERTS, NUMBERED, Encoder
+from exitsnoop.store.layout import PLAIN
+from exitsnoop.store.limits import kept_bytes
+from exitsnoop.store.redact import Kept
+
+KEEP = 100
+_PAGE = 500
+_YEAR_HOURS = 366 * 24
+_ALL = 1 << 40
+_MANY, _LEAST = 20_000, 16
+_GROUP = (
+    "ifnull(p.unit, ''), ifnull(p.container, ''), ifnull(x.text, n.text), "
+    "CASE WHEN p.unit IS NULL AND p.container IS NULL THEN ifnull(u.text, '') END"
+)
+_RANKED = (
+    "SELECT e.id AS id, row_number() OVER (PARTITION BY " + _GROUP + " ORDER BY e.id DESC) AS nth "
+    "FROM {schema}.rows e LEFT JOIN {schema}.texts n ON n.id = e.name "
+    "LEFT JOIN {schema}.texts x ON x.id = e.exe LEFT JOIN {schema}.texts u ON u.id = e.parent "
+    "LEFT JOIN {schema}.places p ON p.id = e.place WHERE e.failed = 1"
+)
+_TEXTS = "".join(
+    f" UNION SELECT {name} FROM rows WHERE {name} NOTNULL"
+    for name, kind in PLAIN.items()
+    if kind == "text"
+)
+_UNUSED = f"""
+DELETE FROM images WHERE id NOT IN (SELECT image FROM rows WHERE image NOTNULL);
+DELETE FROM causes WHERE id NOT IN (SELECT cause FROM rows WHERE cause NOTNULL);
+DELETE FROM chains WHERE id NOT IN (WITH RECURSIVE up (id) AS (
+    SELECT chain FROM rows WHERE chain NOTNULL UNION
+    SELECT c.above FROM up JOIN chains c ON c.id = up.id) SELECT id FROM up);
+DELETE FROM places WHERE id NOT IN (
+    SELECT place FROM rows WHERE place NOTNULL UNION SELECT place FROM hours);
+DELETE FROM texts WHERE id NOT IN (
+    SELECT name FROM rows UNION SELECT exe FROM rows WHERE exe NOTNULL
+    UNION SELECT parent FROM rows WHERE parent NOTNULL UNION SELECT comm FROM chains
+    UNION SELECT name FROM hours UNION SELECT exe FROM hours{_TEXTS});
+DELETE FROM times WHERE id NOT IN (
+    SELECT (SELECT max(id) FROM times WHERE id <= rows.id) FROM rows);
+DELETE FROM eras WHERE id NOT IN (
+    SELECT era FROM times UNION SELECT era FROM coverage UNION SELECT era FROM losses);
+DELETE FROM boots WHERE boot_id NOT IN (SELECT boot_id FROM eras);
+"""
+
+
+class Retention:
+    """Drops segments, the oldest first. It may run beside the recorder's own thread."""
+
+    def __init__(self, directory_: Directory) -> None:
+        self._directory = directory_
+
+    def drop(self, path: Path, allowed: int, *, failures: bool = True) -> None:
+        """Copy the last failures and the counts of a segment, then remove it.
+
+        Args:
+            path: the oldest segment, which nobody writes to.
+            allowed: how many bytes all files may have.
+            failures: False if they are too old to be kept.
+
+        Raises sqlite3.Error, OSError; the segment may then still be there.
+        """
+        most = kept_bytes(allowed)
+        kept = directory.connect(self._directory.create_kept())
+        try:
+            kept.execute(f"PRAGMA max_page_count={max(64, most // 4096)}")
+            kept.execute("PRAGMA wal_autocheckpoint=0")
+            kept.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=rw",))
+            _merge(kept, failures=failures)
+            kept.execute("DETACH old")
+        finally:
+            if not directory.seal(kept):
+                kept.close()
+        self._directory.remove(path)
+        self._directory.sync()
+
+    def expire(self, before_ns: int) -> None:
+        """Remove the failures that are older from kept.db. Raises sqlite3.Error."""
+        if not self._directory.kept.exists():
+            return
+        kept = directory.connect(self._directory.kept)
+        try:
+            kept.execute("BEGIN IMMEDIATE")
+            kept.execute(
+                "DELETE FROM rows WHERE (SELECT wall_ns FROM exits WHERE id = rows.id) < ?",
+                (before_ns,),
+            )
+            _clean(kept)
+            kept.execute("COMMIT")
+        finally:
+            if not directory.seal(kept):
+                kept.close()
+
+
+def _merge(kept: sqlite3.Connection, *, failures: bool) -> None:
+    """Copy from the attached segment; fewer of each group if kept.db has no room for all."""
+    (keep,) = kept.execute(
+        "SELECT ifnull(max(value), ?) FROM about WHERE key = 'keep'", (KEEP,)
+    ).fetchone()
+    most = _ALL
+    while True:
+        try:
+            kept.execute("BEGIN IMMEDIATE")
+            _copy_about(kept)
+            if failures:
+                _copy_failures(kept, keep, most)
+            _trim(kept, keep, most)
+            grown = min(KEEP, 2 * keep) if _fill(kept) < 0.4 else keep
+            kept.execute("INSERT OR REPLACE INTO about VALUES ('keep', ?)", (grown,))
+            kept.execute("COMMIT")
+        except sqlite3.OperationalError:
+            if kept.in_transaction:
+                kept.execute("ROLLBACK")
+            if most < _LEAST or _fill(kept) < 0.8:  # the disk is full, or something else
+                raise
+            if keep > 1:
+                keep //= 2
+            else:  # too many groups: the latest failures of all
+                most = (
+                    min(most, kept.execute("SELECT count(*) FROM rows").fetchone()[0] + _MANY) // 2
+                )
+            _make_room(kept, keep, most)
+        else:
+            return
+
+
+def _make_room(kept: sqlite3.Connection, keep: int, most: int) -> None:
+    kept.execute("BEGIN IMMEDIATE")
+    _trim(kept, keep, most)
+    if kept.execute("SELECT count(*) FROM rows").fetchone()[0] < _LEAST:
+        kept.execute("DELETE FROM hours WHERE segment < (SELECT avg(segment) FROM hours)")
+    _clean(kept)
+    kept.execute("COMMIT")
+    kept.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _fill(kept: sqlite3.Connection) -> float:
+    """Return which share of the pages that kept.db may have is in use."""
+    count, free, most = (
+        kept.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "max_page_count")
+    )
+    return float((count - free) / most)
+
+
+def _copy_about(kept: sqlite3.Connection) -> None:
+    """Copy boots, coverage, losses and counts by the hour."""
+    for table in ("boots", "eras", "coverage", "losses"):
+        kept.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}")
+    first = kept.execute("SELECT value FROM old.about WHERE key = 'first_id'").fetchone()[0]
+    if kept.execute("SELECT 1 FROM hours WHERE segment = ? LIMIT 1", (first,)).fetchone():
+        return
+    kept.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS renumbered (kind, old, new, PRIMARY KEY (kind, old))"
+    )
+    kept.execute("DELETE FROM renumbered")
+    for column, table in (("name", "texts"), ("exe", "texts"), ("place", "places")):
+        _renumber(kept, column, table)
+    kept.execute(
+        "INSERT INTO hours (segment, hour, name, exe, place, cause, status, count) "
+        "SELECT h.segment, h.hour, ifnull(n.new, 0), ifnull(x.new, 0), ifnull(p.new, 0), h.cause, "
+        "h.status, sum(h.count) FROM old.hours h "
+        "LEFT JOIN renumbered n ON n.kind = 'texts' AND n.old = h.name "
+        "LEFT JOIN renumbered x ON x.kind = 'texts' AND x.old = h.exe "
+        "LEFT JOIN renumbered p ON p.kind = 'places' AND p.old = h.place "
+        "GROUP BY 1, 2, 3, 4, 5, 6, 7"
+    )
+
+
+def _renumber(kept: sqlite3.Connection, column: str, table: str) -> None:
+    """Number the texts or places of the counts of the segment as kept.db does."""
+    cells = [name for (_, name, *_) in kept.execute(f"PRAGMA table_info({table})") if name != "id"]
+    names = ", ".join(cells)
+    same = " AND ".join(f"k.{cell} IS o.{cell}" for cell in cells)
+    for (old,) in kept.execute(
+        f"SELECT DISTINCT {column} FROM old.hours WHERE {column} NOT IN "
+        "(SELECT old FROM renumbered WHERE kind = ?)",
+        (table,),
+    ).fetchall():
+        found = kept.execute(
+            f"SELECT k.id FROM old.{table} o JOIN {table} k ON {same} WHERE o.id = ?",
+            (old,),
+        ).fetchone()
+        if found is None:
+            found = (
+                kept.execute(
+                    f"INSERT INTO {table} ({names}) SELECT {names} FROM old.{table} WHERE id = ?",
+                    (old,),
+                ).lastrowid
+                if old
+                else 0,
+            )
+        kept.execute("INSERT INTO renumbered VALUES (?, ?, ?)", (table, old, found[0]))
+
+
+def _copy_failures(kept: sqlite3.Connection, keep: int, most: int) -> None:
+    """Copy the last failures of each group, so many at most."""
+    ranked = _RANKED.format(schema="old")
+    wanted = kept.execute(
+        f"SELECT id FROM ({ranked}) WHERE nth <= ? AND id NOT IN (SELECT id FROM main.rows) "
+        "ORDER BY id DESC LIMIT ?",
+        (keep, most),
+    ).fetchall()
+    wanted.reverse()
+    path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "old")
+    old = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        numbers = {
+            table: kept.execute(f"SELECT ifnull(max(id), 0) FROM main.{table}").fetchone()[0]
+            for table in NUMBERED
+        }
+        select = rows_of(old)
+        encoder, decoder = Encoder(numbers, Kept()), Decoder(old)
+        for at in range(0, len(wanted), _PAGE):
+            ids = [number for (number,) in wanted[at : at + _PAGE]]
+            for era, correction_ns, of_era in _by_era(old, ids):
+                marks = ", ".join("?" * len(of_era))
+                rows = old.execute(f"{select} WHERE id IN ({marks}) ORDER BY id", of_era).fetchall()
+                exits: Exits = decoder.exits(old, rows)
+                encoder.add(exits, of_era, era, correction_ns, apart=True)
+            for table, statement in INSERTS.items():
+                kept.executemany(statement, encoder.rows[table])
+            encoder.written()
+    finally:
+        old.close()
+
+
+def _by_era(old: sqlite3.Connection, ids: list[int]) -> list[tuple[int, int, list[int]]]:
+    """Return ids by their era, with what times of it are corrected by."""
+    found: list[tuple[int, int, list[int]]] = []
+    for number in ids:
+        era, correction_ns = old.execute(
+            "SELECT t.era, b.stepped_ns - r.stepped_ns FROM times t JOIN eras r ON r.id = t.era "
+            "JOIN boots b ON b.boot_id = r.boot_id WHERE t.id <= ? ORDER BY t.id DESC LIMIT 1",
+            (number,),
+        ).fetchone()
+        if not found or found[-1][0] != era:
+            found.append((era, correction_ns, []))
+        found[-1][2].append(number)
+    return found
+
+
+def _trim(kept: sqlite3.Connection, keep: int, most: int) -> None:
+    """Remove failures, except the last of each group, and counts from more than a year ago."""
+    ranked = _RANKED.format(schema="main")
+    removed = kept.execute(
+        f"DELETE FROM rows WHERE id IN (SELECT id FROM ({ranked}) WHERE nth > ?)",
+        (keep,),
+    ).rowcount
+    removed += kept.execute(
+        "DELETE FROM rows WHERE id IN (SELECT id FROM rows ORDER BY id DESC LIMIT -1 OFFSET ?)",
+        (most,),
+    ).rowcount
+    now = int(time.time()) // 3600
+    removed += kept.execute("DELETE FROM hours WHERE hour < ?", (now - _YEAR_HOURS,)).rowcount
+    if removed:
+        _clean(kept)
+
+
+def _clean(kept: sqlite3.Connection) -> None:
+    """Remove rows that no exit and no count refers to."""
+    for statement in _UNUSED.split(";")[:-1]:
+        kept.execute(statement)

@@ -1,0 +1,156 @@
+"""The segment that is written to."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from exitsnoop.model.batch import Exits
+from exitsnoop.store import directory
+from exitsnoop.store.encode import INSERTS, NUMBERED, Encoder
+from exitsnoop.store.eras import Eras
+from exitsnoop.store.redact import Kept
+from exitsnoop.store.schema import PAGE
+
+_COUNT = (
+    "INSERT INTO hours (segment, hour, name, exe, place, cause, status, count) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (segment, hour, name, exe, place, cause, status) "
+    "DO UPDATE SET count = count + excluded.count"
+)
+_COVER = (
+    "INSERT OR REPLACE INTO coverage (segment, id, era, from_ns, to_ns, offset_ns, ended) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_LOSE = (
+    "INSERT INTO losses (segment, id, era, from_ns, to_ns, offset_ns, count, why) "
+    "SELECT ?, ifnull(max(id), 0) + 1, ?, ?, ?, ?, ?, ? FROM losses"
+)
+
+
+LEAST_AT_ONCE = 16
+"""So many exits are never too many for one commit."""
+
+
+class TooMuch(Exception):
+    """The exits would take too much of the segment in one commit."""
+
+
+class Segment:
+    """A segment, open for writing. Opening raises sqlite3.Error, StoreTooNew.
+
+    Attributes:
+        path: its file.
+        connection: to it.
+        first_id: the least id that an exit in it can have.
+        next_id: the id of the next exit.
+    """
+
+    def __init__(self, path: Path, most_bytes: int, kept: Kept) -> None:
+        self.path = path
+        self.connection = directory.connect(path)
+        try:
+            self._long_bytes = most_bytes // 8
+            pages = most_bytes // PAGE
+            self.connection.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages // 8))}")
+            self.connection.execute(f"PRAGMA max_page_count={pages + max(100, pages // 4)}")
+            self.first_id: int = self._one("SELECT value FROM about WHERE key = 'first_id'")
+            self.next_id: int = max(self.first_id, self._one("SELECT max(id) FROM rows") + 1)
+            self._coverage_id: int = self._one("SELECT max(id) FROM coverage")
+            numbers = {table: self._one(f"SELECT max(id) FROM {table}") for table in NUMBERED}
+            self._encoder = Encoder(numbers, kept)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _one(self, query: str) -> int:
+        return int(self.connection.execute(query).fetchone()[0] or 0)
+
+    def about(self, key: str) -> int:
+        """Return a number from the table `about`; 0 if it is not there."""
+        query = "SELECT max(value) FROM about WHERE key = ?"
+        return int(self.connection.execute(query, (key,)).fetchone()[0] or 0)
+
+    def cover_anew(self) -> None:
+        """Begin another stretch of coverage."""
+        self._coverage_id += 1
+
+    def write(
+        self,
+        batches: Sequence[tuple[Exits, int]],
+        eras: Eras,
+        covered: tuple[int, int, str | None],
+        losses: Sequence[tuple[int, int, int, str]] = (),
+    ) -> None:
+        """Write exits in one commit, or nothing.
+
+        Raises sqlite3.Error, TooMuch; the segment must then be opened again.
+
+        Args:
+            batches: exits, each with the number of their era.
+            eras: the eras, with the current one.
+            covered: the current coverage: from, to (by the boot clock), why it ended.
+            losses: from, to, how many, why.
+        """
+        connection, encoder = self.connection, self._encoder
+        next_id = self.next_id
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            eras.write(connection)
+            for exits, era in batches:
+                encoder.add(exits, range(next_id, next_id + len(exits)), era)
+                next_id += len(exits)
+                if encoder.long_bytes > self._long_bytes and next_id - self.next_id > LEAST_AT_ONCE:
+                    raise TooMuch  # noqa: TRY301 - it is rolled back as any failure
+            self._insert(encoder)
+            since, until, ended = covered
+            here = (self.first_id, self._coverage_id, eras.current)
+            connection.execute(_COVER, (*here, since, until, eras.offset_ns, ended))
+            for start, end, count, why in losses:
+                cells = (self.first_id, eras.current, start, end, eras.offset_ns, count, why)
+                connection.execute(_LOSE, cells)
+            connection.execute("COMMIT")
+        except BaseException:
+            self.abandon()
+            raise
+        encoder.written()
+        self.next_id = next_id
+
+    def _insert(self, encoder: Encoder) -> None:
+        for table, statement in INSERTS.items():
+            rows = encoder.rows[table]
+            if rows:
+                try:
+                    self.connection.executemany(statement, rows)
+                except OverflowError:  # a counter of 64 bits that makes no sense
+                    self.connection.execute(f"DELETE FROM {table} WHERE id >= ?", (rows[0][0],))
+                    self.connection.executemany(statement, map(_fitting, rows))
+        first = self.first_id
+        counted = [(first, *key, count) for key, count in encoder.hours.items()]
+        self.connection.executemany(_COUNT, counted)
+
+    def bytes(self) -> int:
+        """Return the size of its file and of its log."""
+        return directory.size(self.path)
+
+    def is_there(self) -> bool:
+        """Return whether the file is still in the directory: somebody may have removed it."""
+        return self.path.exists()
+
+    def seal(self) -> bool:
+        """Close it as one file; return False, and leave it open, if a reader prevents that."""
+        return directory.seal(self.connection)
+
+    def abandon(self) -> None:
+        """Close it whatever its state."""
+        try:
+            self.connection.close()
+        except sqlite3.Error:
+            pass
+
+
+def _fitting(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(
+        cell if not isinstance(cell, int) else max(-(1 << 63), min(cell, (1 << 63) - 1))
+        for cell in row
+    )

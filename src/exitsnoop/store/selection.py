@@ -1,0 +1,229 @@
+"""Exits of a recording, page by page: a Source."""
+
+import select
+import sqlite3
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from exitsnoop.model.batch import Exits
+from exitsnoop.store import query as queries
+from exitsnoop.store.decode import Decoder, rows_of
+from exitsnoop.store.moments import Range, ranges
+from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.query import Query
+
+PAGE = 500
+"""So many rows are read at a time; no transaction lasts longer."""
+_TRIES = 3
+_ABOVE_ALL = (1 << 62) - 1
+
+
+class File(NamedTuple):
+    """A file of the recording, and which ids are to be taken from it: from first up to last."""
+
+    path: Path
+    first: int
+    last: int
+
+
+class Selection:
+    """The exits that match a query.
+
+    Attributes:
+        lost: how many exits were not recorded in the time of the query.
+        ended: whether all have been given.
+        unexplained: how many of those given have an unknown cause.
+        last_id: the id of the exit that was given last; 0 before the first.
+        unreadable: files that are damaged, or cannot be read; exits may be missing.
+    """
+
+    def __init__(self, files: Callable[[], list[File]], query: Query, lost: int) -> None:
+        self.lost = lost
+        self.ended = False
+        self.unexplained = 0
+        self.last_id = 0
+        self.unreadable: list[Path] = []
+        self._files = files
+        self._query = query
+
+    def batches(self, reader: int | None = None) -> Iterator[Exits]:
+        """Iterate over the exits, at most PAGE at a time.
+
+        Files may come and go meanwhile: exits that are dropped before their turn are missing.
+
+        Args:
+            reader: the writing end of a pipe or socket: iteration ends when its reader is gone.
+
+        Raises NotReadable, StoreTooNew.
+        """
+        left = self._query.limit
+        for ids, exits in self._pages():
+            if left is not None and len(exits) > left:
+                exits, ids = exits[:left], ids[:left]
+            if not len(exits):
+                continue
+            self.last_id = ids[-1]
+            for cause in exits.column("cause"):
+                if cause is not None and cause.kind == "unknown":
+                    self.unexplained += 1
+            yield exits
+            if left is not None:
+                left -= len(exits)
+                if not left:
+                    break
+            if reader is not None and _is_gone(reader):
+                break
+        self.ended = True
+
+    def _pages(self) -> Iterator[tuple[list[int], Exits]]:
+        query = self._query
+        first, last = query.after_id + 1, (query.before_id or _ABOVE_ALL + 1) - 1
+        tries = 0
+        while first <= last:
+            file = self._next(first, last)
+            if file is None:
+                return
+            try:
+                for number, ids, exits in self._of_file(file, first, last):
+                    if query.newest_first:
+                        last = number - 1
+                    else:
+                        first = number + 1
+                    tries = 0
+                    yield ids, exits
+            except Gone:
+                continue  # the list is made anew
+            except sqlite3.OperationalError:
+                tries += 1
+                if tries < _TRIES:
+                    continue
+                self._cannot_read(file.path)
+            except sqlite3.DatabaseError:
+                self._cannot_read(file.path)
+            tries = 0
+            if query.newest_first:
+                last = file.first - 1
+            else:
+                first = file.last + 1
+
+    def _next(self, first: int, last: int) -> File | None:
+        """Return the file that is next to be read."""
+        for file in sorted(self._files(), reverse=self._query.newest_first, key=_first):
+            if file.last >= first and file.first <= last:
+                return file
+        return None
+
+    def _of_file(self, file: File, first: int, last: int) -> Iterator[tuple[int, list[int], Exits]]:
+        """Return pages, each with the number of the last row looked at, and the ids in it."""
+        opened = Opened(file.path)
+        try:
+            query = self._query
+            connection = opened.connection
+            decoder = Decoder(connection)
+            first, last = max(first, file.first), min(last, file.last)
+            found = ranges(connection, query.since_ns, query.until_ns, query.boot_id)
+            for part in reversed(found) if query.newest_first else found:
+                part = part._replace(first=max(part.first, first), last=min(part.last, last))
+                for page in map(_in_order, _rows(connection, query, part)):
+                    exits, rows = self._decoded(opened, decoder, page)
+                    if not opened.is_valid():
+                        raise sqlite3.OperationalError("it changed while it was read")
+                    ids = [row[0] for row in rows]
+                    number = page[-1][0]
+                    walls = exits.column("wall_ns") if ids else []
+                    keep = [self._is_meant(wall_ns) for wall_ns in walls]
+                    kept = [at for at, is_kept in zip(ids, keep, strict=True) if is_kept]
+                    yield number, kept, exits.where(keep)
+        finally:
+            opened.close()
+
+    def _decoded(
+        self, opened: Opened, decoder: Decoder, page: list[tuple[Any, ...]]
+    ) -> tuple[Exits, list[tuple[Any, ...]]]:
+        """Return the exits of a page, and their rows: without those that are damaged."""
+        try:
+            return decoder.exits(opened.connection, page), page
+        except ValueError:
+            self._cannot_read(opened.path)
+        sound = []
+        for row in page:
+            try:
+                decoder.exits(opened.connection, [row])
+                sound.append(row)
+            except ValueError:
+                continue
+        return decoder.exits(opened.connection, sound), sound
+
+    def _cannot_read(self, path: Path) -> None:
+        if path not in self.unreadable:
+            self.unreadable.append(path)
+
+    def _is_meant(self, wall_ns: int) -> bool:
+        query = self._query
+        return (query.since_ns is None or wall_ns >= query.since_ns) and (
+            query.until_ns is None or wall_ns <= query.until_ns
+        )
+
+
+def _first(file: File) -> int:
+    return file.first
+
+
+def _rows(
+    connection: sqlite3.Connection, query: Query, part: Range
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Return the rows of a range of ids, PAGE at a time."""
+    try:
+        wanted = queries.condition(connection, query)
+    except queries.Nothing:
+        return
+    order = "DESC" if query.newest_first else "ASC"
+    low, high = part.first, part.last
+    where = "id BETWEEN ? AND ? AND boot_ns BETWEEN ? AND ?"
+    if wanted.sql:
+        where += f" AND {wanted.sql}"
+    times = (part.from_boot_ns, part.to_boot_ns)
+    rows = rows_of(connection)
+    if wanted.many:  # SQLite would sort all of them for each page
+        numbers = array("q")
+        for (number,) in connection.execute(
+            f"SELECT id FROM rows WHERE {where} ORDER BY id {order}",
+            (low, high, *times),
+        ):
+            numbers.append(number)
+        for at in range(0, len(numbers), PAGE):
+            some = numbers[at : at + PAGE].tolist()
+            marks = ", ".join("?" * len(some))
+            yield connection.execute(
+                f"{rows} WHERE id IN ({marks}) ORDER BY id {order}", some
+            ).fetchall()
+        return
+    while low <= high:
+        page = connection.execute(
+            f"{rows} WHERE {where} ORDER BY id {order} LIMIT {PAGE}",
+            (low, high, *times),
+        ).fetchall()
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        if query.newest_first:
+            high = page[-1][0] - 1
+        else:
+            low = page[-1][0] + 1
+
+
+def _in_order(page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return a page; raise sqlite3.DatabaseError if its ids are not in order."""
+    ids = [row[0] for row in page]
+    if ids not in (sorted(set(ids)), sorted(set(ids), reverse=True)):
+        raise sqlite3.DatabaseError("the order of rows is damaged")
+    return page
+
+
+def _is_gone(reader: int) -> bool:
+    poll = select.poll()
+    poll.register(reader, 0)
+    return bool(poll.poll(0))
