@@ -56,6 +56,12 @@ PROOFS = {
         "make test TIMES=1000 PYTEST_ARGS='tests/faults/test_killed.py -k stays_behind'",
         "make test TIMES=10 PYTEST_ARGS='tests/faults/test_killed.py -k stays_behind'",
     ),
+    "recordings": Proof(
+        "the recorder killed 1,000 times, 1,000 power cuts, a disk that fails at 1,800 points",
+        "make test TIMES=1000 PYTEST_ARGS='tests/store/test_killed.py tests/store/test_power.py'"
+        " && make test TIMES=300 PYTEST_ARGS=tests/store/test_faults.py",
+        "make test TIMES=5 PYTEST_ARGS='tests/store/test_killed.py tests/store/test_power.py'",
+    ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",
         "make test-again TIMES=10",

@@ -214,6 +214,7 @@ def test_a_damaged_file_of_kept_failures_is_set_aside(store: Path) -> None:
     assert sum(path.stat().st_size for path in store.iterdir()) <= SMALL.max_bytes
 
 
+@pytest.mark.timeout(300 + 10 * FLIPS)
 def test_whatever_bits_flip_the_rest_answers(store: Path) -> None:
     """No exit is made up in the others; what cannot be read is named; nothing hangs."""
     segments = several(store)

@@ -72,6 +72,7 @@ print(json.dumps([calls, len(points)]))
 """
 
 
+@pytest.mark.timeout(120 + 20 * POINTS)
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_a_call_fails(tmp_path: Path, shim: Path, error: int, count: int) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from support.machine import times
 from support.recorded import pids, recorder_command
 
@@ -30,6 +31,7 @@ def killed(store: Path, first: int, chance: random.Random, *arguments: str) -> i
     return int(said)
 
 
+@pytest.mark.timeout(120 + 5 * KILLS)
 def test_nothing_that_was_committed_is_lost(store: Path) -> None:
     chance = random.Random(1)
     acknowledged = 0
@@ -50,6 +52,7 @@ def test_nothing_that_was_committed_is_lost(store: Path) -> None:
     assert ended[:-1] == ["killed"] * (KILLS - 1)
 
 
+@pytest.mark.timeout(120 + 5 * KILLS)
 def test_nor_while_segments_are_dropped(store: Path) -> None:
     """Failures of each group are kept over the kills, and none comes twice."""
     chance = random.Random(2)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.machine import times
 from support.powercut import Note, cut, notes
 from support.recorded import exits, pids, recorder_command, writer
@@ -54,6 +55,7 @@ def lost(done: list[Note], at: int, store: Path, chance: random.Random) -> bool:
         shutil.rmtree(store)
 
 
+@pytest.mark.timeout(120 + 3 * CUTS)
 def test_a_power_cut_loses_nothing_that_was_committed(tmp_path: Path, shim: Path) -> None:
     done = recorded(tmp_path, shim)
     chance = random.Random(4)
@@ -61,6 +63,7 @@ def test_a_power_cut_loses_nothing_that_was_committed(tmp_path: Path, shim: Path
     assert not [at for at in points if lost(done, at, tmp_path / "store", chance)]
 
 
+@pytest.mark.timeout(120 + 3 * CUTS)
 def test_without_waiting_for_the_disk_it_does(tmp_path: Path, shim: Path) -> None:
     done = recorded(tmp_path, shim, "--synchronous", "OFF")
     chance = random.Random(4)
