@@ -1,6 +1,8 @@
 """Exits made up for recordings: each has a number, by which it can be recognised and made again."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +11,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+import exitsnoop
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
@@ -143,7 +146,13 @@ class Clock:
 
 
 def without_rights(what: Callable[[], None], groups: Sequence[int] = ()) -> None:
-    """Do something as a user with only the rights of some groups; fail if it fails."""
+    """Do something as a user with only the rights of some groups; fail if it fails.
+
+    The package is imported before: it may be in a home that this user cannot read.
+    """
+    for module in pkgutil.walk_packages(exitsnoop.__path__, "exitsnoop."):
+        if module.name != "exitsnoop.__main__":
+            importlib.import_module(module.name)
     child = os.fork()
     if not child:
         status = 1
