@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("*.md", "docs/*.md", "docs/*.sh")
-SOURCES = ("src/**/*.py", "src/**/*.pyi", "src/**/*.[ch]", "tools/*.py")
+SOURCES = (
+    *("src/**/*.py", "src/**/*.pyi", "src/**/*.[ch]", "tools/*.py"),
+    *("src/**/meson.build", "src/**/write-layout"),
+)
 TESTS = ("tests/**/*.py", "tests/**/*.[ch]", "benchmarks/*.py", "benchmarks/*.[ch]")
 
 
@@ -75,11 +78,11 @@ def made(match: "re.Match[str]") -> str:
 
 def prose(path: Path) -> Iterator[Prose]:
     source = path.read_text()
-    if path.suffix in (".py", ".pyi"):
+    if path.suffix in (".py", ".pyi") or path.name == "write-layout":
         yield from of_python(source, is_test="tests" in path.parts)
     elif path.suffix in (".c", ".h"):
         yield from of_c(source)
-    elif path.suffix == ".sh":
+    elif path.suffix in (".sh", ".build"):
         yield from (Prose(n, line) for n, line in enumerate(source.splitlines(), 1) if "#" in line)
     else:
         yield from of_markdown(source)

@@ -127,7 +127,8 @@ def joined(batches: Iterable[Exits]) -> Exits:
 
 def pids(path: Path, **query: Any) -> list[int]:
     """Return the PIDs of the exits of a recording that a query asks for."""
-    return list(read(path, **query).column("pid")) if len(read(path, **query)) else []
+    found = read(path, **query)
+    return list(found.column("pid")) if found else []
 
 
 def json_lines(batch: Exits) -> list[str]:

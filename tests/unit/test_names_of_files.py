@@ -15,7 +15,7 @@ OURS = {
 GENERATED = {"syscalls.py", "layout.py", "full.skel.h", "small.skel.h"}
 # Files of the kernel, of the C library and of others.
 FOREIGN = re.compile(
-    r"(include|kernel|linux|sys|asm|bpf|src/basic)/.*\.[ch]"
+    r"(include|linux|sys|asm|src/basic)/.*\.[ch]|bpf/(bpf_\w+|libbpf)\.h|kernel/[\w/]+\.c"
     r"|(std[a-z]+|sysexits|vmlinux|signal|sched|unistd|capability|Python)\.h"
     r"|(config|options|exits)\.json|exitsnoop\.py|argparse\.py|python\.json"
 )
@@ -43,6 +43,10 @@ def test_a_name_that_is_not_there_is_found() -> None:
     ) == [
         "src/exitsnoop/who.py",
         "gone.h",
+    ]
+    assert missing("see bpf/gone.bpf.h and kernel/gone.h; bpf/bpf_helpers.h is libbpf's") == [
+        "bpf/gone.bpf.h",
+        "kernel/gone.h",
     ]
     assert missing("in src/exitsnoop/nowhere/ and [it](docs/nothing.md)") == [
         "docs/nothing.md",
