@@ -10,7 +10,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.recorded import BOOT, START_NS, Clock, exits, pids, read, recorder_command, writer
+from support.recorded import (
+    BOOT,
+    START_NS,
+    Clock,
+    exits,
+    pids,
+    read,
+    recorder_command,
+    shimmed,
+    writer,
+)
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import writer as writers
@@ -85,12 +95,7 @@ def test_a_commit_is_synced_and_is_one(store: Path, shim: Path, tmp_path: Path) 
     log = tmp_path / "log"
     subprocess.run(
         recorder_command(store, "--count", "240", "--batch", "20"),
-        env={
-            **os.environ,
-            "LD_PRELOAD": str(shim),
-            "SHIM_LOG": str(log),
-            "SHIM_DIRECTORY": str(store),
-        },
+        env=shimmed(shim, store, log),
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -1,7 +1,6 @@
 """What was not recorded is known: why, from when to when, how much."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from support.recorded import (
     json_lines,
     pids,
     read,
-    recorder_command,
+    record_and_kill,
     writer,
 )
 
@@ -60,11 +59,7 @@ def test_what_lies_between_two_recordings(store: Path) -> None:
 
 
 def test_a_recorder_that_was_killed(store: Path) -> None:
-    with subprocess.Popen(recorder_command(store), stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.kill()
-        process.stdout.read()
+    record_and_kill(store)
     last = read(store).column("boot_ns")[-1]
     recorder = writer(store, since_ns=last + SECOND_NS)
     (gap,) = Recording(store).gaps(last + OFFSET_NS, last + OFFSET_NS + SECOND_NS)
@@ -76,11 +71,7 @@ def test_a_recorder_that_was_killed(store: Path) -> None:
 
 
 def test_a_reboot(store: Path) -> None:
-    with subprocess.Popen(recorder_command(store), stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.kill()
-        process.stdout.read()
+    record_and_kill(store)
     before = read(store)
     later = OFFSET_NS + 9000 * SECOND_NS
     recorder = writer(store, boot=NEXT_BOOT._replace(began_ns=later), since_ns=SECOND_NS)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.machine import times
-from support.recorded import exits, pids, read, recorder_command, writer
+from support.recorded import exits, pids, read, recorder_command, shimmed, writer
 
 from exitsnoop.store.limits import Limits
 from exitsnoop.store.recording import Recording
@@ -83,11 +83,7 @@ def test_a_call_fails(tmp_path: Path, shim: Path, error: int, count: int) -> Non
     )
     done = subprocess.run(
         [sys.executable, "-B", "-c", script],
-        env={
-            **os.environ,
-            "LD_PRELOAD": str(shim),
-            "SHIM_DIRECTORY": str(tmp_path / "base" / "store"),
-        },
+        env=shimmed(shim, tmp_path / "base" / "store"),
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -150,7 +146,7 @@ def test_what_cannot_be_written_at_the_end_is_counted(store: Path, shim: Path) -
     )
     out = subprocess.check_output(
         [sys.executable, "-B", "-c", script, str(Path(__file__).parents[1]), str(store)],
-        env={**os.environ, "LD_PRELOAD": str(shim), "SHIM_DIRECTORY": str(store)},
+        env=shimmed(shim, store),
     )
     assert out == b"10\n"
     assert len(read(store)) == 0

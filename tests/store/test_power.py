@@ -3,7 +3,6 @@
 The control, which does not wait for the disk, must lose: else the test would prove nothing.
 """
 
-import os
 import random
 import shutil
 import sqlite3
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.machine import times
 from support.powercut import Note, cut, notes
-from support.recorded import exits, pids, recorder_command, writer
+from support.recorded import exits, pids, recorder_command, shimmed, writer
 
 CUTS = times(40)
 
@@ -24,12 +23,7 @@ def recorded(tmp_path: Path, shim: Path, *arguments: str) -> list[Note]:
     store.mkdir()
     subprocess.run(
         recorder_command(store, "--count", "6000", "--batch", "100", *arguments),
-        env={
-            **os.environ,
-            "LD_PRELOAD": str(shim),
-            "SHIM_LOG": str(log),
-            "SHIM_DIRECTORY": str(store),
-        },
+        env=shimmed(shim, store, log),
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -179,6 +179,21 @@ def recorder_command(path: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-B", str(script), str(path), *arguments]
 
 
+def record_and_kill(store: Path) -> None:
+    """Start a recorder, and kill it once it has committed something."""
+    with subprocess.Popen(recorder_command(store), stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.kill()
+        process.stdout.read()
+
+
+def shimmed(shim: Path, store: Path, log: Path | None = None) -> dict[str, str]:
+    """Return the environment in which a process uses the shim for the files of a store."""
+    environment = {**os.environ, "LD_PRELOAD": str(shim), "SHIM_DIRECTORY": str(store)}
+    return environment | ({"SHIM_LOG": str(log)} if log else {})
+
+
 def compiled_shim(directory: Path) -> Path:
     """Compile store/shim.c and return the library to preload."""
     source = Path(__file__).parents[1] / "store" / "shim.c"

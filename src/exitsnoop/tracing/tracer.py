@@ -56,26 +56,9 @@ class Tracer:
     BTF.
 
     Args:
-        filters: what to trace and what to collect, as a Filters object; or give its parts:
-        options: filters are combined with AND, the values of one list with OR.
-
-            pids: these processes.
-            tree: these processes and all their descendants, even if the parents have ended.
-            ppids: processes whose parent, at the time of their exit, is one of these.
-            users: processes of these users, by name or uid.
-            names: processes whose name matches one of these shell patterns.
-            cgroups: processes in these cgroups or below: paths as in `Exit.cgroup`, or directories.
-            containers: processes in containers whose id or name starts with one of these.
-            excluding: names of filters to invert: the processes that match them are left out.
-            min_age, max_age: processes that ran for at least, or at most, this many seconds.
-            failed: processes that did not end with exit(0).
-            signals, codes: processes that ended by one of these signals, or with one of these exit
-                codes.
-            causes: processes that ended for one of these causes; implies why.
-            per_thread: report every thread that ends; `last_thread` marks the end of its process.
-            why: find the cause of each exit. This costs a program at every signal that is sent.
-            fields: collect these attributes of Exit, from `uid` on. Each costs its collection;
-                `args` and `exe` also cost a program at every exec and fork.
+        filters: what to trace and what to collect.
+        options: the keywords of Filters, instead of a Filters object. `why` costs a program at
+            every signal that is sent.
         unwanted: also give exits of `pids` and `tree` that the other filters leave out, marked with
             `wanted` False.
         ring_bytes: size of each buffer that the kernel writes to (one for every 32 CPUs): a power
