@@ -24,6 +24,7 @@ from support.recorded import (
 
 from exitsnoop.store.errors import NoStore, NotReadable
 from exitsnoop.store.opening import Opened
+from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 
 
@@ -210,3 +211,11 @@ def test_readers_while_segments_come_and_go(store: Path) -> None:
         assert int(out) >= 1
     recorder.close()
     assert recorder.lost == 0
+
+
+def test_a_recording_that_is_removed_after_it_was_opened(store: Path) -> None:
+    record(store, exits(range(5)))
+    recording = Recording(store)
+    shutil.rmtree(store)
+    assert list(recording.select(Query()).batches()) == []
+    assert recording.recorded() == []

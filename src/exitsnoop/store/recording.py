@@ -5,6 +5,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -97,8 +98,10 @@ class Recording:
         """Return the files, the oldest first, and which ids are to be taken from each."""
         segments = self._directory.segments()
         starts = sorted(segments)
-        ends = [start - 1 for start in starts[1:]] + [_ABOVE_ALL]
-        files = [File(segments[start], start, end) for start, end in zip(starts, ends, strict=True)]
+        files = [
+            File(segments[start], start, following - 1)
+            for start, following in pairwise([*starts, _ABOVE_ALL + 1])
+        ]
         if self._directory.kept.exists() and starts:
             files.insert(0, File(self._directory.kept, 0, starts[0] - 1))
         return files
