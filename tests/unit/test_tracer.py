@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import methodcaller
 
 import pytest
 from hypothesis import given
@@ -124,6 +130,41 @@ def test_it_is_a_source() -> None:
     with Tracer() as tracer:
         source: Source = tracer
         assert isinstance(source, Source)
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_just_before_the_wait_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No instruction of Python stands between the signal and the system call that waits."""
+
+    class Late:
+        """An epoll before whose wait a signal comes, the first time."""
+
+        def __init__(self) -> None:
+            self.real = epoll()
+            self.calls = [partial(ctypes.CDLL(None)["raise"], signal.SIGUSR1)]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.real, name)
+
+        def poll(self, timeout: float | None) -> object:
+            calls = [*self.calls, partial(self.real.poll, timeout)]
+            self.calls.clear()
+            return list(map(methodcaller("__call__"), calls))[-1]
+
+    epoll = select.epoll
+    monkeypatch.setattr(select, "epoll", Late)
+    others, theirs = socket.socketpair()
+    with fake_kernel(), Tracer() as tracer, others, theirs:
+        theirs.setblocking(False)
+        fd_before = signal.set_wakeup_fd(theirs.fileno())
+        before = signal.signal(signal.SIGUSR1, lambda *_: tracer.stop())
+        try:
+            assert list(tracer) == []
+            assert signal.set_wakeup_fd(fd_before) == theirs.fileno()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+            signal.set_wakeup_fd(fd_before)
+        assert others.recv(9) == bytes([signal.SIGUSR1])
 
 
 WAITING = [way for name, way in ALL.items() if name != "read"]

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import time
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 # first record we have not seen, and a wake-up costs the dying process more than all the rest.
 ALONE_S = 0.002
 PAUSE_S = 0.01
+_WAKE = b"\0"  # is no signal's number
 
 
 class Waiting:
@@ -34,15 +36,16 @@ class Waiting:
         self._targets = targets
         self._reader: int | None = None
         self.reader_left = False
+        self._woken = False
         self._epoll = select.epoll()
         try:
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._wakes, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             self._epoll.close()
             raise
         try:
             pidfds = [fd for held in targets for fd in held.pidfds()]
-            for fd in (*rings, self._wake, *pidfds):
+            for fd in (*rings, self._wakes, *pidfds):
                 self._epoll.register(fd, select.EPOLLIN)
         except OSError:
             self.close()
@@ -54,7 +57,8 @@ class Waiting:
 
     def wake(self) -> None:
         """End wait(), now and from now on."""
-        os.eventfd_write(self._wake, 1)
+        self._woken = True
+        _write(self._waker, _WAKE)
 
     def watch(self, descriptor: int) -> None:
         """Have wait() end, too, when nobody reads from the other end of a pipe or socket."""
@@ -76,11 +80,32 @@ class Waiting:
                 pass  # its owner has closed it
 
     def wait(self, timeout: float | None) -> None:
-        """Wait until something has happened, or for so many seconds; None: for ever."""
-        for fd, _ in self._epoll.poll(timeout):
+        """Wait until something has happened, or for so many seconds; None: for ever.
+
+        A signal that has a handler ends it, too: a handler runs between two instructions of
+        Python. If the signal came just before the system call that waits, the handler would have to
+        wait for the end of that call.
+        """
+        others = _wake_on_signals(self._waker) if timeout != 0 else None
+        try:
+            ready = self._epoll.poll(timeout)
+        finally:
+            if others is not None:
+                signal.set_wakeup_fd(others)
+        for fd, _ in ready:
             if fd == self._reader:
                 self.reader_left = True
+            elif fd == self._wakes:
+                self._take_signals(others)
         self.reap()
+
+    def _take_signals(self, others: int | None) -> None:
+        """Take the numbers of signals; pass them on to who else wants to know of them."""
+        numbers = os.read(self._wakes, 4096).replace(_WAKE, b"")
+        if numbers and others is not None and others >= 0:
+            _write(others, numbers)
+        if self._woken:
+            self.wake()  # from now on
 
     def reap(self) -> list[int]:
         """Return the PIDs of targets that have ended since the last look."""
@@ -89,7 +114,23 @@ class Waiting:
     def close(self) -> None:
         """Close the descriptors; the targets stay."""
         self._epoll.close()
-        os.close(self._wake)
+        os.close(self._wakes)
+        os.close(self._waker)
+
+
+def _wake_on_signals(descriptor: int) -> int | None:
+    """Have signals write to a descriptor; return the one before, None if that is not for us."""
+    try:
+        return signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    except ValueError:  # only the main thread runs handlers
+        return None
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    try:
+        os.write(descriptor, text)
+    except BlockingIOError:
+        pass  # full, so whoever reads it wakes up
 
 
 class Pace:
