@@ -101,9 +101,18 @@ class Run:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         self.first = self.process.pid
-        until(lambda: "collected" in self.text() or self.process.poll() is not None)
-        (self.supervisor,) = children_of(self.first)
-        (self.tests,) = children_of(self.supervisor)
+        try:
+            self.supervisor = self._first_child(self.first)
+            self.tests = self._first_child(self.supervisor)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _first_child(self, pid: int) -> int:
+        """Wait for a child of a process; orphans that it adopts come after the first."""
+        until(lambda: bool(children_of(pid)) or self.process.poll() is not None)
+        return children_of(pid)[0]
 
     def text(self) -> str:
         return self.output.read_text()
