@@ -30,7 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
-    "cli": {"sinks", "tracing", "kernel", "filters", "model", "host", "errors"},
+    "reports": {"store", "model", "host.clock"},
+    "cli": {"reports", "sinks", "store", "tracing", "kernel", "filters", "model", "host", "errors"},
     "__main__": {"cli"},
     "__init__": {"errors", "filters", "model", "tracing"},
 }

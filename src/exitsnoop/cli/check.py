@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from exitsnoop.cli.verbs import Given
     from exitsnoop.filters.keywords import FilterOptions
 
 NAME = "check"
@@ -48,7 +49,7 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
-def run(options: "argparse.Namespace") -> int:
+def run(options: "Given") -> int:
     """Print what was found; return the exit status that tracing would have. Raises OSError."""
     output = Output()
     kernel = os.uname()

@@ -73,7 +73,13 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    for title in GROUPS:
+    add_groups(made)
+    return made
+
+
+def add_groups(made: argparse.ArgumentParser, titles: Sequence[str] = GROUPS) -> None:
+    """Add the options of FILTERS and OPTIONS that belong to these groups, for an Options."""
+    for title in titles:
         group = made.add_argument_group(title)
         for row in FILTERS:
             if row.flags and row.group == title:
@@ -82,7 +88,6 @@ def parser() -> argparse.ArgumentParser:
         for option in OPTIONS:
             if option.group == title:
                 _add_option(formats if ONE_OF & {*option.flags} else group, option)
-    return made
 
 
 def _epilog() -> str:

@@ -1,16 +1,24 @@
 """The verbs: `exitsnoop check` and those to come. Each is a module of this folder."""
 
 import argparse
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Protocol, cast
 
-from exitsnoop.cli.options import refuse
+from exitsnoop.cli.options import Options, UsageError, refuse
+from exitsnoop.cli.output import complain
+from exitsnoop.cli.statuses import EX_NOT_RECORDED
+from exitsnoop.store.errors import NoStore, NotReadable, StoreError
 
 # The names of the modules: a verb is imported only when it is run, or when --help lists all.
 VERBS = ("check",)
+
+
+class Given(Options, argparse.Namespace):
+    """What the words after a verb ask for: what Options has, and the verb's own options."""
 
 
 class Verb(Protocol):
@@ -22,8 +30,11 @@ class Verb(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add its own options."""
 
-    def run(self, options: argparse.Namespace) -> int:
-        """Do it; return the exit status. Raises TraceError, OSError."""
+    def run(self, options: Given) -> int:
+        """Do it; return the exit status.
+
+        Raises UsageError, TraceError, StoreError, CannotWrite, OSError.
+        """
 
 
 def verb(name: str) -> Verb:
@@ -38,6 +49,7 @@ def verb_parser(name: str) -> argparse.ArgumentParser:
         prog=f"exitsnoop {module.NAME}",
         description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,  # Given has the defaults, or add_argument() is given it
         allow_abbrev=False,
     )
     module.add_arguments(parser)
@@ -52,7 +64,17 @@ def run(words: Sequence[str]) -> int:
     name = words[0]
     if name not in VERBS:
         refuse(explain_stray_word(name, words))
-    return verb(name).run(verb_parser(name).parse_args(words[1:]))
+    parser = verb_parser(name)
+    options = parser.parse_args(words[1:], Given())
+    try:
+        return verb(name).run(options)
+    except UsageError as error:
+        parser.error(str(error))
+    except StoreError as error:
+        complain(str(error))
+        if isinstance(error, NoStore):
+            return EX_NOT_RECORDED
+        return os.EX_NOPERM if isinstance(error, NotReadable) else os.EX_IOERR
 
 
 def explain_stray_word(word: str, words: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # first record we have not seen, and a wake-up costs the dying process more than all the rest.
 ALONE_S = 0.002
 PAUSE_S = 0.01
-_WAKE = b"\0"  # is no signal's number
+_WAKE = b"\0"  # no signal has this number
 
 
 class Waiting:
@@ -100,7 +100,7 @@ class Waiting:
         self.reap()
 
     def _take_signals(self, others: int | None) -> None:
-        """Take the numbers of signals; pass them on to who else wants to know of them."""
+        """Take the numbers of signals; pass them on to the descriptor that was there before."""
         numbers = os.read(self._wakes, 4096).replace(_WAKE, b"")
         if numbers and others is not None and others >= 0:
             _write(others, numbers)

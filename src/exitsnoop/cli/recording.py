@@ -1,0 +1,36 @@
+"""Which recording the verbs read or write: --store, the environment, or the usual place."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exitsnoop.store.recording import Recording
+
+if TYPE_CHECKING:
+    import argparse
+
+    from exitsnoop.cli.verbs import Given
+
+USUAL = "/var/lib/exitsnoop"
+
+
+def add_store(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    """Add --store."""
+    parser.add_argument(
+        "--store",
+        metavar="DIR",
+        default=None,
+        help="the directory of the recording (default: $EXITSNOOP_STORE, else under systemd "
+        f"$STATE_DIRECTORY, else {USUAL})",
+    )
+
+
+def place(options: "Given") -> Path:
+    """Return the directory."""
+    of_unit = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(options.store or os.environ.get("EXITSNOOP_STORE") or of_unit or USUAL)
+
+
+def opened(options: "Given") -> Recording:
+    """Return the recording, to read it. Raises NoStore, NotReadable."""
+    return Recording(place(options))

@@ -1,0 +1,1 @@
+"""Reports: exits of a recording in, answers for people out."""
