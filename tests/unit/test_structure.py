@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
-    "reports": {"store", "model", "host.clock"},
+    "reports": {"store", "sinks.escape", "model", "host.clock"},
     "cli": {"reports", "sinks", "store", "tracing", "kernel", "filters", "model", "host", "errors"},
     "__main__": {"cli"},
     "__init__": {"errors", "filters", "model", "tracing"},

@@ -146,6 +146,21 @@ class Recording:
         live = holders.of_lock(self._directory.lock_file) is not None
         return coverage.gaps(stretches, lost, from_ns, min(to_ns, time.time_ns()), live=live)
 
+    def complete_since(self) -> int | None:
+        """Return from when on all exits are kept, nanoseconds since the epoch.
+
+        None if none were dropped. Only failures are left of those that were, or nothing.
+        """
+        if min(self._directory.segments(), default=1) == 1 or not self._directory.kept.exists():
+            return None
+        query = "SELECT wall_ns FROM exits WHERE id = (SELECT min(id) FROM rows)"
+
+        def ask(connection: sqlite3.Connection, file: File) -> int | None:
+            row = connection.execute(query).fetchone() if file.first else None
+            return row and int(row[0])
+
+        return next((wall_ns for wall_ns in self._each(ask) if wall_ns is not None), None)
+
     def boots(self) -> list[Boot]:
         """Return the boots that exits were recorded in, the oldest first."""
         query = "SELECT boot_id, kernel, hostname, machine_id, began_ns + stepped_ns FROM boots"

@@ -1,0 +1,115 @@
+"""What was not recorded, in words: each answer that it touches says it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.reports.when import local, span
+from exitsnoop.sinks.escape import escape
+from exitsnoop.store.coverage import Gap
+from exitsnoop.store.recording import Recording
+
+MOST_LINES = 5
+_NEAR_NS = 60 * SECOND_NS  # losses that are not further apart are reported as one
+_REBOOT = ", then reboot"
+_WHY = {
+    "not recording": "the recording had not begun",
+    "stopped": "the recorder was stopped",
+    "killed": "the recorder was killed",
+    "reboot": "reboot",
+    "overflow": "they came too fast to be read",
+    "disk full": "the disk was full",
+}
+
+
+def missing(
+    recording: Recording, from_ns: int, to_ns: int, now_ns: int, *, most: int = MOST_LINES
+) -> list[str]:
+    """Return all that is not known of the time between two times, a line each; [] if all is known.
+
+    That is what was not recorded, what was dropped for room, and which files are damaged.
+
+    Args:
+        recording: where the answer comes from.
+        from_ns: where the time begins that the answer is about, nanoseconds since the epoch.
+        to_ns: where it ends.
+        now_ns: the time now.
+        most: at most so many lines are about gaps.
+
+    Raises StoreError.
+    """
+    lines = described(recording.gaps(from_ns, to_ns), now_ns, most=most)
+    complete_ns = recording.complete_since()
+    if complete_ns is not None and from_ns < complete_ns:
+        lines.insert(
+            0,
+            f"exits before {local(complete_ns, now_ns)} were dropped, for their age or to make "
+            "room; at most the last failures of each group are left",
+        )
+    return lines + damaged(recording.unreadable)
+
+
+def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> list[str]:
+    """Return what is missing, a line each, in the order of time.
+
+    Such as "nothing was recorded from 01:10:02 to 01:12:31 today (reboot)", and
+    "14 exits from 03:02:00 to 03:04:10 today are missing (the disk was full)". Losses that are near
+    each other, and have the same reason, are one line. If there are more than `most` lines, these
+    are the latest, and one more line says how many there are before them.
+    """
+    found = _joined(sorted(gaps))
+    lines = [_line(gap, now_ns) for gap in found[-most:]]
+    if before := found[:-most]:
+        gaps_are = "1 more gap is" if len(before) == 1 else f"{len(before)} more gaps are"
+        lines.insert(0, f"{gaps_are} before these, since {local(before[0].from_ns, now_ns)}")
+    return lines
+
+
+def damaged(paths: Iterable[Path]) -> list[str]:
+    """Return a line for each file that is damaged."""
+    return [
+        f"{escape(str(path), spaces=False)} is damaged or cannot be read: exits in it are missing"
+        for path in sorted(paths)
+    ]
+
+
+def _joined(gaps: Sequence[Gap]) -> list[Gap]:
+    found: list[Gap] = []
+    last: dict[str, int] = {}  # for each reason, the place of the last loss
+    for gap in gaps:
+        place = last.get(gap.why)
+        if gap.lost is None or place is None or gap.from_ns - found[place].to_ns > _NEAR_NS:
+            if gap.lost is not None:
+                last[gap.why] = len(found)
+            found.append(gap)
+            continue
+        before = found[place]
+        found[place] = before._replace(
+            to_ns=max(before.to_ns, gap.to_ns), lost=(before.lost or 0) + gap.lost
+        )
+    return found
+
+
+def _line(gap: Gap, now_ns: int) -> str:
+    why = f" ({reason(gap.why)})"
+    if gap.lost is None:
+        return f"nothing was recorded {_stretch(gap, now_ns)}{why}"
+    exits = "1 exit" if gap.lost == 1 else f"{gap.lost:,} exits"
+    return f"{exits} {_stretch(gap, now_ns)} {'is' if gap.lost == 1 else 'are'} missing{why}"
+
+
+def _stretch(gap: Gap, now_ns: int) -> str:
+    if gap.from_ns <= 0:
+        return f"before {local(gap.to_ns, now_ns)}"
+    if gap.to_ns >= now_ns - SECOND_NS:
+        return f"since {local(gap.from_ns, now_ns)}"
+    if gap.to_ns - gap.from_ns < SECOND_NS:
+        return f"at {local(gap.from_ns, now_ns)}"
+    return span(gap.from_ns, gap.to_ns, now_ns)
+
+
+def reason(why: str) -> str:
+    """Return in words why nothing was recorded; what else the recorder wrote is given as it is."""
+    if why.endswith(_REBOOT):
+        return reason(why.removesuffix(_REBOOT)) + _REBOOT
+    return _WHY.get(why, escape(why, spaces=False))
