@@ -296,6 +296,7 @@ def test_wrong_arguments_are_value_errors() -> None:
         {"pids": [5_000_000]},
         {"ring_bytes": 5000},
         {"ring_bytes": 1024},
+        {"ring_bytes": 1 << 32},
     ):
         with pytest.raises(ValueError, match=r"PID|power of two"):
             Tracer(**arguments)

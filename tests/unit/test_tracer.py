@@ -297,6 +297,10 @@ def test_a_refusal_is_explained_and_leaves_nothing_open(kernel: FakeKernel) -> N
         (OSError(5, "Input/output error", "/proc"), "cannot trace: /proc: Input/output error"),
         (ImportError("x.so: cannot open: Too many open files"), "ulimit -n"),
         (ImportError("x.so: undefined symbol"), r"loaded \(x.so: undefined symbol\): install"),
+        (
+            ImportError("module exitsnoop._native does not support loading in subinterpreters"),
+            "use it in the main interpreter",
+        ),
     ],
 )
 def test_no_other_error_leaves_a_start(kernel: FakeKernel, error: Exception, words: str) -> None:
@@ -304,6 +308,16 @@ def test_no_other_error_leaves_a_start(kernel: FakeKernel, error: Exception, wor
     with pytest.raises(TraceError, match=words) as refused:
         Tracer()
     assert "\n" not in str(refused.value)
+
+
+def test_a_free_threaded_python_is_refused_in_words(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not find an extension that is built for the stable ABI."""
+    monkeypatch.setattr("sysconfig.get_config_var", {"Py_GIL_DISABLED": 1}.get)
+    kernel.refuse(ImportError("No module named 'exitsnoop._native'"))
+    with pytest.raises(TraceError, match="does not work in a free-threaded Python"):
+        Tracer()
 
 
 @pytest.mark.parametrize("number", [23, 24])

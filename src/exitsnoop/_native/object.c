@@ -106,6 +106,7 @@ static int open_bytes(struct object *object, const void *bytes, size_t size)
 	object->types = memfd_create("types", MFD_CLOEXEC);
 	if (object->types < 0)
 		return errno;
+	object->has_types = true;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", object->types);
 	if (!access(path, R_OK))
 		options.btf_custom_path = path;
@@ -193,9 +194,9 @@ int object_read_types(struct object *object)
 static void drop_types(struct object *object)
 {
 	kernel_btf_close(&object->kernel);
-	if (object->types > 0)
+	if (object->has_types)
 		close(object->types);
-	object->types = 0;
+	object->has_types = false;
 }
 
 int object_load(struct object *object)

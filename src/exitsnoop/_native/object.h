@@ -23,8 +23,9 @@
 
 struct object {
 	struct bpf_object *bpf;
-	struct kernel_btf kernel; /* this and the next only until it is loaded */
-	int types;		  /* a file with the kernel's types that it needs; 0: none */
+	struct kernel_btf kernel; /* this and the next two only until it is loaded */
+	bool has_types;
+	int types; /* a file with the kernel's types that it needs */
 	struct bpf_link *links[MAX_PROGRAMS];
 	int link_count;
 	int rings[MAX_RINGS]; /* descriptors */

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from exitsnoop.cli.output import CannotWrite, complain
+from exitsnoop.cli.output import CannotWrite, complain, hold_standard_descriptors
 from exitsnoop.errors import NoSuchProcess, NotPermitted, TraceError
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
     Raises SystemExit where argparse does: after --help and after a wrong option.
     """
+    hold_standard_descriptors()
     gc.disable()  # nothing that a start makes is garbage; show.follow() enables it again
     words = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -1,5 +1,6 @@
 """Where rows and messages go, without buffers that could hold back or lose a row."""
 
+import errno
 import os
 import stat
 import sys
@@ -9,6 +10,19 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 STDOUT, STDERR = 1, 2
+
+
+def hold_standard_descriptors() -> None:
+    """Take the places of standard input, output and error that are closed.
+
+    Otherwise a file that is opened later gets their number, and what is meant for them. What holds
+    the place cannot be read or written, and COMMAND does not inherit it.
+    """
+    for descriptor, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest number that is free
 
 
 class CannotWrite(Exception):
@@ -35,7 +49,8 @@ class Output:
         try:
             if path is not None:
                 self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            os.fstat(self._fd)  # closed: an error now, before another file gets its number
+            elif sys.stdout is None:  # it was closed when we started
+                raise CannotWrite(OSError(errno.EBADF, os.strerror(errno.EBADF)))
         except OSError as error:
             raise CannotWrite(error) from None
         self._is_file = path is not None

@@ -82,6 +82,11 @@ def lacking(error: OSError | ImportError) -> TraceError:
         return TraceError(
             "this machine has as many files open as the sysctl fs.file-max allows: raise that"
         )
+    if isinstance(error, ImportError) and (kind := _unfit_python(error)):
+        return TraceError(
+            f"exitsnoop does not work in {kind}: use it in the main interpreter of an ordinary "
+            "build of Python"
+        )
     if isinstance(error, ImportError):
         return TraceError(
             f"a part of exitsnoop cannot be loaded ({error}): "
@@ -89,6 +94,18 @@ def lacking(error: OSError | ImportError) -> TraceError:
         )
     where = f"{error.filename}: " if error.filename else ""
     return TraceError(f"cannot trace: {where}{error.strerror}")
+
+
+def _unfit_python(error: ImportError) -> str | None:
+    """Return what kind of Python, or of interpreter, cannot load the extension; None: another."""
+    from sysconfig import get_config_var  # seldom needed
+
+    if get_config_var("Py_GIL_DISABLED"):
+        return "a free-threaded Python"
+    # CPython's words for an extension that does not say that it needs no GIL of the process.
+    if "does not support loading in subinterpreters" in str(error):
+        return "an interpreter with a GIL of its own"
+    return None
 
 
 def _missing_capabilities() -> list[str]:

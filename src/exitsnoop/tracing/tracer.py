@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     import inspect
     import types
+    import typing
     from collections import abc
 
     from typing_extensions import Unpack  # typing has it since 3.11
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from exitsnoop.tracing.targets import Targets
 else:  # for typing.get_type_hints(): imported when annotations are resolved, not by a start
     asyncio, inspect, types, abc = map(Later, ("asyncio", "inspect", "types", "collections.abc"))
+    typing = Later("typing")
     Unpack, keywords = LaterUnpack(), Later("exitsnoop.filters.keywords")
     batch, exit_ = Later("exitsnoop.model.batch"), Later("exitsnoop.model.exit")
 
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # collected fields take more room, and longer to read
+MOST_RING_BYTES = 1 << 31  # the kernel's number has 32 bits
 
 
 class _Keywords:
@@ -52,8 +55,9 @@ class Tracer:
     ...         print(ended.pid, ended.comm, ended.exit_code)
 
     One thread at a time may read. Any thread may call close(); any thread, or a signal handler,
-    may call stop(). Tracing needs CAP_BPF and CAP_PERFMON, or root, and Linux 5.8 or later with
-    BTF.
+    may call stop(). After os.fork() the Tracer is the parent's: in the child it has ended, and
+    nothing that is done with it there reaches the parent. Tracing needs CAP_BPF and CAP_PERFMON, or
+    root, and Linux 5.8 or later with BTF.
 
     Args:
         filters: what to trace and what to collect.
@@ -62,8 +66,9 @@ class Tracer:
         unwanted: also give exits of `pids` and `tree` that the other filters leave out, marked with
             `wanted` False.
         ring_bytes: size of each buffer that the kernel writes to (one for every 32 CPUs): a power
-            of two, at least a page. Default: 2 MiB, or 8 MiB with why or fields. An exit takes 56
-            bytes, and some hundred more with fields. Exits that find no room are counted in `lost`.
+            of two, from a page to 2 GiB. Default: 2 MiB, or 8 MiB with why or fields. An exit takes
+            56 bytes, and some hundred more with fields. Exits that find no room are counted in
+            `lost`.
 
     Raises:
         NotPermitted: a privilege is missing.
@@ -93,8 +98,11 @@ class Tracer:
             raise TypeError("give a Filters object or its parts, not both")
         if ring_bytes is None:
             ring_bytes = FULL_RING_BYTES if filters.groups() else RING_BYTES
-        if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):
-            raise ValueError("ring_bytes must be a power of two and at least a page")
+        least = os.sysconf("SC_PAGESIZE")
+        if not least <= ring_bytes <= MOST_RING_BYTES or ring_bytes & (ring_bytes - 1):
+            raise ValueError(
+                f"ring_bytes must be a power of two from {least} (a page) to {MOST_RING_BYTES}"
+            )
         self._filters = filters
         self._lost = self._signals_recorded = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -119,8 +127,10 @@ class Tracer:
         # the caller may give up the right to read them.
         import threading
 
+        from exitsnoop.tracing.forks import call_in_child
         from exitsnoop.tracing.reading import Reading
 
+        call_in_child(Tracer._leave_to_parent, self)
         # Not the lock of Reading: stop() must not wait for the thread that it is to stop.
         self._wake_lock = threading.RLock()
         self._reading = Reading(self._session, filters, unwanted=unwanted, targets=targets)
@@ -144,6 +154,15 @@ class Tracer:
     def _release(self) -> None:
         while self._undo:
             self._undo.pop()()
+
+    def _leave_to_parent(self) -> None:
+        """In a child: close the copies of the parent's descriptors, or all would stay attached."""
+        self._closed = True
+        self._release()
+        if reading := vars(self).get("_reading"):  # made by now
+            from threading import RLock
+
+            self._wake_lock, reading.lock = RLock(), RLock()
 
     def _grow_tree(self) -> None:
         """Add the descendants that are there already; new ones are added as they are forked."""
@@ -192,6 +211,9 @@ class Tracer:
         traceback: "types.TracebackType | None",
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> "typing.NoReturn":
+        raise TypeError("a Tracer cannot be copied or sent: open one in the process that reads it")
 
     def __del__(self) -> None:
         if not self._closed:

@@ -37,6 +37,7 @@ class Waiting:
         self._reader: int | None = None
         self.reader_left = False
         self._woken = False
+        self._others: int | None = None  # while we wait: where signals were written before
         self._epoll = select.epoll()
         try:
             self._wakes, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -86,12 +87,11 @@ class Waiting:
         Python. If the signal came just before the system call that waits, the handler would have to
         wait for the end of that call.
         """
-        others = _wake_on_signals(self._waker) if timeout != 0 else None
+        others = self._others = _wake_on_signals(self._waker) if timeout != 0 else None
         try:
             ready = self._epoll.poll(timeout)
         finally:
-            if others is not None:
-                signal.set_wakeup_fd(others)
+            self._leave_signals()
         for fd, _ in ready:
             if fd == self._reader:
                 self.reader_left = True
@@ -111,8 +111,14 @@ class Waiting:
         """Return the PIDs of targets that have ended since the last look."""
         return [pid for held in self._targets for pid in held.reap(self._epoll)]
 
+    def _leave_signals(self) -> None:
+        others, self._others = self._others, None
+        if others is not None:
+            signal.set_wakeup_fd(others)
+
     def close(self) -> None:
         """Close the descriptors; the targets stay."""
+        self._leave_signals()  # still ours in a child that was forked while a thread waited here
         self._epoll.close()
         os.close(self._wakes)
         os.close(self._waker)
