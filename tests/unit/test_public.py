@@ -46,7 +46,7 @@ def test_no_other_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("public", "more"), [(Tracer, {"unwanted", "ring_bytes"}), (exitsnoop.trace, set())]
+    ("public", "more"), [(Tracer, {"unwanted", "ring_bytes", "pause_s"}), (exitsnoop.trace, set())]
 )
 def test_signatures_have_every_keyword(public: typing.Any, more: set[str]) -> None:
     filters, *keywords = inspect.signature(public).parameters.values()

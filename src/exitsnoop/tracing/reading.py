@@ -11,7 +11,7 @@ from exitsnoop.decode.exits import decode
 from exitsnoop.errors import MalformedRecord
 from exitsnoop.host.clock import wall_offset_ns
 from exitsnoop.model.batch import Exits
-from exitsnoop.tracing.wait import Pace, Waiting
+from exitsnoop.tracing.wait import PAUSE_S, Pace, Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Reading:
         session: where they come from.
         filters: what the caller requested.
         unwanted: whether to give, marked, what the filters leave out.
+        pause_s: how long to let more come between two reads; None: as long as is usual.
         targets: the processes of those of `pids`, `tree` and `ppids` that are given.
 
     Attributes:
@@ -54,11 +55,12 @@ class Reading:
         filters: "Filters",
         *,
         unwanted: bool,
+        pause_s: float | None,
         targets: "Mapping[str, Targets]",
     ) -> None:
         self.lock = threading.RLock()
         self.waiting = Waiting(session.filenos(), targets.values())
-        self.pace = Pace()
+        self.pace = Pace(PAUSE_S if pause_s is None else pause_s)
         self.clues: Clues | None = None
         self.stopping = False
         self._session = session

@@ -39,7 +39,9 @@ class _Keywords:
     def __get__(self, tracer: object, kind: object) -> "inspect.Signature":
         from exitsnoop.tracing.keywords import signature
 
-        return signature(unwanted=(False, bool), ring_bytes=(None, int | None))
+        return signature(
+            unwanted=(False, bool), ring_bytes=(None, int | None), pause_s=(None, float | None)
+        )
 
 
 class Tracer:
@@ -69,6 +71,8 @@ class Tracer:
             of two, from a page to 2 GiB. Default: 2 MiB, or 8 MiB with why or fields. An exit takes
             56 bytes, and some hundred more with fields. Exits that find no room are counted in
             `lost`.
+        pause_s: where exits come in numbers, how long to let more come before they are read, in
+            seconds: a hundredth by default. The more come at a time, the less each costs.
 
     Raises:
         NotPermitted: a privilege is missing.
@@ -89,6 +93,7 @@ class Tracer:
         *,
         unwanted: bool = False,
         ring_bytes: int | None = None,
+        pause_s: float | None = None,
         **options: "Unpack[keywords.FilterOptions]",
     ) -> None:
         self._closed = True
@@ -103,12 +108,14 @@ class Tracer:
             raise ValueError(
                 f"ring_bytes must be a power of two from {least} (a page) to {MOST_RING_BYTES}"
             )
+        if pause_s is not None and not 0 <= pause_s <= 1:
+            raise ValueError("pause_s must be between 0 and 1")
         self._filters = filters
         self._lost = self._signals_recorded = 0
         self._waiter: asyncio.Future[None] | None = None
         self._undo: list[abc.Callable[[], None]] = []  # what frees our resources, in reverse
         try:
-            self._start(unwanted=unwanted, ring_bytes=ring_bytes)
+            self._start(unwanted=unwanted, ring_bytes=ring_bytes, pause_s=pause_s)
         except BaseException as error:
             self._release()
             if isinstance(error, (OSError, ImportError)) and not isinstance(error, TraceError):
@@ -118,7 +125,7 @@ class Tracer:
             raise
         self._closed = False
 
-    def _start(self, *, unwanted: bool, ring_bytes: int) -> None:
+    def _start(self, *, unwanted: bool, ring_bytes: int, pause_s: float | None) -> None:
         filters = self._filters
         targets = self._held_targets() if filters.pids or filters.tree or filters.ppids else {}
         self._session = open_session(plan(filters, unwanted=unwanted), ring_bytes=ring_bytes)
@@ -133,7 +140,9 @@ class Tracer:
         call_in_child(Tracer._leave_to_parent, self)
         # Not the lock of Reading: stop() must not wait for the thread that it is to stop.
         self._wake_lock = threading.RLock()
-        self._reading = Reading(self._session, filters, unwanted=unwanted, targets=targets)
+        self._reading = Reading(
+            self._session, filters, unwanted=unwanted, pause_s=pause_s, targets=targets
+        )
         self._undo.append(self._reading.close)
         if filters.tree:
             self._grow_tree()
@@ -283,6 +292,18 @@ class Tracer:
         """Return the exits that are there now; never blocks. `ended` says whether more can come."""
         return self._reading.take_all()
 
+    def next_batch(self, timeout: float | None = None) -> "batch.Exits":
+        """Wait for exits, and return some: what is there, at most some thousands.
+
+        There may be none: after so many seconds, at the end, and when something else happened, such
+        as stop(). `ended` says whether more can come.
+
+        Args:
+            timeout: how long to wait, in seconds; None: for ever.
+        """
+        self._reading.pause()
+        return self._reading.take(timeout)
+
     def batches(self, reader: int | None = None) -> "abc.Iterator[batch.Exits]":
         """Iterate over batches of exits: what is there at a time, at most some thousands.
 
@@ -297,8 +318,7 @@ class Tracer:
                 reading.waiting.watch(reader)
         try:
             while not reading.ended:
-                reading.pause()
-                if batch := reading.take():
+                if batch := self.next_batch():
                     yield batch
                 elif reading.waiting.reader_left:
                     return

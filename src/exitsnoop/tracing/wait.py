@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from exitsnoop.tracing.targets import Targets
 
 # An exit that comes alone is read at once. Where they come in numbers (several in one batch, or one
-# right after the other) the next batch is given PAUSE_S to grow: the kernel wakes us only for the
+# right after the other) the next batch is given a pause to grow: the kernel wakes us only for the
 # first record we have not seen, and a wake-up costs the dying process more than all the rest.
-ALONE_S = 0.002
 PAUSE_S = 0.01
+_ALONE = 0.2  # of the pause
 _WAKE = b"\0"  # no signal has this number
 
 
@@ -142,23 +142,32 @@ def _write(descriptor: int, text: bytes) -> None:
 class Pace:
     """When to read next: at once, or after a pause in which more may come.
 
+    Args:
+        pause_s: the longest pause, in seconds. It is PAUSE_S, if that is less, where so many come
+            that the buffer could fill up meanwhile.
+
     Attributes:
         behind: whether there may be more to read, though no descriptor says so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
         self.behind = False
-        self._busy = False
+        self._pause_s = pause_s
+        self._busy = self._was_behind = False
         self._read_at = 0.0
 
     def note(self, exits: int, *, anything: bool, complete: bool) -> None:
         """Take note of a read: how many exits, any record at all, all that were there."""
         now = time.monotonic()
+        self._was_behind = self.behind
         self.behind = not complete
-        self._busy = self.behind or exits > 1 or now - self._read_at < ALONE_S
+        soon = now - self._read_at < _ALONE * self._pause_s
+        self._busy = self.behind or exits > 1 or soon
         if anything:
             self._read_at = now
 
     def pause_s(self) -> float:
         """Return how long to pause before the next read, in seconds."""
-        return PAUSE_S if self._busy and not self.behind else 0
+        if self.behind or not self._busy:
+            return 0
+        return min(PAUSE_S, self._pause_s) if self._was_behind else self._pause_s
