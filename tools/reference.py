@@ -75,7 +75,9 @@ def _verb(name: str) -> Iterable[str]:
 
 
 def _options(actions: Iterable[argparse.Action]) -> str:
-    rows = ((f"`{_invocation(action)}`", action.help or "") for action in actions)
+    rows = (
+        (f"`{_invocation(action)}`", (action.help or "").replace("%%", "%")) for action in actions
+    )
     return _table(("option", "meaning"), rows)
 
 

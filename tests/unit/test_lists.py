@@ -9,7 +9,9 @@ from exitsnoop.cli.lists import (
     parse_codes,
     parse_duration,
     parse_pids,
+    parse_room,
     parse_signals,
+    parse_size,
     parse_words,
 )
 
@@ -122,3 +124,35 @@ def test_lists(parse: Callable[[str], list[Any]], text: str, values: list[Any]) 
 def test_malformed_lists(parse: Callable[[str], list[Any]], text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1073741824", 1 << 30),
+        ("64K", 64 << 10),
+        ("500M", 500 << 20),
+        ("1.5G", 3 << 29),
+        ("2g", 2 << 30),
+        ("2GiB", 2 << 30),
+        ("2GB", 2 << 30),
+        ("1T", 1 << 40),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+    assert parse_room(text, 1000) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "G", "-1", "1.G", "1 G", "1X", "1GG", "5%", "\N{DEVANAGARI DIGIT ONE}"]
+)
+def test_malformed_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size: write 500M"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(("text", "room"), [("5%", 50), ("0.5%", 5), ("0%", 0), ("100%", 1000)])
+def test_shares(text: str, room: int) -> None:
+    assert parse_room(text, 1000) == room

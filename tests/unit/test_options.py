@@ -146,7 +146,10 @@ def test_a_list_of_all_others(words: list[str], name: str, values: set[Any]) -> 
         (["-p", "1", "--", "true"], "leave out COMMAND"),
         (["--signal", "65"], "argument --signal: 65 is not a signal: a signal is 1 to 64"),
         (["-p", "0"], "argument -p/--pid: 0 is not a PID: a PID is 1 to 4194304"),
-        (["sleep", "1"], "'sleep' is not a verb (check); a command goes after --: exitsnoop -- "),
+        (
+            ["sleep", "1"],
+            "'sleep' is not a verb (check, record); a command goes after --: exitsnoop -- ",
+        ),
         (["sleep", "a b"], "exitsnoop -- sleep 'a b'"),
         (["-x", "make", "-j8"], "a command goes after --: exitsnoop -x -- make -j8"),
         (["make", "-o", "x"], "a command goes after --: exitsnoop -- make -o x"),

@@ -31,7 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
     "reports": {"store", "sinks.escape", "model", "host.clock"},
-    "cli": {"reports", "sinks", "store", "tracing", "kernel", "filters", "model", "host", "errors"},
+    "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
+    "cli": {"recorder", "reports", "sinks", "store", "tracing", "kernel", "filters", "model"}
+    | {"host", "errors"},
     "__main__": {"cli"},
     "__init__": {"errors", "filters", "model", "tracing"},
 }

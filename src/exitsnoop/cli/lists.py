@@ -9,6 +9,9 @@ from exitsnoop.model.cause import KINDS
 from exitsnoop.model.status import signal_number
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)", re.ASCII)
 
 
@@ -56,6 +59,20 @@ def parse_duration(text: str) -> float:
     if seconds > checks.LONGEST_S:
         raise ValueError(f"{text!r} is longer than any process lives")
     return seconds
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of "500M", "1.5G" or "1073741824"."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a size: write 500M, 1.5G or a number of bytes")
+    return int(float(match[1]) * _BYTES[match[2].upper()])
+
+
+def parse_room(text: str, total: int) -> int:
+    """Return the bytes of a size, or of "5%" of a total."""
+    match = _SHARE.fullmatch(text)
+    return int(float(match[1]) / 100 * total) if match else parse_size(text)
 
 
 class Form(NamedTuple):

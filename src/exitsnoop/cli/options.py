@@ -1,13 +1,14 @@
 """The options of the command line besides the filters, and what a run was given of all."""
 
 from exitsnoop.filters.filters import EVERYTHING, Filters
-from exitsnoop.filters.table import FILTERS, SHOWN, WHICH
+from exitsnoop.filters.table import FILTERS, SHOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 WRITTEN = "where to write, and how"
+RUN = "what to run"
 
 
 class UsageError(Exception):
@@ -49,7 +50,7 @@ OPTIONS = (
     Option(
         "linger",
         ("--linger",),
-        WHICH,
+        RUN,
         "with COMMAND: go on until everything that it started has ended, too",
     ),
     Option("args", ("-a", "--args"), SHOWN, "show the arguments (like -o +args, but last)"),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from exitsnoop.cli.lists import FORMS, WORDS
-from exitsnoop.cli.options import ONE_OF, OPTIONS, WRITTEN, Option
+from exitsnoop.cli.options import ONE_OF, OPTIONS, RUN, WRITTEN, Option
 from exitsnoop.cli.output import Output
 from exitsnoop.cli.statuses import STATUSES, WITH_COMMAND
 from exitsnoop.cli.verbs import VERBS, explain_stray_word, nearest, verb
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exitsnoop.cli.options import Options
 
 DESCRIPTION = "Trace all process termination (exit, fatal signal)"
-GROUPS = (WHOSE, WHICH, SHOWN, WRITTEN)
+GROUPS = (WHOSE, WHICH, RUN, SHOWN, WRITTEN)
 
 # The options that the original has: a program that calls it may shorten them.
 ORIGINAL = ("--help", "--timestamp", "--utc", "--pid", "--label", "--failed", "--per-thread")
@@ -84,10 +84,15 @@ def add_groups(made: argparse.ArgumentParser, titles: Sequence[str] = GROUPS) ->
         for row in FILTERS:
             if row.flags and row.group == title:
                 _add_filter(group, row)
-        formats = group.add_mutually_exclusive_group()
-        for option in OPTIONS:
-            if option.group == title:
-                _add_option(formats if ONE_OF & {*option.flags} else group, option)
+        options = [option for option in OPTIONS if option.group == title]
+        one_of = [option for option in options if ONE_OF & {*option.flags}]
+        for option in options:
+            if option not in one_of:
+                _add_option(group, option)
+        if one_of:  # an empty group would break --help
+            formats = group.add_mutually_exclusive_group()
+            for option in one_of:
+                _add_option(formats, option)
 
 
 def _epilog() -> str:
@@ -111,7 +116,7 @@ def _add_filter(group: "argparse._ArgumentGroup", row: Filter) -> None:
         *row.flags,
         dest=row.name,
         metavar=metavar(row),
-        action=_Extend if row.is_list else _Store,
+        action=_Extend if row.is_list else Store,
         type=form.parse,
         help=f"{row.meaning}: {form.examples}" if form.examples else row.meaning,
     )
@@ -173,8 +178,10 @@ class _Parsing(argparse.Action):
         self._parse = type
 
 
-class _Store(_Parsing):
-    def __call__(
+class Store(_Parsing):
+    """Keeps one value."""
+
+    def __call__(  # noqa: D102 - as argparse calls it
         self,
         _parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,

@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exitsnoop.store.recording import Recording
-
 if TYPE_CHECKING:
     import argparse
 
     from exitsnoop.cli.verbs import Given
+    from exitsnoop.store.recording import Recording
 
 USUAL = "/var/lib/exitsnoop"
 
@@ -31,6 +30,8 @@ def place(options: "Given") -> Path:
     return Path(options.store or os.environ.get("EXITSNOOP_STORE") or of_unit or USUAL)
 
 
-def opened(options: "Given") -> Recording:
+def opened(options: "Given") -> "Recording":
     """Return the recording, to read it. Raises NoStore, NotReadable."""
+    from exitsnoop.store.recording import Recording  # a recorder starts without it
+
     return Recording(place(options))

@@ -61,7 +61,17 @@ def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
 
 
 def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
-    """Import what rows would import when they need it; what the tracer needs comes with it.
+    """Import what rows would import when they need it; what the tracer needs comes with it."""
+    from importlib import import_module
+
+    load_what_fields_need(names)
+    if output.is_terminal:
+        import_module("exitsnoop.sinks.terminal")
+        import_module("unicodedata")
+
+
+def load_what_fields_need(names: "Iterable[str]") -> None:
+    """Import what makes these fields.
 
     Without capabilities not even root can read a package in a home that only its owner may enter.
     """
@@ -75,9 +85,6 @@ def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
                 function(maker)
     if "cause" in names:
         import_module("exitsnoop.model.syscalls")
-    if output.is_terminal:
-        import_module("exitsnoop.sinks.terminal")
-        import_module("unicodedata")
 
 
 def _wants_color(choice: str, output: Output) -> bool:

@@ -11,6 +11,7 @@ not open that file by other means: closing it would drop the locks of SQLite.
 """
 
 import fcntl
+import grp
 import os
 import re
 import sqlite3
@@ -233,11 +234,18 @@ def not_readable(path: Path) -> NotReadable:
 
 def give_to_adm(path: Path) -> None:
     """Let the group adm read a file or directory, if we may decide that."""
-    if os.geteuid() != 0:
+    group = adm() if os.geteuid() == 0 else None
+    if group is None:
         return
-    import grp
-
     try:
-        os.chown(path, -1, grp.getgrnam("adm").gr_gid)
-    except (KeyError, OSError):
+        os.chown(path, -1, group)
+    except OSError:
         pass  # then it is root's alone
+
+
+def adm() -> int | None:
+    """Return the number of the group that may read recordings; None if there is no such group."""
+    try:
+        return grp.getgrnam("adm").gr_gid
+    except KeyError:
+        return None

@@ -1,0 +1,151 @@
+"""`exitsnoop record`: keep every exit in a recording."""
+
+import gc
+import os
+import time
+from typing import TYPE_CHECKING
+
+from exitsnoop.cli.lists import parse_duration, parse_room, parse_size
+from exitsnoop.cli.options import refuse, wanted
+from exitsnoop.cli.output import complain
+from exitsnoop.cli.parser import Store, add_groups
+from exitsnoop.cli.recording import add_store, place
+from exitsnoop.cli.show import load_what_fields_need
+from exitsnoop.filters.table import WHICH, WHOSE
+from exitsnoop.model.fields import COLLECTED, FIELDS
+from exitsnoop.model.words import human_bytes
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from exitsnoop.cli.verbs import Given
+    from exitsnoop.store.limits import Limits
+    from exitsnoop.store.redact import Kept
+    from exitsnoop.tracing.tracer import Tracer
+
+NAME = "record"
+SUMMARY = "keep every exit in a recording, with its cause and all its fields"
+NOTES = """\
+It records until Ctrl-C, SIGTERM or SIGHUP, or until what it follows has ended. Then everything
+is on disk. A service manager learns when it has begun, and up to when everything is on disk.
+
+exit status:
+     0  everything was recorded
+     2  usage error, or no such process
+    70  the kernel cannot, or will not, run the BPF program, or sent a malformed record
+    74  exits were lost, or the recording could not be written to
+    77  not permitted: CAP_BPF and CAP_PERFMON are needed, or root (sudo)
+"""
+# Exits are not shown to anybody, so more may come before they are read: a batch costs as much as
+# many exits.
+PAUSE_S = 0.1
+_KEEP_FREE = "5%"
+
+
+def add_arguments(parser: "argparse.ArgumentParser") -> None:
+    """Add its own options."""
+    parser.epilog = NOTES
+    add_store(parser)
+    kept = parser.add_argument_group("what to keep")
+    kept.add_argument(
+        "--max-size",
+        action=Store,
+        type=parse_size,
+        metavar="SIZE",
+        default=None,
+        help="the most that all files may take, such as 500M or 2G (default: 1G, or 2%% of the "
+        "file system if that is less)",
+    )
+    kept.add_argument(
+        "--keep-free",
+        metavar="SIZE",
+        default=_KEEP_FREE,
+        help=f"leave so much of the file system free, such as 2G or 10%% (default: {_KEEP_FREE}%)",
+    )
+    kept.add_argument(
+        "--keep-for",
+        action=Store,
+        type=parse_duration,
+        metavar="TIME",
+        default=None,
+        help="drop exits after that, such as 12h or 90d (default: 30d)",
+    )
+    kept.add_argument(
+        "--no-args",
+        action="store_true",
+        default=False,
+        help="keep no arguments: they may be secret",
+    )
+    kept.add_argument(
+        "--redact",
+        metavar="REGEX",
+        default=None,
+        help="write *** for what matches this in the arguments, joined by spaces, or for its "
+        "groups if it has any",
+    )
+    add_groups(parser, (WHOSE, WHICH))
+
+
+def run(options: "Given") -> int:
+    """Record; return the exit status. Raises UsageError, TraceError, StoreError."""
+    from exitsnoop.tracing.tracer import Tracer
+
+    filters = wanted(options, fields=set(COLLECTED) - {"cause"}, why=True)
+    with Tracer(filters, pause_s=PAUSE_S) as tracer:
+        # From here on no exit is missed, so what has been put off until now may take its time.
+        since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return _record(options, tracer, since_ns)
+
+
+def _record(options: "Given", tracer: "Tracer", since_ns: int) -> int:
+    from exitsnoop.cli.priority import Priority
+    from exitsnoop.cli.stop import stop_on_signals
+    from exitsnoop.kernel.privileges import drop
+    from exitsnoop.recorder.begin import begin, make
+    from exitsnoop.recorder.loop import record
+    from exitsnoop.recorder.notices import Notices, standing
+    from exitsnoop.recorder.notify import Service
+
+    stop_on_signals(tracer)
+    path = place(options).absolute()
+    kept = _kept(options)
+    make(path)
+    limits = _limits(options, path)
+    load_what_fields_need(FIELDS)
+    priority = Priority()
+    drop()
+    writer = begin(path, limits, kept, since_ns)
+    service = Service(lambda: standing(writer))
+    if not service.is_there:
+        complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")
+    gc.freeze()  # the objects of the start stay: they need not be looked through again
+    gc.enable()
+    record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)
+    return os.EX_IOERR if writer.lost else os.EX_OK
+
+
+def _limits(options: "Given", path: "Path") -> "Limits":
+    """Return the bounds that the options set. Raises UsageError."""
+    from exitsnoop.store.limits import Limits
+
+    found = os.statvfs(path)
+    try:
+        return Limits.checked(
+            path,
+            options.max_size,
+            parse_room(options.keep_free, found.f_frsize * found.f_blocks),
+            options.keep_for,
+        )
+    except ValueError as error:
+        refuse(str(error))
+
+
+def _kept(options: "Given") -> "Kept":
+    """Return what decides about arguments. Raises UsageError."""
+    from exitsnoop.store.redact import Kept
+
+    try:
+        return Kept(args=not options.no_args, redact=options.redact)
+    except ValueError as error:
+        refuse(f"argument --redact: {error}")

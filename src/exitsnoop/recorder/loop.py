@@ -1,0 +1,59 @@
+"""The loop of the recorder: what the tracer gives goes to the writer."""
+
+import time
+from collections.abc import Callable
+
+from exitsnoop.recorder.notices import Notices
+from exitsnoop.recorder.notify import Service
+from exitsnoop.store.writer import Writer
+from exitsnoop.tracing.tracer import Tracer
+
+
+def record(
+    tracer: Tracer,
+    writer: Writer,
+    notices: Notices,
+    service: Service,
+    after_batch: Callable[[], None],
+) -> None:
+    """Write all exits of a tracer until it ends, and close the writer.
+
+    While nothing ends nothing is done, except what the service manager wants.
+
+    after_batch: is called after each batch.
+
+    Raises MalformedRecord when all exits before it have been written. Then the recording says that
+    the recorder failed.
+    """
+    why = "failed"
+    try:
+        service.ready()
+        _follow(tracer, writer, notices, service, after_batch)
+        why = "stopped"
+    finally:
+        service.stopping()
+        notices.sum_up(writer.close(why))
+
+
+def _follow(
+    tracer: Tracer,
+    writer: Writer,
+    notices: Notices,
+    service: Service,
+    after_batch: Callable[[], None],
+) -> None:
+    lost = 0
+    while not tracer.ended:
+        exits = tracer.next_batch(_seconds_until(writer.due, service.due))
+        before, lost = lost, tracer.lost
+        writer.add(exits, lost - before)
+        writer.tick()
+        notices.look()
+        service.tick()
+        after_batch()
+
+
+def _seconds_until(*due: float | None) -> float | None:
+    """Return how long it is until the first of these times; None if there is none."""
+    times = [at for at in due if at is not None]
+    return max(0.0, min(times) - time.monotonic()) if times else None

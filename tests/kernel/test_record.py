@@ -1,0 +1,138 @@
+"""`exitsnoop record` under the real kernel: nothing is missing that is not counted."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from support.accounts import count
+from support.command import run
+from support.machine import some, within
+from support.recorder import Recorder, exits, recording
+from support.truth import assert_same
+from support.truth import run as endings_of
+from support.waiting import until
+
+from exitsnoop.store.recording import Recording
+
+END_S = 2
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A path for a recording, which is not there yet, and which all users can reach."""
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(above.stat().st_mode | 0o011)
+    return tmp_path / "store"
+
+
+def suspend(recorder: Recorder) -> None:
+    """Stop it, and wait until it stands still."""
+    recorder.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, recorder.pid, os.WSTOPPED)
+
+
+@pytest.mark.usefixtures("busy_cpus")
+def test_a_storm_is_recorded_as_it_was(exitsnoop: str, endings: Path, store: Path) -> None:
+    with recording(exitsnoop, store) as recorder:
+        truth = endings_of(endings, "storm", some(4200), 1)
+        assert recorder.stop() == 0
+    assert_same(recorder.exits(), truth)
+    signalled = [found for found in recorder.exits() if found.signal == signal.SIGKILL]
+    assert signalled
+    assert all(found.cause for found in recorder.exits())
+
+
+def test_rows_and_losses_are_what_there_was(exitsnoop: str, endings: Path, store: Path) -> None:
+    """More comes than the buffer takes while the recorder is stopped."""
+    with recording(exitsnoop, store, "-n", "endings") as recorder:
+        suspend(recorder)
+        truth = count(endings, "vforks", 60_000)
+        recorder.process.send_signal(signal.SIGCONT)
+        assert recorder.stop() == 74
+    assert recorder.lost() > 0
+    assert len(recorder.exits()) + recorder.lost() == truth
+    gaps = Recording(store).gaps(0, time.time_ns())
+    assert sum(gap.lost or 0 for gap in gaps if gap.why == "overflow") == recorder.lost()
+    # A loss is reported when it is noticed, and not for each batch.
+    assert sum("came too fast" in line for line in recorder.said) == 1
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_it_ends_in_time_with_everything_on_disk(
+    exitsnoop: str, endings: Path, store: Path, number: int
+) -> None:
+    """Also when it has just read thousands of exits, which it need not write for a second."""
+    with recording(exitsnoop, store, "-n", "endings") as recorder:
+        truth = count(endings, "vforks", some(20_000))
+        begun = time.monotonic()
+        assert recorder.stop(number) == 0
+        took = time.monotonic() - begun
+    assert took < within(END_S)
+    assert len(recorder.exits()) == truth
+    assert [stretch.ended for stretch in Recording(store).recorded()] == ["stopped"]
+    # Sealed, so that the right to read is enough to read it.
+    assert {path.name for path in store.iterdir()} == {
+        "ballast",
+        "exits-000000000000001.db",
+        "lock",
+    }
+
+
+def test_a_crash_is_on_disk_at_once_and_other_exits_within_a_second(
+    exitsnoop: str, store: Path
+) -> None:
+    with recording(exitsnoop, store, "-P", str(os.getpid())) as recorder:
+
+        def seconds_to_disk(script: str) -> float:
+            with subprocess.Popen(["sh", "-c", script]) as process:
+                process.wait()
+            begun = time.monotonic()
+            until(lambda: process.pid in {found.pid for found in exits(store)})
+            return time.monotonic() - begun
+
+        # It is the best of some: a busy machine may be late, but never early.
+        for script in ("kill -SEGV $$", "kill -KILL $$"):
+            assert min(seconds_to_disk(script) for _ in range(5)) < 0.6
+        assert seconds_to_disk("exit 1") > 0.8
+        assert recorder.stop() == 0
+
+
+def test_a_second_recorder_is_refused_in_words(exitsnoop: str, store: Path) -> None:
+    with recording(exitsnoop, store):
+        second = run(exitsnoop, "record", "--store", str(store))
+    assert second.returncode == 74
+    assert second.stderr == (
+        f"exitsnoop: another recorder writes to {store}: stop it, or give this one another "
+        "directory (--store)\n"
+    )
+
+
+def test_nothing_that_was_on_disk_is_lost_when_it_is_killed(
+    exitsnoop: str, endings: Path, store: Path
+) -> None:
+    """At instants that the load decides, while exits come."""
+    known: set[int] = set()
+
+    def new() -> set[int]:
+        return newest(store) - known
+
+    with subprocess.Popen([endings, "vforks", "1000000"], stdout=subprocess.DEVNULL) as load:
+        for nth in range(4):
+            with recording(exitsnoop, store, "-n", "endings") as recorder:
+                until(lambda: bool(new()))
+                known |= new()
+                recorder.process.kill()
+                assert recorder.process.wait() == -signal.SIGKILL
+            assert known <= {found.boot_ns for found in exits(store)}
+            ended = [stretch.ended for stretch in Recording(store).recorded()]
+            assert ended == [*["killed"] * nth, None]
+        load.kill()
+
+
+def newest(store: Path) -> set[int]:
+    """Return when the last recorded exits were."""
+    return {found.boot_ns for found in exits(store, newest_first=True, limit=500)}
