@@ -2,11 +2,12 @@
 
 import fnmatch
 import random
+import sqlite3
 import struct
 
 import pytest
 
-from exitsnoop.filters.globs import compile_globs, compile_parts, matches
+from exitsnoop.filters.globs import compile_globs, compile_parts, for_sqlite, matches
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def random_pattern(chance: random.Random) -> str:
 def test_like_fnmatch() -> None:
     chance = random.Random(1)
     matched = 0
-    patterns = [random_pattern(chance) for _ in range(3000)]
+    patterns = [random_pattern(chance) for _ in range(6000)]
     for pattern in patterns:
         compiled = compile_globs([pattern])
         for _ in range(15):
@@ -179,3 +180,51 @@ def test_like_fnmatch() -> None:
             assert matches(compiled, name.encode("latin-1")) == expected, (pattern, name)
             matched += expected
     assert 0.1 < matched / (len(patterns) * 15) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wider"),
+    [
+        ("bash", "bash"),
+        ("?a[b-c]*d", "*a*d"),
+        (r"\*\a[[]x", "[*]a*x"),
+        ("gr??e", "gr*e"),
+        ("größe", "größe"),
+        ("\udcffx*", "*"),
+        ("a]-^", "a]-^"),
+    ],
+)
+def test_what_sqlite_is_asked(pattern: str, wider: str) -> None:
+    assert for_sqlite(pattern) == wider
+
+
+def test_sqlite_takes_every_name_that_a_pattern_takes() -> None:
+    """Its GLOB compares characters of a text in which invalid UTF-8 is U+FFFD."""
+    chance = random.Random(1)
+    parts = [
+        "a",
+        "b",
+        "?",
+        "*",
+        "[ab]",
+        "[!a]",
+        "[^-b]",
+        "\\*",
+        "\\[",
+        "]",
+        "ö",
+        "\udcc3",
+        "\udcb6",
+    ]
+    letters = [b"a", b"b", b"*", b"[", b"]", b"\xc3", b"\xb6", "ö".encode(), "\ufffd".encode()]
+    glob = sqlite3.connect(":memory:").execute
+    taken = 0
+    for _ in range(6000):
+        pattern = "".join(chance.choices(parts, k=chance.randint(1, 5)))
+        name = b"".join(chance.choices(letters, k=chance.randint(0, 5)))
+        if matches(compile_globs([pattern]), name):
+            taken += 1
+            text = name.decode("utf-8", "replace")
+            (found,) = glob("SELECT ? GLOB ?", (text, for_sqlite(pattern))).fetchone()
+            assert found, (pattern, name)
+    assert taken > 200

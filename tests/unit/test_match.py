@@ -7,6 +7,8 @@ from support.fakes import record
 
 from exitsnoop import Cause, Exit, Filters
 from exitsnoop.filters.match import match
+from exitsnoop.filters.recorded import RecordedFilters
+from exitsnoop.host import cgroups, processes
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.context import Ancestor
 
@@ -88,3 +90,55 @@ def test_names_are_bytes() -> None:
 def test_cgroups_by_whole_names() -> None:
     exits = [record(cgroup=path) for path in ("/", "/a", "/.../a")]
     assert verdicts(exits, cgroups=["/"]) == [True, True, True]
+
+
+def in_recording(exits: list[Exit], **options: Any) -> list[bool | None]:
+    return match(RecordedFilters(**options), Exits.of(exits))
+
+
+def test_users_of_a_recording_are_those_that_it_names() -> None:
+    exits = [
+        record(uid=54321, user="of the other machine"),
+        record(uid=7, user="root"),
+        record(uid=0),
+        record(user=None, uid=None),
+    ]
+    assert in_recording(exits, users=["of the other machine"]) == [True, False, False, None]
+    assert in_recording(exits, users=["root", 54321]) == [True, True, False, None]
+    assert in_recording(exits, users=["54321", "0"]) == [True, False, True, None]
+    inverted = in_recording(exits, users=["root"], excluding=["users"])
+    assert inverted == [True, False, True, None]
+    with pytest.raises(ValueError, match="no user -1"):
+        RecordedFilters(users=[-1])
+    with pytest.raises(ValueError, match="no user '4294967295'"):
+        RecordedFilters(users=["4294967295"])
+    with pytest.raises(ValueError, match="no user of the other machine"):
+        Filters(users=["of the other machine"])
+
+
+@pytest.mark.parametrize(
+    "given", ["/a.slice/gone", "a.slice/gone/", "/sys/fs/cgroup/a.slice/gone", "//a.slice/./gone"]
+)
+def test_cgroups_of_a_recording_need_not_exist(given: str) -> None:
+    exits = [record(cgroup=f"/a.slice/{name}") for name in ("gone", "gone/below", "gone2", "")]
+    assert in_recording(exits, cgroups=[given]) == [True, True, False, False]
+    everywhere = [record(cgroup="/"), record(cgroup="/a"), record()]
+    assert in_recording(everywhere, cgroups=["/"]) == [True, True, None]
+    with pytest.raises(ValueError, match=r"without \.\."):
+        RecordedFilters(cgroups=[f"{given}/../x"])
+    with pytest.raises(ValueError, match="there is no cgroup"):
+        Filters(cgroups=["/a.slice/gone"])
+
+
+def test_the_kernel_does_not_limit_filters_of_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the number of cgroups, nor the PID namespace that this process is in."""
+    for module in (processes, cgroups):
+        monkeypatch.setattr(module, "in_first_namespace", lambda _: False)
+    many = [f"/{number}" for number in range(100)]
+    exits = [record(cgroup="/99", pid=7), record(cgroup="/100", pid=7)]
+    assert in_recording(exits, cgroups=many, pids=[7]) == [True, False]
+    for options in ({"cgroups": ["/"]}, {"pids": [7]}):
+        with pytest.raises(ValueError, match="namespace"):
+            Filters(**options)
+    with pytest.raises(ValueError, match="no process can have the age"):
+        RecordedFilters(min_age=2, max_age=1)

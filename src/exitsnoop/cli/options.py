@@ -133,17 +133,20 @@ class Options:
         self.excluding = set()
 
 
-def wanted(options: Options, **more: "Any") -> Filters:
-    """Return the filters of the options, and more. Raises UsageError if they are not valid."""
+def wanted(options: Options, kind: type[Filters] = Filters, **more: "Any") -> Filters:
+    """Return the filters of the options, and more. Raises UsageError if they are not valid.
+
+    kind: Filters, or RecordedFilters.
+    """
     given = {**{name: getattr(options, name) for name in EVERYTHING}, **more}
     checked = {}
     for row in FILTERS:
         try:
-            checked[row.name] = row.check(given[row.name])
+            checked[row.name] = kind.check(row, given[row.name])
         except ValueError as error:
             refuse(f"argument {'/'.join(row.flags)}: {error}")
     try:
-        return Filters.of_checked(checked)
+        return kind.of_checked(checked)
     except ValueError as error:
         refuse(str(error))
 

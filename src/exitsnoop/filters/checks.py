@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PID_MAX = 4_194_304  # PID_MAX_LIMIT of 64-bit kernels
 _LAST_UID = 2**32 - 2  # to the kernel, 2**32 - 1 means no user
 LONGEST_S = 100 * 365 * 86_400
+_USUAL_MOUNT = "/sys/fs/cgroup/"
 
 
 def flag(value: "Any") -> bool:
@@ -72,6 +73,25 @@ def cgroup(value: "Any") -> str:
     if len(os.fsencode(path)) + 2 > CGROUP_FILTER_BYTES:
         raise ValueError(f"{path}: this path is too long to filter by")
     return path
+
+
+def recorded_user(value: "Any") -> int | str:
+    """Return a user of the machine that recorded: a number is a uid, any other text a name."""
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        return text(value)
+    number = int(value) if isinstance(value, str) else value
+    return _integer(number, 0, _LAST_UID, f"no user {value!r}")
+
+
+def recorded_cgroup(value: "Any") -> str:
+    """Return the path of a cgroup of the machine that recorded, from the root of its hierarchy."""
+    path = text(value)
+    if f"{path}/".startswith(_USUAL_MOUNT):
+        path = path.removeprefix(_USUAL_MOUNT.rstrip("/"))
+    names = [name for name in path.split("/") if name]
+    if ".." in names:
+        raise ValueError(f"{value!r}: give the whole path of the cgroup, without ..")
+    return "/" + "/".join(name for name in names if name != ".")
 
 
 def cause(value: "Any") -> str:

@@ -1,6 +1,6 @@
 """Filters: what to trace and what to collect, checked once."""
 
-from exitsnoop.filters.table import FILTERS
+from exitsnoop.filters.table import FILTERS, Filter
 from exitsnoop.host import processes
 from exitsnoop.layout import MAX_CGROUP_FILTERS
 from exitsnoop.model.fields import groups
@@ -61,8 +61,17 @@ class Filters:
         if unknown := options.keys() - EVERYTHING.keys():
             raise TypeError(f"there is no filter {', '.join(sorted(unknown))}")
         self._take(
-            {row.name: row.check(options[row.name]) for row in FILTERS if row.name in options}  # type: ignore[literal-required]
+            {
+                row.name: self.check(row, options[row.name])  # type: ignore[literal-required]
+                for row in FILTERS
+                if row.name in options
+            }
         )
+
+    @staticmethod
+    def check(row: Filter, value: "typing.Any") -> "typing.Any":
+        """Return the value of a filter as it is kept. Raises TypeError, ValueError."""
+        return row.check(value)
 
     @classmethod
     def of_checked(cls, values: "dict[str, typing.Any]") -> "Filters":
@@ -124,6 +133,17 @@ class Filters:
         """Raise ValueError for filters that make no sense together."""
         self.name_globs()
         self.container_globs()
+        self._require_kernel()
+        if self.max_age is not None and self.max_age < self.min_age:
+            raise ValueError("no process can have the age asked for")
+        if not (self.signals or self.codes or self.causes):
+            return
+        signal_set, code_set = self.statuses()
+        if not (signal_set or code_set - ({0} if self.failed else set())):
+            raise ValueError("no process can end in all of the ways asked for at once")
+
+    def _require_kernel(self) -> None:
+        """Raise ValueError for filters that the kernel cannot apply here."""
         if len(self.cgroups) > MAX_CGROUP_FILTERS:
             raise ValueError(f"at most {MAX_CGROUP_FILTERS} cgroups can be filtered by at once")
         if (self.pids or self.tree or self.ppids) and not processes.in_first_namespace("pid"):
@@ -132,13 +152,6 @@ class Filters:
                 "host: run exitsnoop on the host, or in a container with the host's PID namespace "
                 "(--pid=host)"
             )
-        if self.max_age is not None and self.max_age < self.min_age:
-            raise ValueError("no process can have the age asked for")
-        if not (self.signals or self.codes or self.causes):
-            return
-        signal_set, code_set = self.statuses()
-        if not (signal_set or code_set - ({0} if self.failed else set())):
-            raise ValueError("no process can end in all of the ways asked for at once")
 
     def name_globs(self) -> bytes:
         """Return the names as a struct glob_set of event.h; b"" without any."""

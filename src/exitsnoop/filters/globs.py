@@ -61,6 +61,30 @@ def compile_parts(parts: Iterable[str]) -> bytes:
     return _packed([_part(part) for part in parts])
 
 
+def for_sqlite(pattern: str) -> str:
+    """Return a pattern for SQLite's GLOB that takes every name that this pattern takes, and more.
+
+    SQLite compares characters, not bytes, and writes sets in another way.
+    """
+    made, plain = "", b""
+    for element in _ELEMENT.finditer(pattern.encode("utf-8", "surrogateescape")):
+        literal = element["escaped"] or element["plain"]
+        if literal:
+            plain += literal
+        else:
+            made += f"{literal_for_sqlite(plain)}*"
+            plain = b""
+    return re.sub(r"\*+", "*", made + literal_for_sqlite(plain))
+
+
+def literal_for_sqlite(text: bytes) -> str:
+    """Return the pattern for SQLite's GLOB that takes this text."""
+    try:
+        return re.sub(r"[*?[]", r"[\g<0>]", text.decode())
+    except UnicodeDecodeError:  # SQLite has U+FFFD there
+        return "*"
+
+
 def matches(compiled: bytes, name: bytes) -> bool:
     """Return whether a name matches, by the algorithm of the BPF program.
 

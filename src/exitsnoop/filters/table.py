@@ -31,6 +31,8 @@ class Filter:
         flags, metavar, group: its option. Without flags there is none.
         excludable: whether `excluding`, or a ! on the command line, can invert it.
         others: returns all possible values, if excluding can be replaced by a list of the rest.
+        check_recorded: as check_one, for a recording: it may be of another machine or boot, so
+            nothing is looked up on this one.
         columns: the columns of Exits that it needs to decide.
         decide: takes the attribute, returns the function that decides about one exit. None: the
             filter selects nothing; it says what to report or collect.
@@ -48,6 +50,7 @@ class Filter:
         group: str = "",
         excludable: bool = False,
         others: "Callable[[], Iterable[Any]] | None" = None,
+        check_recorded: "Callable[[Any], Any] | None" = None,
         columns: tuple[str, ...] = (),
         decide: "Callable[[Any], Decision] | None" = None,
     ) -> None:
@@ -60,6 +63,7 @@ class Filter:
         self.group = group
         self.excludable = excludable
         self.others = others
+        self.check_recorded = check_recorded or check_one
         self.columns = columns
         self.decide = decide
 
@@ -68,21 +72,26 @@ class Filter:
         """Whether it takes several values."""
         return isinstance(self.default, (tuple, frozenset))
 
-    def check(self, value: "Any") -> "Any":
-        """Return the value as Filters keeps it. Raises TypeError, ValueError."""
+    def check(self, value: "Any", *, recorded: bool = False) -> "Any":
+        """Return the value as Filters keeps it. Raises TypeError, ValueError.
+
+        recorded: it is for a recording.
+        """
+        check_one = self.check_recorded if recorded else self.check_one
         if not self.is_list:
-            return self.default if value is self.default else self.check_one(value)
+            return self.default if value is self.default else check_one(value)
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise TypeError(f"{self.name} takes a list, not {value!r}")
-        return type(self.default)(dict.fromkeys(map(self.check_one, value)))
+        return type(self.default)(dict.fromkeys(map(check_one, value)))
 
 
 def _in(values: "Any") -> "Decision":
     return lambda value: value in values
 
 
-def _in_if_known(values: "Any") -> "Decision":
-    return lambda value: None if value is None else value in values
+def _of_user(users: "Any") -> "Decision":
+    """Users are uids; in a recording, they may be names."""
+    return lambda uid, name: None if uid is None else uid in users or name in users
 
 
 def _below(pids: "Any") -> "Decision":
@@ -196,8 +205,9 @@ FILTERS = (
         metavar="USER",
         group=WHOSE,
         excludable=True,
-        columns=("uid",),
-        decide=_in_if_known,
+        check_recorded=checks.recorded_user,
+        columns=("uid", "user"),
+        decide=_of_user,
     ),
     Filter(
         "names",
@@ -220,6 +230,7 @@ FILTERS = (
         metavar="PATH",
         group=WHOSE,
         excludable=True,
+        check_recorded=checks.recorded_cgroup,
         columns=("cgroup",),
         decide=_in_cgroup,
     ),
