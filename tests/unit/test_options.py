@@ -10,6 +10,7 @@ from exitsnoop.cli import parse
 from exitsnoop.cli.options import ONE_OF, OPTIONS, SWITCHES, Options, wanted
 from exitsnoop.cli.parser import parser
 from exitsnoop.cli.show import columns
+from exitsnoop.cli.verbs import VERBS
 from exitsnoop.filters.filters import EVERYTHING, EXCLUDABLE, Filters
 from exitsnoop.model.cause import KINDS
 
@@ -148,7 +149,7 @@ def test_a_list_of_all_others(words: list[str], name: str, values: set[Any]) -> 
         (["-p", "0"], "argument -p/--pid: 0 is not a PID: a PID is 1 to 4194304"),
         (
             ["sleep", "1"],
-            "'sleep' is not a verb (check, record); a command goes after --: exitsnoop -- ",
+            f"'sleep' is not a verb ({', '.join(VERBS)}); a command goes after --: exitsnoop -- ",
         ),
         (["sleep", "a b"], "exitsnoop -- sleep 'a b'"),
         (["-x", "make", "-j8"], "a command goes after --: exitsnoop -x -- make -j8"),

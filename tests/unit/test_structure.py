@@ -11,6 +11,7 @@ from pathlib import Path
 import exitsnoop
 from exitsnoop import Exit, Tracer
 from exitsnoop.cli.parser import parser
+from exitsnoop.cli.verbs import VERBS, verb_parser
 from exitsnoop.model.plain import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -186,11 +187,20 @@ def test_the_plain_path_imports_nothing_heavy() -> None:
 def test_options_that_the_readme_names_exist() -> None:
     """It shows a selection; docs/commands.md has all."""
     readme = (ROOT / "README.md").read_text()
-    known = {option for action in parser()._actions for option in action.option_strings}
     commands = re.findall(r"^(?:\$ sudo )?exitsnoop (.*?)(?:-- |  #|$)", readme, re.M)
-    named = [word for command in commands for word in command.split() if word[0] == "-"]
-    named += re.findall(r"--[a-z-]+", "".join(re.findall(r"^exitsnoop.*# (.*)", readme, re.M)))
+    named = [("", word) for word in re.findall(r"--[a-z-]+", said_in_comments(readme))]
+    for command in commands:
+        words = command.split()
+        of = words[0] if words and words[0] in VERBS else ""
+        named += [(of, word) for word in words if word[0] == "-"]
     assert len(named) > 10
-    for word in named:
+    for verb, word in named:
+        made = verb_parser(verb) if verb else parser()
+        known = {option for action in made._actions for option in action.option_strings}
         short = [f"-{letter}" for letter in word[1:]]
         assert word in known or known.issuperset(short), word
+
+
+def said_in_comments(readme: str) -> str:
+    """What stands beside the commands."""
+    return "".join(re.findall(r"^exitsnoop.*# (.*)", readme, re.M))

@@ -1,4 +1,4 @@
-"""Signals that end a trace."""
+"""Signals that end a trace, or what is like one."""
 
 import atexit
 import signal
@@ -6,17 +6,23 @@ import signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Protocol
 
-    from exitsnoop.tracing.tracer import Tracer
+    class Stoppable(Protocol):
+        """A Tracer, or another source that goes on until it is stopped."""
+
+        def stop(self) -> None:
+            """End it, with all rows written."""
+
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def stop_on_signals(tracer: "Tracer") -> None:
+def stop_on_signals(source: "Stoppable") -> None:
     """Let the first signal end the trace, with all rows written, and a second one the process."""
 
     def stop(_number: int, _frame: "FrameType | None") -> None:
-        tracer.stop()
+        source.stop()
         for number in STOP_SIGNALS:  # even if nobody reads our output
             signal.signal(number, signal.SIG_DFL)
 

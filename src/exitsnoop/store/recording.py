@@ -89,10 +89,36 @@ class Recording:
 
     def select(self, query: Query) -> Selection:
         """Return the exits that match a query."""
-        since = 0 if query.since_ns is None else query.since_ns
-        until = time.time_ns() if query.until_ns is None else query.until_ns
-        lost = sum(gap.lost or 0 for gap in self.gaps(since, until))
-        return Selection(self._files, query, lost)
+
+        def count_lost() -> int:
+            since = 0 if query.since_ns is None else query.since_ns
+            until = time.time_ns() if query.until_ns is None else query.until_ns
+            return sum(gap.lost or 0 for gap in self.gaps(since, until))
+
+        return Selection(self._files, query, count_lost)
+
+    def newest_id(self) -> int:
+        """Return the id of the exit that was recorded last; 0 if there is none."""
+        query = "SELECT ifnull(max(id), 0) FROM rows"
+        found = self._each(
+            lambda connection, _: int(connection.execute(query).fetchone()[0]), newest_first=True
+        )
+        return next(filter(None, found), 0)
+
+    def changes(self) -> object:
+        """Return a value that is another one when something may have been recorded since."""
+        try:
+            return [
+                (name, os.stat(self._directory.path / name).st_mtime_ns)
+                for name in sorted(os.listdir(self._directory.path))
+                if name.endswith((".db", "-wal"))
+            ]
+        except OSError:  # files come and go
+            return time.monotonic_ns()
+
+    def recorder(self) -> int | None:
+        """Return the PID of the process that records; None if none does, 0 if it is hidden."""
+        return holders.of_lock(self._directory.lock_file)
 
     def _files(self) -> list[File]:
         """Return the files, the oldest first, and which ids are to be taken from each."""
@@ -106,9 +132,11 @@ class Recording:
             files.insert(0, File(self._directory.kept, 0, starts[0] - 1))
         return files
 
-    def _each(self, ask: Callable[[sqlite3.Connection, File], _T]) -> Iterator[_T]:
+    def _each(
+        self, ask: Callable[[sqlite3.Connection, File], _T], *, newest_first: bool = False
+    ) -> Iterator[_T]:
         """Ask each file the same question. Files that are gone or damaged do not answer."""
-        for file in self._files():
+        for file in sorted(self._files(), key=lambda file: file.first, reverse=newest_first):
             for _ in range(3):
                 try:
                     opened = Opened(file.path)
@@ -143,7 +171,7 @@ class Recording:
         )
         stretches = coverage.joined(stretch for stretch, _ in answers)
         lost = {gap for _, gaps in answers for gap in gaps}
-        live = holders.of_lock(self._directory.lock_file) is not None
+        live = self.recorder() is not None
         return coverage.gaps(stretches, lost, from_ns, min(to_ns, time.time_ns()), live=live)
 
     def complete_since(self) -> int | None:
@@ -222,7 +250,7 @@ class Recording:
         bounds = [bound for *_, bound in answers if bound]
         oldest = [wall_ns for _, wall_ns, _ in answers if wall_ns is not None]
         return Status(
-            recorder=holders.of_lock(self._directory.lock_file),
+            recorder=self.recorder(),
             recorded=recorded,
             oldest_ns=oldest[0] if oldest else None,
             committed_ns=recorded[-1].to_ns if recorded else None,

@@ -4,6 +4,7 @@ import select
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,21 +33,27 @@ class Selection:
     """The exits that match a query.
 
     Attributes:
-        lost: how many exits were not recorded in the time of the query.
         ended: whether all have been given.
         unexplained: how many of those given have an unknown cause.
         last_id: the id of the exit that was given last; 0 before the first.
         unreadable: files that are damaged, or cannot be read; exits may be missing.
     """
 
-    def __init__(self, files: Callable[[], list[File]], query: Query, lost: int) -> None:
-        self.lost = lost
+    def __init__(
+        self, files: Callable[[], list[File]], query: Query, count_lost: Callable[[], int]
+    ) -> None:
         self.ended = False
         self.unexplained = 0
         self.last_id = 0
         self.unreadable: list[Path] = []
         self._files = files
         self._query = query
+        self._count_lost = count_lost
+
+    @cached_property
+    def lost(self) -> int:
+        """How many exits were not recorded in the time of the query."""
+        return self._count_lost()
 
     def batches(self, reader: int | None = None) -> Iterator[Exits]:
         """Iterate over the exits, at most PAGE at a time.
@@ -60,6 +67,8 @@ class Selection:
         """
         left = self._query.limit
         for ids, exits in self._pages():
+            if reader is not None and _is_gone(reader):
+                break
             if left is not None and len(exits) > left:
                 exits, ids = exits[:left], ids[:left]
             if not len(exits):
@@ -73,8 +82,6 @@ class Selection:
                 left -= len(exits)
                 if not left:
                     break
-            if reader is not None and _is_gone(reader):
-                break
         self.ended = True
 
     def _pages(self) -> Iterator[tuple[list[int], Exits]]:

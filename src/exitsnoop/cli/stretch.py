@@ -1,0 +1,134 @@
+"""Which time of the recording: --since, --until, --boot."""
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from exitsnoop.cli.options import refuse
+from exitsnoop.reports import when
+from exitsnoop.store.boots import Boot, this_boot
+from exitsnoop.store.coverage import Gap
+from exitsnoop.store.recording import Recording
+
+if TYPE_CHECKING:
+    from exitsnoop.cli.verbs import Given
+
+_NTH = re.compile(r"0|-\d{1,3}", re.ASCII)
+_LEAST_DIGITS = 4  # of the id of a boot
+
+
+class Stretch(NamedTuple):
+    """A stretch of time.
+
+    Attributes:
+        since_ns, until_ns: nanoseconds since the epoch, both included; None if not limited.
+        boot_id: the boot; None for all.
+        from_ns, to_ns: the same in numbers, from the first recording up to now at most.
+        now_ns: the time now.
+    """
+
+    since_ns: int | None
+    until_ns: int | None
+    boot_id: str | None
+    from_ns: int
+    to_ns: int
+    now_ns: int
+
+    def is_missing(self, gaps: Sequence[Gap]) -> bool:
+        """Return whether nothing was recorded in it, by its gaps."""
+        return self.from_ns > self.to_ns or any(
+            gap.lost is None and gap.from_ns <= self.from_ns and gap.to_ns >= self.to_ns
+            for gap in gaps
+        )
+
+
+def add_stretch(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        default=None,
+        help=f"only exits from this time on: {when.FORMS}",
+    )
+    parser.add_argument(
+        "--until", metavar="TIME", default=None, help="only exits up to this time, written alike"
+    )
+    parser.add_argument(
+        "--boot",
+        metavar="N|ID",
+        default=None,
+        help="only exits of this boot: 0 is the one that runs, -1 the one before; or its id",
+    )
+
+
+def stretch(options: "Given", recording: Recording) -> Stretch:
+    """Return the time that the options ask for. Raises UsageError, StoreError."""
+    now_ns = time.time_ns()
+    since_ns = _moment("--since", options.since, now_ns)
+    until_ns = _moment("--until", options.until, now_ns, latest=True)
+    if since_ns is not None and until_ns is not None and since_ns > until_ns:
+        refuse("argument --since: it is after --until")
+    boots = recording.boots()
+    boot_id, from_ns, to_ns = None, 0, now_ns
+    if options.boot is not None:
+        boot = chosen(options.boot, boots, this_boot())
+        boot_id, from_ns = boot.boot_id, boot.began_ns
+        to_ns = min([now_ns, *(one.began_ns for one in boots if one.began_ns > from_ns)])
+    if until_ns is not None:
+        to_ns = min(to_ns, until_ns)
+    if since_ns is not None:
+        from_ns = max(from_ns, since_ns)
+    if (
+        not from_ns
+    ):  # the time before the first recording is not a gap, unless nothing else is wanted
+        starts = [part.from_ns for part in recording.recorded() if part.from_ns <= to_ns]
+        from_ns = min(starts, default=0)
+    return Stretch(since_ns, until_ns, boot_id, from_ns, to_ns, now_ns)
+
+
+def _moment(option: str, text: str | None, now_ns: int, *, latest: bool = False) -> int | None:
+    if text is None:
+        return None
+    try:
+        return when.moment(text, now_ns, latest=latest)
+    except ValueError as error:
+        refuse(f"argument {option}: {error}")
+
+
+def chosen(text: str, boots: Sequence[Boot], here: Boot) -> Boot:
+    """Return the boot that a text names.
+
+    0 is the boot of this machine, also if it was not recorded; in a recording of another machine,
+    the last one there.
+
+    Args:
+        text: "0", "-1" and so on, or an id or its beginning.
+        boots: those that were recorded, the oldest first.
+        here: the boot of this machine.
+
+    Raises UsageError.
+    """
+    if not _NTH.fullmatch(text):
+        digits = text.replace("-", "").lower()
+        found = [boot for boot in boots if boot.boot_id.replace("-", "").startswith(digits)]
+        if len(digits) >= _LEAST_DIGITS and len(found) == 1:
+            return found[0]
+        refuse(f"argument --boot: {text!r} is none of the boots recorded: {_listed(boots)}")
+    counted = list(boots)
+    is_ours = not counted or counted[-1].machine_id == here.machine_id
+    if is_ours and here.boot_id not in [boot.boot_id for boot in counted]:
+        counted.append(here)
+    back = -int(text)
+    if back >= len(counted):
+        refuse(f"argument --boot: there are no {back + 1} boots: {_listed(boots)}")
+    return counted[-1 - back]
+
+
+def _listed(boots: Sequence[Boot]) -> str:
+    now_ns = time.time_ns()
+    return "; ".join(
+        f"{boot.boot_id.replace('-', '')} (began {when.local(boot.began_ns, now_ns)})"
+        for boot in boots[-8:]
+    )
