@@ -153,7 +153,8 @@ _ROWS = (
         "its arguments, its own name first",
         details="As they were at the exec, even if it changed them later; at most 16,384 bytes. A "
         "process that only forked has those of its parent. If it ran before the trace began: "
-        "what /proc/PID/cmdline said then.",
+        "what /proc/PID/cmdline said then. A table and CSV show some 16,384 characters of them at "
+        "most, escapes included; `...` at the end says that there were more.",
         group="args",
         more="args_truncated",
     ),

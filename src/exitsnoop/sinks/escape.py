@@ -16,6 +16,35 @@ _LETTERS = {
     "\\": r"\\",
     " ": r"\ ",
 }
+_OCTAL = [f"\\{byte:03o}" for byte in range(256)]
+_ASCII = [
+    _LETTERS.get(chr(byte)) or (chr(byte) if chr(byte).isprintable() else _OCTAL[byte])
+    for byte in range(128)
+]
+
+
+class _Escapes(dict[int, str]):
+    """The escapes of characters by their code points, for str.translate(); made when needed."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        self._ascii_only = ascii_only
+
+    def __missing__(self, point: int) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        character = chr(point)
+        if point < len(_ASCII):
+            shown = _ASCII[point]
+        elif character.isprintable() and not self._ascii_only:
+            shown = character
+        else:
+            shown = "".join([_OCTAL[byte] for byte in character.encode("utf-8", "surrogateescape")])
+        self[point] = shown
+        return shown
+
+
+_MOST_REMEMBERED = 4096
+_escapes = {ascii_only: _Escapes(ascii_only=ascii_only) for ascii_only in (False, True)}
 
 
 def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) -> str:
@@ -29,7 +58,10 @@ def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) 
     decoded = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
     if decoded.isascii() and decoded.isprintable() and " " not in decoded and "\\" not in decoded:
         return decoded
-    escaped = "".join([_escape_character(character, ascii_only) for character in decoded])
+    if decoded.isascii():
+        escaped = "".join(map(_ASCII.__getitem__, decoded.encode()))
+    else:
+        escaped = decoded.translate(_escapes[ascii_only])
     return escaped if spaces else escaped.replace("\\ ", " ")
 
 
@@ -44,11 +76,3 @@ def word(text: str | bytes, *, ascii_only: bool = False) -> str:
 
 
 _STANDS_FOR = {"": "''", "''": r"\047'", "...": r"\056.."}
-
-
-def _escape_character(character: str, ascii_only: bool) -> str:
-    if character in _LETTERS:
-        return _LETTERS[character]
-    if character.isprintable() and (character.isascii() or not ascii_only):
-        return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -1,7 +1,7 @@
 """The table: by default with the original tool's columns and widths."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import repeat
 
 from exitsnoop.host import clock
@@ -129,7 +129,7 @@ def _writers(*, utc: bool, ascii_only: bool) -> "dict[str, Writer]":
     plain = partial(word, ascii_only=ascii_only)
     part = cached(plain)
 
-    @lru_cache(maxsize=1024)  # names repeat, so most are escaped once
+    @cached
     def alone(text: str | bytes) -> str:
         escaped = plain(text)
         return r"\055" if escaped == "-" else escaped  # "-" means unknown

@@ -9,28 +9,38 @@ _COLOR = re.compile("(\033\\[[0-9;]*m)")
 def cut(row: str, width: int, mark: str) -> str:
     """Return the row; if it is wider than width, its start and the mark. All colors stay.
 
-    The row must not contain other escape sequences.
+    It is also cut if it has more characters than a terminal of that width needs: those that are
+    drawn over others take no room, so there could be any number of them. The row must not contain
+    other escape sequences.
     """
     parts = _COLOR.split(row)  # texts, and between two of them a color
-    if sum(map(_width, parts[::2])) <= width:
+    most = _PER_CELL * width
+    if len(row) <= most and sum(map(_width, parts[::2])) <= width:
         return row
     room = width - _width(mark)
-    kept = []
+    kept: list[str] = []
     for part in parts:
         if _COLOR.match(part):
             kept.append(part)
         elif room >= 0:
-            text, room = _start(part, room)
+            text, room = _start(part, room, most)
+            most -= len(text)
             kept.append(text if room >= 0 else text + mark)
     return "".join(kept)
 
 
-def _start(text: str, room: int) -> tuple[str, int]:
-    """Return the start of the text that fits, and the room left: negative if not all fits."""
+_PER_CELL = 4
+
+
+def _start(text: str, room: int, most: int) -> tuple[str, int]:
+    """Return the start of the text that fits, and the room left: negative if not all fits.
+
+    most: how many characters fit, however wide they are.
+    """
     for index, character in enumerate(text):
         room -= _character_width(character)
-        if room < 0:
-            return text[:index], room
+        if room < 0 or index >= most:
+            return text[:index], -1
     return text, room
 
 

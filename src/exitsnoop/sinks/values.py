@@ -40,13 +40,11 @@ def texts(field: Field, write: "Writer | None", unknown: str) -> "Values":
             for pair in zip(exits.column(name), exits.column(field.more), strict=True)
         ]
     if write and field.shown != name:  # names and statuses repeat, so most are written once
-        again = lru_cache(maxsize=1024)(write)
+        again = cached(write)
         return lambda exits: map(again, exits.column(field.shown))
     if len(field.of) == 1:
         make = function(field.by)
-        made = lru_cache(maxsize=1024)(
-            lambda source: text(None if source is None else make(source))
-        )
+        made = cached(lambda source: text(None if source is None else make(source)))
         return lambda exits: map(made, exits.column(field.of[0]))
     if field.group:
         return lambda exits: [text(value) for value in exits.column(name)]
@@ -58,23 +56,57 @@ def name_of(raw_comm: bytes) -> bytes:
     return raw_comm.partition(b"\0")[0]
 
 
-def cached(word: "Writer") -> "Writer":
-    """Return the same function, quicker for texts that repeat.
+def cached(write: "Writer") -> "Writer":
+    """Return the same function, quicker for values that repeat.
 
     Long texts are not kept: they would fill the memory.
     """
-    remembered = lru_cache(maxsize=1024)(word)
-    return lambda text: remembered(text) if len(text) <= _LONG else word(text)
+    remembered = lru_cache(maxsize=1024)(write)
+
+    def again(value: "Any") -> "Any":
+        if isinstance(value, (str, bytes)) and len(value) > _LONG:
+            return write(value)
+        return remembered(value)
+
+    return again
 
 
 _LONG = 256
 
 
 def joined_args(args: tuple[Sequence[str], bool], word: "Writer") -> str:
-    """Return arguments in one line, each as word() gives it, with "..." if there were more."""
+    """Return arguments in one line, each as word() gives it, with "..." if there were more.
+
+    The line has some MAX_ARGS characters at most: whoever starts a process chooses them, and
+    escapes make up to four times as much of them.
+    """
     words, truncated = args
-    text = _joined(" ", map(word, words), truncated)
+    shown, room = [], MAX_ARGS
+    for argument in words:
+        text, whole = _start(argument, word, room)
+        shown.append(text)
+        room -= len(text) + 1
+        if not whole or room <= 0:
+            truncated = truncated or not whole or len(shown) < len(words)
+            break
+    text = _joined(" ", shown, truncated)
     return _ALONE.get(text, text) if words else text
+
+
+MAX_ARGS = 16_384
+_CHUNK = 256  # characters
+
+
+def _start(text: str, word: "Writer", room: int) -> tuple[str, bool]:
+    """Return the start of a text as word() gives it, which takes that room; whether it is all."""
+    if len(text) <= _CHUNK:
+        return word(text), True
+    shown = ""
+    for at in range(0, len(text), _CHUNK):
+        shown += word(text[at : at + _CHUNK])
+        if len(shown) > room:
+            return shown, at + _CHUNK >= len(text)
+    return shown, True
 
 
 _ALONE = {"[]": r"\133]", "-": r"\055"}  # alone they mean: no arguments, unknown arguments
