@@ -2,9 +2,10 @@
  *
  *   exits processes COUNT CPU...   on each of the CPUs COUNT processes (vfork, _exit)
  *   exits threads COUNT CPU...     on each of the CPUs COUNT threads
+ *   exits deaths COUNT CPU         COUNT processes that a signal ends: faults, abort(), kills by others
  *   exits paced COUNT RATE         COUNT processes, RATE a second
  *
- * `processes` and `threads` call themselves "storm". What they print: nanoseconds an exit took, from start to start, the mean of
+ * `processes`, `threads` and `deaths` call themselves "storm". What they print: nanoseconds an exit took, from start to start, the mean of
  * the CPUs; and how many processes, or threads, ended in all, this one and those that led the others
  * included. What `paced` prints: for each process its PID, and the time (CLOCK_BOOTTIME, nanoseconds)
  * at which its parent heard of its end.
@@ -13,10 +14,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +55,44 @@ static void end_processes(int count)
 {
 	while (count--)
 		end_a_process();
+}
+
+/* One killed by its parent, then one by a process of its own, one that aborts, one that faults. */
+static void end_by_signal(int number)
+{
+	static const struct rlimit no_core;
+	pid_t killer, pid = fork();
+
+	if (pid < 0)
+		fail("fork");
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		if (number % 4 == 2)
+			abort();
+		if (number % 4 == 3)
+			*(volatile char *)(long)(number << 4) = 1;
+		pause();
+		_exit(0);
+	}
+	if (number % 4 == 0)
+		kill(pid, number % 8 ? SIGTERM : SIGKILL);
+	if (number % 4 == 1) {
+		killer = fork();
+		if (!killer) {
+			kill(pid, SIGTERM);
+			_exit(0);
+		}
+		if (killer < 0 || waitpid(killer, NULL, 0) != killer)
+			fail("fork");
+	}
+	if (waitpid(pid, NULL, 0) != pid)
+		fail("waitpid");
+}
+
+static void end_by_signals(int count)
+{
+	while (count--)
+		end_by_signal(count);
 }
 
 static void *do_nothing(void *nothing)
@@ -152,6 +193,8 @@ int main(int argc, char **argv)
 		return on_each(end_processes, count, argv + 3, argc - 3);
 	if (count > 0 && !strcmp(argv[1], "threads"))
 		return on_each(end_threads, count, argv + 3, argc - 3);
+	if (count > 0 && !strcmp(argv[1], "deaths"))
+		return on_each(end_by_signals, count, argv + 3, argc - 3);
 	if (count > 0 && !strcmp(argv[1], "paced") && atoi(argv[3]) > 0)
 		return paced(count, atoi(argv[3]));
 	fprintf(stderr, "exits: see the top of its source\n");

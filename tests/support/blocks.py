@@ -81,7 +81,8 @@ def is_well_formed(record: bytes) -> bool:
         fields[name] = number(record[at : at + size])
         at += size
     expected += sum(fields[length] for length in PARTS.get(kind, ()))
-    if fields.get("ancestors_bytes", 0) % ANCESTOR_BYTES:
+    ancestors, rest = divmod(fields.get("ancestors_bytes", 0), ANCESTOR_BYTES)
+    if rest or ancestors > layout.MAX_ANCESTORS:
         return False
     if kind == layout.OOM_EVIDENCE and fields["cgroup_bytes"] > layout.CGROUP_PATH_BYTES:
         return False

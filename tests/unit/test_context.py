@@ -8,8 +8,8 @@ import pytest
 from support.blocks import ANCESTOR_BYTES, note
 
 from exitsnoop.decode import context
-from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import HEAD, kind, path, text
+from exitsnoop.decode.images import Images, Running
+from exitsnoop.decode.notes import path, text
 from exitsnoop.layout import (
     CONTEXT_OWN_PEAK,
     CONTEXT_PARTIAL,
@@ -18,9 +18,10 @@ from exitsnoop.layout import (
     FORKED,
     GONE,
     IMAGE_ARGS_UNREAD,
-    NOTE,
 )
-from exitsnoop.model.context import CONTEXT, Ancestor, split_args
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.context import Ancestor, split_args
+from exitsnoop.model.fields import COLLECTED
 
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe", "cwd"})
@@ -71,11 +72,15 @@ def record(
 
 
 def completed(
-    raw: bytes, groups: frozenset[str] = ALL, known: Images | None = None
+    raw: bytes, groups: frozenset[str] = ALL, running: Running | None = None
 ) -> dict[str, Any]:
-    assert context.whose(raw) == (70, 7_000)
-    found = context.decode(raw, (known or Images()).get(70, 7_000), groups)
-    return dict(zip(CONTEXT, found, strict=True))
+    """Return the fields that can be collected, the cause apart, of an exit."""
+    head = context.head(raw)
+    assert context.whose(head) == (70, 7_000)
+    context.check([raw], [head])
+    columns = context.Contexts(groups).columns([raw], [head], [running])
+    exits = Exits({"tid": [70], **columns})
+    return {name: exits.column(name)[0] for name in COLLECTED if name != "cause"}
 
 
 def execed(pid: int, start: int, raw_args: bytes, *, exe: bytes = b"", **more: int) -> bytes:
@@ -120,7 +125,9 @@ def test_all_parts_of_a_record() -> None:
         )
     )
     assert found == {
-        "image": None,
+        "args": None,
+        "args_truncated": None,
+        "exe": None,
         "uid": 0,
         "user": "root",
         "nspid": 3,
@@ -129,6 +136,10 @@ def test_all_parts_of_a_record() -> None:
         "ancestors": (Ancestor(9, "a9"), Ancestor(8, "a8")),
         "ancestors_truncated": True,
         "cgroup": "/top.slice/leaf",
+        "container": None,
+        "pod": None,
+        "unit": None,
+        "user_unit": None,
         "cwd": "/top/in",
         "cpu_user": 0.06,
         "cpu_system": 0.02,
@@ -192,21 +203,26 @@ def test_times_are_divided_as_they_were_sampled(
 def test_the_peak_of_an_earlier_image_is_not_ours() -> None:
     """Where the mm is gone by the exit, the peak is that of all images."""
     known = Images()
-    resources = frozenset({"resources"})
-    assert completed(record(peak=50), resources, known)["max_rss"] is None  # not known what ran
-    known.add(FORKED, forked(70, 7_000, 1, 1))
-    assert completed(record(peak=50), resources, known)["max_rss"] == 50 * PAGE
-    known.add(EXEC_IMAGE, execed(70, 7_000, b"", peak=50))
-    assert completed(record(peak=50), resources, known)["max_rss"] is None
-    assert completed(record(peak=51), resources, known)["max_rss"] == 51 * PAGE
+
+    def peak(pages: int) -> int | None:
+        found = completed(record(peak=pages), frozenset({"resources"}), known.get(70, 7_000))
+        assert found["max_rss"] is None or isinstance(found["max_rss"], int)
+        return found["max_rss"]
+
+    assert peak(50) is None  # not known what ran
+    known.fork(forked(70, 7_000, 1, 1))
+    assert peak(50) == 50 * PAGE
+    known.exec(execed(70, 7_000, b"", peak=50))
+    assert peak(50) is None
+    assert peak(51) == 51 * PAGE
 
 
 def test_images_pass_from_parent_to_child() -> None:
     known = Images()
-    known.add(EXEC_IMAGE, execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
-    known.add(FORKED, forked(6, 2, 5, 1))
-    known.forget(5, 1)
-    known.add(FORKED, forked(7, 3, 6, 2))
+    known.exec(execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
+    known.fork(forked(6, 2, 5, 1))
+    known.gone(note(GONE, start_boot_ns=1, pid=5))
+    known.fork(forked(7, 3, 6, 2))
     running = known.get(7, 3)
     assert running
     assert running.image
@@ -217,59 +233,78 @@ def test_images_pass_from_parent_to_child() -> None:
 
 def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
     """Even if the next process with the PID is known before the thread is reported."""
-    known = Images()
-    assert known.start_of(7, 100) == -1
+    known = Images(per_thread=True)
+
+    def of_threads(*created: int) -> list[Any]:
+        count = len(created)
+        found = known.take([7] * count, [8] * count, created, [False] * count)
+        return [one and one.image and one.image.args for one in found]
+
+    def gone(start: int) -> None:
+        known.gone(note(GONE, start_boot_ns=start, pid=7))
+
+    assert of_threads(100) == [None]
     for start, name in ((10, b"one\0"), (30, b"two\0"), (20, b"between\0"), (30, b"again\0")):
-        known.add(EXEC_IMAGE, execed(7, start, name))
-    assert [known.start_of(7, at) for at in (10, 15, 20, 29, 30, 99)] == [10, 10, 20, 20, 30, 30]
-    known.forget(7, 20)
-    known.forget(7, 20)
-    assert [known.start_of(7, at) for at in (9, 29, 30)] == [-1, 10, 30]
-    known.forget(7, 10)
-    known.forget(7, 30)
-    assert known.start_of(7, 99) == -1
+        known.exec(execed(7, start, name))
+    one, between, again = ("one",), ("between",), ("again",)
+    assert of_threads(9, 10, 15, 20, 29, 30, 99) == [
+        *(None, one, one, between, between, again, again)
+    ]
+    gone(20)
+    gone(20)
+    assert of_threads(9, 29, 30) == [None, one, again]
+    gone(10)
+    gone(30)
+    assert of_threads(99) == [None]
 
 
 def test_what_ran_is_known_a_little_longer_per_thread() -> None:
-    known = Images()
-    known.add(EXEC_IMAGE, execed(5, 1, b"sh\0"))
-    known.retire(5, 1)
+    known = Images(per_thread=True)
+    known.exec(execed(5, 1, b"sh\0"))
+    assert known.take([5], [5], [1], [True])[0]
     assert known.get(5, 1)
-    for pid in range(10_000, 20_000):
-        known.retire(pid, 2)
+    pids = range(10_000, 20_000)
+    known.take(pids, pids, [2] * len(pids), [True] * len(pids))
+    assert known.get(5, 1) is None
+
+
+def test_what_ran_is_forgotten_at_once_per_process() -> None:
+    known = Images()
+    known.exec(execed(5, 1, b"sh\0"))
+    assert known.take([5], [5], [1], [True])[0]
     assert known.get(5, 1) is None
 
 
 def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
     """The buffer was full; the exit that came later says how many execs there were."""
     known = Images()
-    known.add(EXEC_IMAGE, execed(70, 7_000, b"a\0", exec_id=5))
-    ours = completed(record(exec_id=5), known=known)
-    assert ours["image"].args == ("a",)
-    assert completed(record(exec_id=6), known=known)["image"] is None
-    known.add(FORKED, forked(71, 8_000, 70, 7_000, exec_id=6))
+    known.exec(execed(70, 7_000, b"a\0", exec_id=5))
+    running = known.get(70, 7_000)
+    assert running
+    assert completed(record(exec_id=5), running=running)["args"] == ("a",)
+    assert completed(record(exec_id=6), running=running)["args"] is None
+    known.fork(forked(71, 8_000, 70, 7_000, exec_id=6))
     child = known.get(71, 8_000)
     assert child
     assert child.image is None
-    known.add(FORKED, forked(71, 8_000, 70, 7_000, exec_id=5))
+    known.fork(forked(71, 8_000, 70, 7_000, exec_id=5))
     child = known.get(71, 8_000)
     assert child
-    assert child.image is ours["image"]
+    assert child.image is running.image
 
 
 def test_who_is_gone_is_forgotten() -> None:
     known = Images()
-    known.add(EXEC_IMAGE, execed(5, 1, b"a\0"))
-    known.add(GONE, note(GONE, start_boot_ns=1, pid=5))
+    known.exec(execed(5, 1, b"a\0"))
+    known.gone(note(GONE, start_boot_ns=1, pid=5))
     assert known.get(5, 1) is None
-    assert known.start_of(5, 1) == -1
 
 
 def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", lambda _: ["1", "self"])
     known = Images()
     for pid in range(1, 100_000):
-        known.add(EXEC_IMAGE, execed(pid, 1, b""))
+        known.exec(execed(pid, 1, b""))
     assert len(known._running) < 20_000
     assert known.get(1, 1), "it is alive"
     assert known.get(99_999, 1), "its exit may be yet to be read"
@@ -292,8 +327,8 @@ def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
 
 def test_args_that_are_not_known_or_not_all() -> None:
     known = Images()
-    known.add(EXEC_IMAGE, execed(1, 1, b"", flags=IMAGE_ARGS_UNREAD, exe=b"x\0\0"))
-    known.add(EXEC_IMAGE, execed(2, 1, b"abc", all_args=4, exe=b"/\0x\0\0"))
+    known.exec(execed(1, 1, b"", flags=IMAGE_ARGS_UNREAD, exe=b"x\0\0"))
+    known.exec(execed(2, 1, b"abc", all_args=4, exe=b"/\0x\0\0"))
     unread, cut = (known.get(pid, 1) for pid in (1, 2))
     assert unread
     assert unread.image
@@ -318,12 +353,6 @@ def test_args_that_are_not_known_or_not_all() -> None:
 )
 def test_paths(names: bytes, expected: str | None) -> None:
     assert path(names) == expected
-
-
-def test_the_kind_is_the_second_word() -> None:
-    assert [kind(HEAD.pack(NOTE | 12_345, number) + b"rest") for number in (6, 4)] == [6, 4]
-    with pytest.raises(struct.error):
-        kind(bytes(15))
 
 
 def test_text_ends_before_a_nul() -> None:

@@ -1,21 +1,21 @@
-"""Who it was, where, and what it used: bytes -> Context.
+"""Who it was, where, and what it used: bytes -> columns, many at a time.
 
-A member of struct exit_context that has the name of a field becomes that field as it is. What is in
-`parts` needs a row in _PARTS. Only what must be worked out is named below.
+A member of struct exit_context that has the name of a field becomes that field as it is. What must
+be worked out, or is in `parts`, is named below.
 """
 
 import os
-from collections.abc import Callable
-from functools import lru_cache
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
 from exitsnoop.decode.images import Running
-from exitsnoop.decode.notes import Process, path, require, text
-from exitsnoop.decode.structs import only, whole
+from exitsnoop.decode.notes import Process, Remembered, path, require, text
+from exitsnoop.decode.structs import whole
 from exitsnoop.host import users
-from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, STRUCTS
-from exitsnoop.model.context import CONTEXT, Ancestor, Context
+from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, MAX_ANCESTORS, STRUCTS
+from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, chain, place
 from exitsnoop.model.fields import COLLECTED
 
 _HEAD = whole("exit_context")
@@ -24,115 +24,148 @@ _ANCESTOR = whole("ancestor")
 _PAGE = os.sysconf("SC_PAGESIZE")
 _SECOND_NS = 1_000_000_000
 
+# From its uid on, the head of a record and the parts after it are often those of a record before.
+_REPEATED = struct.Struct(
+    "=" + "".join(list(STRUCTS["exit_context"].values())[_FIELDS.index("uid") :])
+)
+_REPEATED_AT = _HEAD.size - _REPEATED.size
+_REPEATED_FIELDS = _FIELDS[_FIELDS.index("uid") :]
 
-@lru_cache(maxsize=256)  # those of the children of a process are the same
-def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
-    return tuple(Ancestor(pid, text(comm)) for pid, comm in _ANCESTOR.iter_unpack(raw))
-
-
-def _text(raw: bytes) -> str | None:
-    return text(raw) if raw else None
-
-
-_PARTS: dict[str, Callable[[bytes], Any]] = {
-    "cgroup": path,
-    "hostname": _text,
-    "ancestors": _ancestors,
-    "cwd": path,
-}
-_LENGTHS = tuple(name for name in _FIELDS if name.removesuffix("_bytes") in _PARTS)
-_WHOSE = only("exit_context", "start_boot_ns", "tid", *_LENGTHS)
-_ANCESTORS = _LENGTHS.index("ancestors_bytes")
-_PEAK = _FIELDS.index("peak_pages")
-_UID = _FIELDS.index("uid")
+Head = tuple[Any, ...]
+Column = Sequence[Any]
+whose: Callable[[Head], Process] = itemgetter(*map(_FIELDS.index, ("tid", "start_boot_ns")))
+"""Returns the exit that a context belongs to: (tid, start_boot_ns)."""
+head: Callable[[bytes], Head] = _HEAD.unpack_from
+"""Returns the head of a record. Raises struct.error."""
+_ANCESTORS = _FIELDS.index("ancestors_bytes")
+_lengths: Callable[[Head], tuple[int, ...]] = itemgetter(
+    *[at for at, name in enumerate(_FIELDS) if name.endswith("_bytes") and name not in COLLECTED]
+)
 
 
-def _values(*names: str) -> Callable[[tuple[Any, ...]], Any]:
-    return itemgetter(*map(_FIELDS.index, names))
+def check(records: Iterable[bytes], heads: Iterable[Head]) -> None:
+    """Raise struct.error if a record is malformed."""
+    for record, raw in zip(records, heads, strict=True):
+        require(len(record) == _HEAD.size + sum(_lengths(raw)))
+        number, rest = divmod(raw[_ANCESTORS], _ANCESTOR.size)
+        require(not rest and number <= MAX_ANCESTORS)
 
 
-_STATE = _values("exec_id", "flags")
-_TIMES = _values("user_ns", "system_ns", "run_ns", "reported_user_ns", "reported_system_ns")
+class Contexts:
+    """Decodes what was collected of exits, of these groups."""
+
+    def __init__(self, groups: frozenset[str]) -> None:
+        self._groups = groups
+        self._places: Remembered[bytes, Place | None] = Remembered(self._place)
+        self._chains: Remembered[bytes, Chain] = Remembered(self._chain)
+        self._same = [name for name in _FIELDS if COLLECTED.get(name) in groups - {"resources"}]
+        self._same = [name for name in self._same if name not in ("uid", "parent_comm")]
+        self._counts = [
+            name for name in _FIELDS if COLLECTED.get(name) == "resources" and "resources" in groups
+        ]
+
+    def columns(
+        self, records: Sequence[bytes], heads: Iterable[Head], running: Sequence[Running | None]
+    ) -> dict[str, Column]:
+        """Return what was collected, as the columns that Exits takes; what is unknown is None.
+
+        Args:
+            records: at least one.
+            heads: head() of each.
+            running: the last report of what each of the processes ran.
+
+        Raises struct.error if a record is not as long as it says.
+        """
+        raw: dict[str, Column] = dict(zip(_FIELDS, zip(*heads, strict=True), strict=True))
+        made: dict[str, Column] = {name: raw[name] for name in self._same}
+        made |= self._parts(records, raw)
+        if "identity" in self._groups:
+            made["parent_comm"] = list(map(text, raw["parent_comm"]))
+        if "resources" in self._groups:
+            made |= self._resources(raw, running)
+        if self._groups & {"args", "exe"}:
+            made["image"] = [
+                one.image if one and one.exec_id in (None, exec_id) else None
+                for one, exec_id in zip(running, raw["exec_id"], strict=True)
+            ]
+        return made
+
+    def _parts(self, records: Sequence[bytes], raw: dict[str, Column]) -> dict[str, Column]:
+        ends = [
+            (_HEAD.size + cgroup + hostname, _HEAD.size + cgroup + hostname + ancestors)
+            for cgroup, hostname, ancestors in zip(
+                raw["cgroup_bytes"], raw["hostname_bytes"], raw["ancestors_bytes"], strict=True
+            )
+        ]
+        expected = [end + cwd for (_, end), cwd in zip(ends, raw["cwd_bytes"], strict=True)]
+        require(expected == [*map(len, records)])
+        made: dict[str, Column] = {}
+        parts = list(zip(records, ends, strict=True))
+        if self._groups & {"identity", "cgroup"}:
+            places = self._places
+            made["place"] = [places[record[_REPEATED_AT:at]] for record, (at, _) in parts]
+        chains = self._chains
+        of_chains = [chains[record[at:end]] for record, (at, end) in parts]
+        if "ancestors" in self._groups:
+            made["chain"] = of_chains
+        if "cwd" in self._groups:
+            made["cwd"] = [path(record[end:]) for record, (_, end) in parts]
+        return made
+
+    def _place(self, raw: bytes) -> Place | None:
+        known = dict(zip(_REPEATED_FIELDS, _REPEATED.unpack_from(raw), strict=True))
+        uid = user = cgroup = hostname = None
+        end = _REPEATED.size + known["cgroup_bytes"]
+        if "identity" in self._groups:
+            uid = known["uid"]
+            # Looked up here and now: a recording may be shown on another machine.
+            user = users.name(uid)
+            hostname = text(raw[end:]) if known["hostname_bytes"] else None
+        if "cgroup" in self._groups:
+            cgroup = path(raw[_REPEATED.size : end])
+        return place(uid, user, cgroup, hostname)
+
+    def _chain(self, raw: bytes) -> Chain:
+        if not raw:
+            return NO_ANCESTORS
+        require(len(raw) <= MAX_ANCESTORS * _ANCESTOR.size)
+        pid, comm = _ANCESTOR.unpack_from(raw)
+        return chain(pid, text(comm), self._chains[raw[_ANCESTOR.size :]])
+
+    def _resources(
+        self, raw: dict[str, Column], running: Sequence[Running | None]
+    ) -> dict[str, Column]:
+        made = {name: raw[name] for name in self._counts}
+        times = list(map(_adjusted, *(raw[name] for name in _TIMES)))
+        made["cpu_user"], made["cpu_system"] = zip(*times, strict=True)
+        flags = set(raw["flags"])
+        if any(some & CONTEXT_PARTIAL for some in flags):  # no sums over the threads
+            made = {
+                name: [
+                    None if some & CONTEXT_PARTIAL else value
+                    for value, some in zip(column, raw["flags"], strict=True)
+                ]
+                for name, column in made.items()
+            }
+        if all(some & CONTEXT_OWN_PEAK for some in flags):
+            made["max_rss"] = [pages * _PAGE for pages in raw["peak_pages"]]
+        else:
+            sources = (raw["peak_pages"], raw["flags"], raw["exec_id"], running)
+            made["max_rss"] = list(map(_own_peak, *sources))
+        return made
 
 
-def whose(record: bytes) -> Process:
-    """Return the exit that a context belongs to: (tid, start_boot_ns).
-
-    Raises struct.error if the record is not as long as it says.
-    """
-    start_boot_ns, tid, *lengths = _WHOSE.unpack_from(record)
-    require(len(record) == _HEAD.size + sum(lengths))
-    require(lengths[_ANCESTORS] % _ANCESTOR.size == 0)
-    return tid, start_boot_ns
+_TIMES = ("user_ns", "system_ns", "run_ns", "reported_user_ns", "reported_system_ns")
 
 
-def decode(record: bytes, running: Running | None, groups: frozenset[str]) -> Context:
-    """Return what was collected of an exit, of these groups; what is unknown is None.
-
-    running: the last report of what the process ran.
-    """
-    raw = _HEAD.unpack_from(record)
-    exec_id, flags = _STATE(raw)
-    if running and running.exec_id not in (None, exec_id):
-        running = None  # the last exec was not reported
-    partial = bool(flags & CONTEXT_PARTIAL)
-    texts, parts, in_order = _wanted(groups, partial)
-    made: list[Any] = [None, running.image if running else None]
-    # The name is looked up here and now: a recording may be shown on another machine.
-    made.append(users.name(raw[_UID]) if "identity" in groups else None)
-    if "resources" in groups:
-        made.append(_own_peak(raw[_PEAK], flags, running))
-        made += (None, None) if partial else _adjusted(*_TIMES(raw))
-    else:
-        made += (None, None, None)
-    made += [text(raw[index]) for index in texts]
-    at = _HEAD.size
-    for length, convert in parts:
-        end = at + raw[length]
-        made.append(convert(record[at:end]) if convert else None)
-        at = end
-    values: Context = in_order((*raw, *made))
-    return values
-
-
-_NOTHING = ""
-_MADE = (_NOTHING, "image", "user", "max_rss", "cpu_user", "cpu_system")
-_Convert = Callable[[bytes], Any]
-
-
-@lru_cache
-def _wanted(
-    groups: frozenset[str], partial: bool
-) -> tuple[list[int], list[tuple[int, _Convert | None]], Callable[[tuple[Any, ...]], Any]]:
-    """Return (texts, parts, in_order) for records of these groups.
-
-    texts: the fields that are decoded as texts. parts: the field with the length of each part, and
-    its decoder if it was requested. in_order takes the fields, _MADE, the texts and the parts, and
-    gives the values for a Context. A partial record has no sums over the threads.
-    """
-    complete = groups - {"resources"} if partial else groups
-    sent = {name: at for at, name in enumerate(_FIELDS) if COLLECTED.get(name) in complete}
-    texts = [name for name in sent if STRUCTS["exit_context"][name].endswith("s")]
-    parts = [length.removesuffix("_bytes") for length in _LENGTHS]
-    made = {name: len(_FIELDS) + at for at, name in enumerate((*_MADE, *texts, *parts))}
-    found = sent | made
-    return (
-        [sent[name] for name in texts],
-        [
-            (_FIELDS.index(f"{name}_bytes"), _PARTS[name] if COLLECTED[name] in groups else None)
-            for name in parts
-        ],
-        itemgetter(*(found.get(name, made[_NOTHING]) for name in CONTEXT)),
-    )
-
-
-def _own_peak(peak_pages: int, flags: int, running: Running | None) -> int | None:
+def _own_peak(peak_pages: int, flags: int, exec_id: int, running: Running | None) -> int | None:
     """Return the peak of the image in bytes; None if an earlier image may have had a higher one."""
     if flags & CONTEXT_OWN_PEAK:
         return peak_pages * _PAGE
-    if running is None or running.earlier_peak_pages is None:
+    if running is None or running.exec_id not in (None, exec_id):
         return None
-    return peak_pages * _PAGE if peak_pages > running.earlier_peak_pages else None
+    earlier = running.earlier_peak_pages
+    return peak_pages * _PAGE if earlier is not None and peak_pages > earlier else None
 
 
 def _adjusted(
@@ -152,6 +185,9 @@ def _adjusted(
         system = run_ns
     else:
         system = run_ns * system_ns // (user_ns + system_ns)
-    system = max(system, reported_system_ns)
-    user = max(run_ns - system, reported_user_ns)
+    if system < reported_system_ns:
+        system = reported_system_ns
+    user = run_ns - system
+    if user < reported_user_ns:
+        user = reported_user_ns
     return user / _SECOND_NS, (run_ns - user) / _SECOND_NS

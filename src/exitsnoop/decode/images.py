@@ -7,20 +7,14 @@ import contextlib
 import os
 from bisect import insort
 from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require
 from exitsnoop.decode.structs import only, whole
 from exitsnoop.host.processes import all_pids, exists, stat
-from exitsnoop.layout import (
-    EXEC_IMAGE,
-    FORKED,
-    GONE,
-    IMAGE_ARGS_UNREAD,
-    LEFT,
-    MAX_ARGS_BYTES,
-    MAX_REPORTED,
-)
+from exitsnoop.layout import IMAGE_ARGS_UNREAD, MAX_ARGS_BYTES, MAX_REPORTED
 from exitsnoop.model.context import Image
 
 _HEAD = only(
@@ -46,66 +40,124 @@ class Running(NamedTuple):
     exec_id: int | None
 
 
-class Images:
-    """The images of all processes that may end."""
+_running: Callable[[tuple[Image | None, int | None, int | None]], Running] = partial(
+    tuple.__new__, Running
+)  # in a fraction of the time of Running(...)
 
-    def __init__(self) -> None:
+
+class Images:
+    """The images of all processes that may end.
+
+    Args:
+        per_thread: whether each thread of a process is reported. Then a thread may be reported
+            after its process, and its record does not say when the process started.
+    """
+
+    def __init__(self, *, per_thread: bool = False) -> None:
         self._running: dict[Process, Running] = {}
-        self._starts: dict[int, list[int]] = {}  # by PID, of those in _running, the latest last
+        # By PID, of those in _running, the latest last.
+        self._starts: dict[int, list[int]] | None = {} if per_thread else None
         self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
         self._retired: deque[Process] = deque()
         self._sweep_at = _SWEEP_AT_LEAST
 
-    def add(self, kind: int, record: bytes) -> None:
-        """Take note of an exec, a fork, or an end that is not reported. Raises struct.error."""
-        if kind == EXEC_IMAGE:
-            self._exec(record)
-        elif kind == FORKED:
-            started, parent_started, exec_id, pid, parent = _FORKED.unpack(record)
-            above = self.get(parent, parent_started)
-            if above and above.exec_id not in (None, exec_id):
-                above = None  # the parent's last exec was not reported
-            self._set(pid, started, Running(above.image if above else None, 0, exec_id))
-        elif kind == GONE:
-            _, _, started, pid = _GONE.unpack(record)
-            self.forget(pid, started)
-        else:
-            require(kind == LEFT and len(record) == _GONE.size)
+    def fork(self, record: bytes) -> None:
+        """Take note of a fork. Raises struct.error, as the three after it."""
+        started, parent_started, exec_id, pid, parent = _FORKED.unpack(record)
+        above = self._running.get((parent, parent_started)) or self._from_before(
+            parent, parent_started
+        )
+        image = None  # unknown also if the parent's last exec was not reported
+        if above and above.exec_id in (exec_id, None):
+            image = above.image
+        self._set((pid, started), _running((image, 0, exec_id)))
 
-    def start_of(self, pid: int, thread_boot_ns: int) -> int:
+    def exec(self, record: bytes) -> None:
+        """Take note of an exec."""
+        started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
+            _HEAD.unpack_from(record)
+        )
+        at = _HEAD.size + exe_bytes
+        require(len(record) == at + args_bytes)
+        raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at:]
+        image = Image(path(record[_HEAD.size : at]), raw_args, all_args_bytes)
+        self._set((pid, started), _running((image, peak, exec_id)))
+
+    def gone(self, record: bytes) -> None:
+        """Take note of an end that is not reported."""
+        _, _, started, pid = _GONE.unpack(record)
+        self._forget((pid, started))
+
+    def left(self, record: bytes) -> None:
+        """Check a record that says nothing about images."""
+        require(len(record) == _GONE.size)
+
+    def get(self, pid: int, start_boot_ns: int) -> Running | None:
+        """Return what a process runs."""
+        return self._running.get((pid, start_boot_ns)) or self._from_before(pid, start_boot_ns)
+
+    def take(
+        self,
+        pids: Sequence[int],
+        tids: Sequence[int],
+        starts: Sequence[int],
+        last_thread: Sequence[bool],
+    ) -> list[Running | None]:
+        """Return what ran in threads that ended, and forget it if the process ended with them."""
+        if self._starts is None:
+            took = self._running.pop
+            return [
+                took(process, None) or self._taken_from_before(process)
+                for process in zip(pids, starts, strict=True)
+            ]
+        return list(map(self._of_thread, pids, tids, starts, last_thread))
+
+    def _of_thread(self, pid: int, tid: int, start_boot_ns: int, last: bool) -> Running | None:
+        # The record of another thread than the first does not say when the process started.
+        started = start_boot_ns if tid == pid else self._start_of(pid, start_boot_ns)
+        running = self.get(pid, started)
+        if last:
+            self._retire((pid, started))
+        return running
+
+    def _start_of(self, pid: int, thread_boot_ns: int) -> int:
         """Return when the process of a thread started, to a tick; -1 if it is unknown.
 
         thread_boot_ns: when the thread was created: whatever has the PID later started after that.
         """
-        for start_boot_ns in reversed(self._starts.get(pid, ())):
+        for start_boot_ns in reversed((self._starts or {}).get(pid, ())):
             if start_boot_ns <= thread_boot_ns:
                 return start_boot_ns
         ticks, _ = self._before.get(pid, (None, None))
         return -1 if ticks is None else ticks * _TICK_NS
 
-    def get(self, pid: int, start_boot_ns: int) -> Running | None:
-        """Return what a process runs."""
-        known = self._running.get((pid, start_boot_ns))
-        if known:
-            return known
-        ticks, running = self._before.get(pid, (-1, None))
-        return running if ticks == start_boot_ns // _TICK_NS else None
+    def _retire(self, process: Process) -> None:
+        """Forget a process, but only after MAX_REPORTED more.
 
-    def forget(self, pid: int, start_boot_ns: int) -> None:
-        """Drop a process that has ended."""
-        if self._running.pop((pid, start_boot_ns), None):
+        Before v6.16, a thread that ended with the last one or before it may be reported after it.
+        """
+        self._retired.append(process)
+        if len(self._retired) > MAX_REPORTED:
+            self._forget(self._retired.popleft())
+
+    def _forget(self, process: Process) -> None:
+        if self._running.pop(process, None) and self._starts:
+            pid, start_boot_ns = process
             self._starts[pid].remove(start_boot_ns)
             if not self._starts[pid]:
                 del self._starts[pid]
-        ticks, _ = self._before.get(pid, (None, None))
-        if ticks == start_boot_ns // _TICK_NS:
-            del self._before[pid]
+        self._taken_from_before(process)
 
-    def retire(self, pid: int, start_boot_ns: int) -> None:
-        """Forget a process, but only after MAX_REPORTED more: its threads may be reported later."""
-        self._retired.append((pid, start_boot_ns))
-        if len(self._retired) > MAX_REPORTED:
-            self.forget(*self._retired.popleft())
+    def _from_before(self, pid: int, start_boot_ns: int) -> Running | None:
+        """Return what a process that ran before the first report of it runs."""
+        found = self._before.get(pid)
+        return found[1] if found and found[0] == start_boot_ns // _TICK_NS else None
+
+    def _taken_from_before(self, process: Process) -> Running | None:
+        found = self._from_before(*process)
+        if found:
+            del self._before[process[0]]
+        return found
 
     def scan(self) -> None:
         """Look up what runs now. Processes whose files may not be read stay unknown."""
@@ -113,20 +165,11 @@ class Images:
             with contextlib.suppress(OSError):  # it has ended
                 self._before[pid] = _look_up(pid)
 
-    def _exec(self, record: bytes) -> None:
-        started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
-            _HEAD.unpack_from(record)
-        )
-        require(len(record) == _HEAD.size + exe_bytes + args_bytes)
-        at = _HEAD.size + exe_bytes
-        exe = path(record[_HEAD.size : at])
-        raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at : at + args_bytes]
-        self._set(pid, started, Running(Image(exe, raw_args, all_args_bytes), peak, exec_id))
-
-    def _set(self, pid: int, start_boot_ns: int, running: Running) -> None:
-        if (pid, start_boot_ns) not in self._running:
+    def _set(self, process: Process, running: Running) -> None:
+        if self._starts is not None and process not in self._running:
+            pid, start_boot_ns = process
             insort(self._starts.setdefault(pid, []), start_boot_ns)
-        self._running[pid, start_boot_ns] = running
+        self._running[process] = running
         if len(self._running) > self._sweep_at:
             self._sweep()
 
@@ -134,8 +177,8 @@ class Images:
         """Forget processes that ended unreported, because the buffer was full."""
         ended = [process for process in self._running if not exists(process[0])]
         # The exits of the youngest ones may not have been read yet.
-        for pid, start_boot_ns in ended[: len(ended) // 2]:
-            self.forget(pid, start_boot_ns)
+        for process in ended[: len(ended) // 2]:
+            self._forget(process)
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._running))
 
 

@@ -1,22 +1,47 @@
 """Notes: what the BPF programs send besides exits. What the decoders of all kinds share."""
 
 import struct
+import sys
+from collections.abc import Callable
 from functools import lru_cache
-
-from exitsnoop.decode.structs import whole
-
-HEAD = whole("note_head")
+from typing import TypeVar
 
 Process = tuple[int, int]
 """(pid, start_boot_ns): a PID alone may be used again."""
 
 
-def kind(record: bytes) -> int:
-    """Return the kind of a note: one of enum note_kind of event.h.
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_MOST_REMEMBERED = 1024
 
-    Raises struct.error, as all decoders do, if the record is malformed.
-    """
-    return int(HEAD.unpack_from(record)[1])
+
+class Remembered(dict[_K, _V]):
+    """What was made lately, by what it is made of. It forgets all when that becomes too much."""
+
+    def __init__(self, make: Callable[[_K], _V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: _K) -> _V:
+        made = self._make(key)
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        self[key] = made
+        return made
+
+
+KIND = slice(8, 16)
+"""Where a note has its kind: one of enum note_kind of event.h, as kind_bytes() has it."""
+
+
+def kind_bytes(kind: int) -> bytes:
+    """Return a kind as it is in a note."""
+    return kind.to_bytes(8, sys.byteorder)
+
+
+def refuse(_record: bytes) -> None:
+    """Refuse a note of a kind that does not exist: raise struct.error."""
+    require(False)
 
 
 def require(well_formed: bool) -> None:
@@ -34,7 +59,7 @@ def text(raw: bytes) -> str:
     return raw.partition(b"\0")[0].decode("utf-8", "replace")
 
 
-@lru_cache(maxsize=256)  # so do paths
+@lru_cache(maxsize=1024)  # so do paths
 def path(raw: bytes) -> str | None:
     """Return the path made of names, which come the nearest first; None if there are none.
 

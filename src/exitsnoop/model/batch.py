@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 
-from exitsnoop.model.fields import FIELDS, IMAGE_GROUPS, STORED, function
+from exitsnoop.model.fields import FIELDS, SOURCES, STORED, function
 from exitsnoop.model.later import Later
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ class Exits(Sequence["exit_.Exit"]):
     It is also a sequence of Exit; an Exit is made only on access.
 
     Args:
-        columns: values by the name of their field, each one for each exit. Instead of the fields
-            that were collected, `context` may have a Context for each exit.
+        columns: values by the name of their field, each one for each exit. Instead of fields that
+            have a `source`, there may be a column of that name with the shared objects.
         wall_offset_ns: what to add to boot_ns to get wall_ns, if that is not in columns.
     """
 
@@ -64,21 +64,22 @@ class Exits(Sequence["exit_.Exit"]):
                 return made
             make = function(field.by)
             return list(map(_unless_unknown(make) if field.group else make, *sources))
-        if not self._columns.get("context"):
+        shared = self._columns.get(field.source)
+        if not shared:
             return [None] * len(self)
-        if field.group in IMAGE_GROUPS:
-            images = self._collected("image")
-            return [None if image is None else getattr(image, name) for image in images]
-        return self._collected(name)
+        return [None if one is None else getattr(one, name) for one in shared]
 
-    def _collected(self, name: str) -> "Sequence[typing.Any]":
-        if name not in self._columns:
-            from exitsnoop.model.context import CONTEXT  # most runs do without
+    def shared(self, source: str) -> "Sequence[typing.Any]":
+        """Return for each exit the object that has its values of the fields with this source.
 
-            contexts = self._columns["context"]
-            made = zip(CONTEXT, zip(*contexts, strict=True), strict=True)
-            self._columns = {**dict(made), **self._columns}
-        return self._columns.get(name, [None] * len(self))
+        It is an Image, Place or Chain, see model/context.py, or None if all of them are unknown.
+        """
+        if source not in self._columns:
+            from exitsnoop.model.context import MAKERS  # most runs do without
+
+            columns = [self.column(name) for name in SOURCES[source]]
+            self._columns[source] = list(map(MAKERS[source], *columns))
+        return self._columns[source]
 
     def where(self, keep: Sequence[bool]) -> "Exits":
         """Return the exits for which keep has True."""
@@ -89,7 +90,11 @@ class Exits(Sequence["exit_.Exit"]):
 
     def replace(self, **columns: "Sequence[typing.Any]") -> "Exits":
         """Return the exits with other values in some fields."""
-        return Exits({**self._columns, **columns}, self._wall_offset_ns)
+        kept = dict(self._columns)
+        for source in {FIELDS[name].source for name in columns if name in FIELDS} - {""}:
+            kept |= {name: self.column(name) for name in SOURCES[source]}
+            kept.pop(source, None)
+        return Exits({**kept, **columns}, self._wall_offset_ns)
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))

@@ -1,22 +1,13 @@
-"""Context: what was collected of an exit, besides its record. Image: what an exec started."""
+"""What exits share besides their records: the place, the image, the chain of ancestors.
 
-from functools import cached_property
+Each is one object for many exits, so that what is made of it is made once. Two may be alike.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from exitsnoop.model.fields import COLLECTED, FIELDS, IMAGE_GROUPS
-
-_APART = IMAGE_GROUPS | {"why"}
-
-CONTEXT = (
-    "image",
-    *(name for name, group in COLLECTED.items() if group not in _APART and not FIELDS[name].of),
-)
-"""What was collected of an exit besides its record: an Image, and fields that come as they are."""
-
-Context = tuple[Any, ...]
-"""The values of CONTEXT, None for what is unknown."""
-
-NOTHING: Context = (None,) * len(CONTEXT)
+_MOST = 1024  # so many of a kind are remembered
 
 
 class Ancestor(NamedTuple):
@@ -31,23 +22,134 @@ class Ancestor(NamedTuple):
     comm: str
 
 
+class Place:
+    """Who ran a process, and where. What is unknown is None.
+
+    Attributes:
+        uid: number of the user.
+        user: name of that user.
+        cgroup: path of the cgroup.
+        hostname: host name that it saw.
+    """
+
+    __slots__ = ("cgroup", "hostname", "uid", "user")
+
+    def __init__(
+        self, uid: int | None, user: str | None, cgroup: str | None, hostname: str | None
+    ) -> None:
+        self.uid = uid
+        self.user = user
+        self.cgroup = cgroup
+        self.hostname = hostname
+
+
+@lru_cache(maxsize=_MOST)
+def place(
+    uid: int | None, user: str | None, cgroup: str | None, hostname: str | None
+) -> Place | None:
+    """Return the place with these values; None if all of them are unknown."""
+    if (uid, user, cgroup, hostname) == (None, None, None, None):
+        return None
+    return Place(uid, user, cgroup, hostname)
+
+
+class Chain:
+    """A process, and the chain above it; NO_ANCESTORS is the end of each.
+
+    Attributes:
+        pid, comm: as of an Ancestor.
+        above: the rest of the chain.
+    """
+
+    __slots__ = ("_ancestors", "above", "comm", "pid")
+
+    def __init__(self, pid: int, comm: str, above: "Chain | None") -> None:
+        self.pid = pid
+        self.comm = comm
+        self.above = above
+        self._ancestors: tuple[Ancestor, ...] | None = None
+
+    @property
+    def ancestors(self) -> tuple[Ancestor, ...]:
+        """The processes of the chain, the nearest first."""
+        if self._ancestors is None:
+            found = []
+            link = self
+            while link.above:
+                found.append(Ancestor(link.pid, link.comm))
+                link = link.above
+            self._ancestors = tuple(found)
+        return self._ancestors
+
+
+NO_ANCESTORS = Chain(0, "", None)
+
+
+@lru_cache(maxsize=_MOST)
+def chain(pid: int, comm: str, above: Chain) -> Chain:
+    """Return the chain of a process and those above it."""
+    return Chain(pid, comm, above)
+
+
+def chain_of(ancestors: tuple[Ancestor, ...] | None) -> Chain | None:
+    """Return the chain of these processes, the nearest first; None if they are unknown."""
+    if ancestors is None:
+        return None
+    made = NO_ANCESTORS
+    for pid, comm in reversed(ancestors):
+        made = chain(pid, comm, made)
+    return made
+
+
 class Image:
     """What an exec started: shared by all processes forked from it since.
 
     Attributes:
         exe: path of the executable, as /proc/PID/exe has it; None if it is not known.
+        raw_args: the arguments, each ended by a NUL except perhaps the last; None if they are not
+            known, or came otherwise.
         args_truncated: whether there were more than MAX_ARGS_BYTES of arguments; None if unknown.
     """
 
+    __slots__ = ("_args", "args_truncated", "exe", "raw_args")
+
     def __init__(self, exe: str | None, raw_args: bytes | None, all_args_bytes: int) -> None:
         self.exe = exe
-        self._raw_args = raw_args
+        self.raw_args = raw_args
         self.args_truncated = None if raw_args is None else all_args_bytes > len(raw_args)
+        self._args: tuple[str, ...] | None = None
 
-    @cached_property
+    @property
     def args(self) -> tuple[str, ...] | None:
         """The arguments at the exec; None if they are not known."""
-        return None if self._raw_args is None else split_args(self._raw_args)
+        if self._args is None and self.raw_args is not None:
+            self._args = split_args(self.raw_args)
+        return self._args
+
+    def args_as_json(self, quote: Callable[[str], str], comma: str) -> str:
+        """Return the arguments, which must be known, as an array of JSON.
+
+        Args:
+            quote: returns a string of JSON: one of the functions of json.encoder.
+            comma: separates two.
+        """
+        if self.raw_args:
+            text = self.raw_args.removesuffix(b"\0").decode("utf-8", "replace")
+            if "\\" not in text:  # so that each of these is a NUL
+                return f"[{quote(text)}]".replace("\\u0000", f'"{comma}"')
+        return f"[{comma.join(map(quote, self.args or ()))}]"
+
+
+def image(
+    args: tuple[str, ...] | None, args_truncated: bool | None, exe: str | None
+) -> Image | None:
+    """Return an image with these values; None if all of them are unknown."""
+    if args is None and exe is None:
+        return None
+    made = Image(exe, None, 0)
+    made._args = args  # noqa: SLF001 - of this module
+    made.args_truncated = args_truncated
+    return made
 
 
 def split_args(raw: bytes) -> tuple[str, ...]:
@@ -55,3 +157,7 @@ def split_args(raw: bytes) -> tuple[str, ...]:
     if not raw:
         return ()
     return tuple(arg.decode("utf-8", "replace") for arg in raw.removesuffix(b"\0").split(b"\0"))
+
+
+MAKERS: dict[str, Callable[..., Any]] = {"image": image, "place": place, "chain": chain_of}
+"""What makes each shared object of the values of its fields, in the order of FIELDS."""

@@ -20,6 +20,8 @@ class Field:
         of: the fields that it is made of; none if it comes from the kernel.
         by: the function that makes it, as "module.function" of this folder.
         many_by: the same for whole columns, if that is quicker.
+        source: the object that has it and that exits share (see model/context.py): image, place
+            or chain; "" for a value of its own.
         shown: the field whose values the formats take to write it; mostly its own.
         more: for a list, the field that says whether it goes on.
         default: what Exit() takes for it if it is not given, as Python writes it; "" for nothing.
@@ -42,6 +44,7 @@ class Field:
         of: tuple[str, ...] = (),
         by: str = "",
         many_by: str = "",
+        source: str = "",
         shown: str = "",
         more: str = "",
         default: str = "",
@@ -60,6 +63,7 @@ class Field:
         self.of = of
         self.by = by
         self.many_by = many_by
+        self.source = source
         self.shown = shown or name
         self.more = more
         self.default = default or ("None" if group else "")

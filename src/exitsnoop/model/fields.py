@@ -156,11 +156,13 @@ _ROWS = (
         "what /proc/PID/cmdline said then. A table and CSV show some 16,384 characters of them at "
         "most, escapes included; `...` at the end says that there were more.",
         group="args",
+        source="image",
         more="args_truncated",
     ),
     Field(
         *("args_truncated", "bool | None", "flag", "", 0, "whether there were more arguments"),
         group="args",
+        source="image",
     ),
     Field(
         *("exe", "str | None", "text", "EXE", 24, "path of the program it ran"),
@@ -169,6 +171,7 @@ _ROWS = (
         "been removed by the time of the exec. For processes of other users that ran before the "
         "trace began, it is known only with CAP_SYS_PTRACE.",
         group="exe",
+        source="image",
     ),
     Field(
         *("cwd", "str | None", "text", "CWD", 24, "its working directory when it ended"),
@@ -180,6 +183,7 @@ _ROWS = (
         *("uid", "int | None", "number", "UID", 6, "number of the user it ran as"),
         details="The real user, of the initial user namespace.",
         group="identity",
+        source="place",
         schema={"maximum": 4294967295},
     ),
     Field(
@@ -187,6 +191,7 @@ _ROWS = (
         details="The name on the machine that traced it, when it was traced; unknown if the user "
         "has none.",
         group="identity",
+        source="place",
     ),
     Field(
         *("parent_comm", "str | None", "text", "PARENT", 16, "name of its parent"),
@@ -198,6 +203,7 @@ _ROWS = (
         "its parent, that one's parent, and so on",
         details="The nearest first, at most 32, each with `pid` and `comm`.",
         group="ancestors",
+        source="chain",
         more="ancestors_truncated",
     ),
     Field(
@@ -210,6 +216,7 @@ _ROWS = (
         details="The path in version 2. Where that is not used (the process is in its root), the "
         "path in the pids or the memory controller of version 1.",
         group="cgroup",
+        source="place",
     ),
     Field(
         *("container", "Container | None", "container", "CONTAINER", 23),
@@ -254,6 +261,7 @@ _ROWS = (
         *("hostname", "str | None", "text", "HOSTNAME", 16, "host name that it saw"),
         details="In a container usually the container's.",
         group="identity",
+        source="place",
     ),
     Field(
         *("cpu_user", "float | None", "seconds", "UTIME(s)", 8),
@@ -318,6 +326,11 @@ FIELDS = {field.name: field for field in _ROWS}
 COLUMNS = {name: field for name, field in FIELDS.items() if field.title}
 COLLECTED = {name: field.group for name, field in FIELDS.items() if field.group}
 IMAGE_GROUPS = frozenset({"args", "exe"})  # what was known at the exec
+SOURCES = {
+    source: [field.name for field in _ROWS if field.source == source]
+    for source in ("image", "place", "chain")
+}
+"""The fields of each object that exits share."""
 STORED = tuple(name for name, field in FIELDS.items() if not field.of)
 """What an Exit holds; the rest is made of that."""
 

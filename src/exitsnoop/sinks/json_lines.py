@@ -1,21 +1,25 @@
 """JSON Lines: one object a line, in ASCII. docs/exit.schema.json defines it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import groupby
 from json import dumps
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.field import Field
-from exitsnoop.model.fields import COLUMNS
+from exitsnoop.model.fields import COLUMNS, FIELDS, function
 from exitsnoop.model.plain import DECIMALS, PLAIN
-from exitsnoop.model.status import describe
-from exitsnoop.sinks.values import name_of, texts
+from exitsnoop.model.plain import text as plain_text
+from exitsnoop.sinks.values import each_once, name_of, texts
 
 if TYPE_CHECKING:
+    from exitsnoop.model.cause import Cause
+    from exitsnoop.model.context import Chain, Image, Place
     from exitsnoop.model.exit import Exit
-    from exitsnoop.sinks.values import Writer
+    from exitsnoop.sinks.values import Values, Writer
 
 
 class JsonLines:
@@ -33,16 +37,18 @@ class JsonLines:
         self._label = ""
         if label is not None:  # from a command line, and so perhaps not UTF-8
             self._label = f'"label": {_text(label.encode("utf-8", "surrogateescape"))}, '
-        self._cells = [
-            texts(column, _list(column), f'null, "{column.more}": null')
-            if column.more
-            else texts(column, _WRITERS.get(column.kind), "null")
-            for column in chosen
-        ]
-        members = ", ".join(
-            [f'"{column.name}": {_FORMATS.get(column.kind, "%s")}' for column in chosen]
-        )
-        self._template = f"{{{self._label.replace('%', '%%')}{members}}}\n"
+        self._cells: list[Values] = []
+        members = []
+        for source, run in groupby(chosen, _source):
+            columns_of_run = list(run)
+            if source:  # written at once, and seldom
+                members.append("%s")
+                self._cells.append(_SHARED[source](columns_of_run))
+                continue
+            for column in columns_of_run:
+                members.append(f'"{column.name}": {_FORMATS.get(column.kind, "%s")}')
+                self._cells.append(_values(column))
+        self._template = f"{{{self._label.replace('%', '%%')}{', '.join(members)}}}\n"
 
     def header(self) -> str:
         """Return nothing: each line names its keys."""
@@ -62,33 +68,127 @@ class JsonLines:
 
 @lru_cache(maxsize=1024)  # names repeat, so most are encoded once
 def _text(text: str | bytes) -> str:
-    return dumps(text if isinstance(text, str) else text.decode("utf-8", "replace"))
+    return _quoted(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
-def _list(column: Field) -> "Writer":
-    """Return what writes a list, and under a key of its own whether it goes on."""
-
-    @lru_cache(maxsize=128)  # lists repeat, too, but they may be long
-    def write(pair: tuple[Any, bool]) -> str:
-        found, goes_on = pair
-        return f'{dumps(PLAIN[column.kind](found))}, "{column.more}": {dumps(goes_on)}'
-
-    return write
+def _source(column: Field) -> str:
+    """Return what has the values of a column, of those that many exits share; "" if nothing."""
+    first = FIELDS[column.of[0]] if len(column.of) == 1 else column
+    return first.source or (first.name if first.name == "status" else "")
 
 
-def _as_plain_data(kind: str) -> "Writer":
-    return lru_cache(maxsize=128)(lambda value: dumps(PLAIN[kind](value)))
+def _values(column: Field) -> "Values":
+    if column.kind == "cause":
+        return lambda exits: each_once(_cause, exits.column("cause"))
+    return texts(column, _WRITERS.get(column.kind), "null")
+
+
+def _of_status(columns: Sequence[Field]) -> "Values":
+    """Return what writes columns that follow from the status."""
+    write = lru_cache(maxsize=1024)(
+        lambda status: _members(
+            columns, [function(c.by)(status) if c.of else status for c in columns]
+        )
+    )
+    return lambda exits: map(write, exits.column("status"))
+
+
+def _of_place(columns: Sequence[Field]) -> "Values":
+    """Return what writes columns that a Place has, or that follow from one."""
+
+    @lru_cache(maxsize=1024)
+    def write(place: "Place | None") -> str:
+        known = [
+            getattr(place, column.of[0] if column.of else column.name, None) for column in columns
+        ]
+        return _members(
+            columns,
+            [
+                function(column.by)(value) if column.of and value is not None else value
+                for column, value in zip(columns, known, strict=True)
+            ],
+        )
+
+    return lambda exits: map(write, exits.shared("place"))
+
+
+def _members(columns: Sequence[Field], values: Sequence[Any]) -> str:
+    return ", ".join(
+        [
+            f'"{column.name}": {plain_text(column.name, value)}'
+            for column, value in zip(columns, values, strict=True)
+        ]
+    )
+
+
+def _of_image(columns: Sequence[Field]) -> "Values":
+    """Return what writes columns that an Image has."""
+    parts: list[Writer] = [_args if column.name == "args" else _exe for column in columns]
+
+    def write(image: "Image | None") -> str:
+        return ", ".join([part(image) for part in parts])
+
+    return lambda exits: each_once(write, exits.shared("image"))
+
+
+def _args(image: "Image | None") -> str:
+    if image is None or (image.raw_args is None and image.args is None):
+        return '"args": null, "args_truncated": null'
+    args = image.args_as_json(_quoted, ", ")
+    return f'"args": {args}, "args_truncated": {_FLAGS[image.args_truncated]}'
+
+
+def _exe(image: "Image | None") -> str:
+    return '"exe": null' if image is None or image.exe is None else f'"exe": {_text(image.exe)}'
+
+
+def _of_chain(_: Sequence[Field]) -> "Values":
+    """Return what writes the ancestors: each process is written once for all below it."""
+    known: dict[Chain, str] = {}
+
+    def text(chain: "Chain") -> str:
+        new = []
+        while chain.above and chain not in known:
+            new.append(chain)
+            chain = chain.above
+        made = known.get(chain, "")
+        for link in reversed(new):
+            above = f", {made}" if made else ""
+            made = known[link] = f'{{"pid": {link.pid}, "comm": {_text(link.comm)}}}{above}'
+        return made
+
+    @lru_cache(maxsize=128)
+    def write(chain: "Chain | None", truncated: bool | None) -> str:
+        if len(known) > _MOST_CHAINS:
+            known.clear()
+        if chain is None:
+            return '"ancestors": null, "ancestors_truncated": null'
+        return f'"ancestors": [{text(chain)}], "ancestors_truncated": {_FLAGS[truncated]}'
+
+    return lambda exits: map(write, exits.shared("chain"), exits.column("ancestors_truncated"))
+
+
+_MOST_CHAINS = 1024
+_FLAGS = {False: "false", True: "true", None: "null"}
+_SHARED: "dict[str, Callable[[Sequence[Field]], Values]]" = {
+    "status": _of_status,
+    "place": _of_place,
+    "image": _of_image,
+    "chain": _of_chain,
+}
+
+
+@lru_cache(maxsize=128)
+def _cause(cause: "Cause | None") -> str:
+    return "null" if cause is None else dumps(PLAIN["cause"](cause))
 
 
 _WRITERS: "dict[str, Writer]" = {
-    "flag": {False: "false", True: "true"}.__getitem__,
+    "flag": _FLAGS.__getitem__,
     "text": _text,
     "name": lambda raw: _text(name_of(raw)),
-    "bytes": _as_plain_data("bytes"),
-    "seconds": f"{{:.{DECIMALS['seconds']}f}}".format,
-    "exit": lambda status: _text(describe(status)),
+    "bytes": bytes.hex,
+    "seconds": f"%.{DECIMALS['seconds']}f".__mod__,
     "time": timestamps,
-    "cause": _as_plain_data("cause"),
-    "container": _as_plain_data("container"),
 }
-_FORMATS = {"time": '"%s"', "age": f"%.{DECIMALS['age']}f"}
+_FORMATS = {"time": '"%s"', "bytes": '"%s"', "age": f"%.{DECIMALS['age']}f"}

@@ -46,9 +46,18 @@ def texts(field: Field, write: "Writer | None", unknown: str) -> "Values":
         make = function(field.by)
         made = cached(lambda source: text(None if source is None else make(source)))
         return lambda exits: map(made, exits.column(field.of[0]))
-    if field.group:
-        return lambda exits: [text(value) for value in exits.column(name)]
+    if field.group and write is None:
+        return lambda exits: [unknown if one is None else one for one in exits.column(name)]
+    if field.group and write:
+        return lambda exits: [unknown if one is None else write(one) for one in exits.column(name)]
     return lambda exits: exits.column(name) if write is None else map(write, exits.column(name))
+
+
+def each_once(write: "Writer", values: "Sequence[Any]") -> "list[Any]":
+    """Return the text of each value, made once for each object."""
+    identities = list(map(id, values))
+    made = {one: write(value) for one, value in dict(zip(identities, values, strict=True)).items()}
+    return list(map(made.__getitem__, identities))
 
 
 def name_of(raw_comm: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
+from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
 from exitsnoop.store.layout import (
     CAUSE,
@@ -87,9 +88,10 @@ class Encoder:
         self._names = _Numbers(self._name)
         self._places = _Numbers(self._place)
         self._images = _Numbers(self._image)
+        self._args: dict[tuple[Any, bool | None], int] = {}
         self._chains = _Numbers(self._chain)
         self._causes = _Numbers(self._cause)
-        self._links: dict[tuple[int, str, int], int] = {}
+        self._links = _Numbers(self._link)
         self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
         self._hour = 0
         self._keys: set[tuple[int, int, int, int, str, int]] = set()
@@ -115,7 +117,7 @@ class Encoder:
         boot_ns, status, pid = map(exits.column, ("boot_ns", "status", "pid"))
         name = [*map(self._names.__getitem__, exits.column("raw_comm"))]
         exe = [*map(self._texts.__getitem__, exits.column("exe"))]
-        place = [*map(self._places.__getitem__, _rows(exits, *PLACE_FIELDS))]
+        place = [*map(self._places.__getitem__, exits.shared("place"))]
         causes = exits.column("cause")
         columns = {
             "boot_ns": boot_ns,
@@ -130,17 +132,11 @@ class Encoder:
             "parent": map(self._texts.__getitem__, exits.column("parent_comm")),
             "place": place,
             "exe": exe,
-            "image": [
-                None if args is None else self._images[args, truncated]
-                for args, truncated in _rows(exits, "args", "args_truncated")
-            ],
-            "chain": [
-                None if chain is None else self._chains[chain]
-                for chain in exits.column("ancestors")
-            ],
+            "image": map(self._images.__getitem__, exits.shared("image")),
+            "chain": map(self._chains.__getitem__, exits.shared("chain")),
             "chain_truncated": exits.column("ancestors_truncated"),
             "nspid": [-1 if nspid == of else nspid for nspid, of in _rows(exits, "nspid", "pid")],
-            "cause": [None if cause is None else self._causes[cause] for cause in causes],
+            "cause": map(self._number_of_cause(causes).__getitem__, map(id, causes)),
             **{field: self._plain(field, kind, exits) for field, kind in PLAIN.items()},
         }
         rows = zip(ids, *(columns[column] for column in ROW), strict=True)
@@ -150,13 +146,13 @@ class Encoder:
         self._add_times(ids, era, boot_ns, offsets, apart=apart)
         kinds = ["" if cause is None else cause.kind for cause in causes]
         self._count(walls, name, exe, place, kinds, status)
-        for numbers in (self._texts, self._names, self._places, self._chains, self._causes):
+        for numbers in (self._texts, self._names, self._places, self._causes, self._links):
             numbers.shrink()
         self._texts[None] = None  # type: ignore[assignment]
-        if len(self._images) > MOST_REMEMBERED // 4 or len(self._links) > MOST_REMEMBERED * 4:
+        self._chains.shrink()
+        if len(self._images) > MOST_REMEMBERED // 4:  # arguments may be long
             self._images.clear()
-            self._links.clear()
-            self._chains.clear()
+            self._args.clear()
 
     def written(self) -> None:
         """Forget the rows: they have been inserted."""
@@ -183,6 +179,10 @@ class Encoder:
         apart: bool,
     ) -> None:
         """Note how far the wall clock is ahead of the boot clock, from which exit on."""
+        if not apart and offsets.count(offsets[0]) == len(offsets):
+            until = self._until[era] = max(self._until.get(era, 0), *boot_ns)
+            self.rows["times"].append((ids[0], era, offsets[0], until))
+            return
         start = 0
         for at in range(1, len(ids) + 1):
             if at == len(ids) or apart or offsets[at] != offsets[start]:
@@ -222,33 +222,54 @@ class Encoder:
             "texts", text, None if text.encode().ljust(16, b"\0") == padded else padded
         )
 
-    def _place(self, place: tuple[Any, ...]) -> int:
-        if place == _NOWHERE:
+    def _place(self, place: Place | None) -> int:
+        if place is None:
             return None  # type: ignore[return-value] # NULL: nothing is known
-        known = dict(zip(PLACE_FIELDS, place, strict=True))
-        if known["cgroup"] is not None:
-            known |= {name: function(FIELDS[name].by)(known["cgroup"]) for name in OF_CGROUP}
+        known = {name: getattr(place, name) for name in PLACE_FIELDS}
+        if place.cgroup is not None:
+            known |= {name: function(FIELDS[name].by)(place.cgroup) for name in OF_CGROUP}
         known["runtime"], known["container"] = known.get("container") or (None, None)
         return self._new("places", *[_utf8(known.get(column)) for column in PLACE])
 
-    def _image(self, image: tuple[Sequence[str], bool]) -> int:
-        args = self._kept.of(image[0])
-        if args is None:
-            return None  # type: ignore[return-value] # NULL: not kept
-        text = _json(args)
-        self.long_bytes += len(text)
-        return self._new("images", text, image[1])
+    def _image(self, image: Image | None) -> int:
+        known = None if image is None else image.args if image.raw_args is None else image.raw_args
+        if image is None or known is None or not self._kept.args:
+            return None  # type: ignore[return-value] # NULL: not known, or not kept
+        number = self._args.get((known, image.args_truncated))
+        if number is None:
+            if image.raw_args is None or self._kept.redacts:
+                text = _json(self._kept.of(image.args) or ())
+            else:
+                text = image.args_as_json(quoted, ",")
+            self.long_bytes += len(text)
+            number = self._new("images", text, image.args_truncated)
+            self._args[known, image.args_truncated] = number
+        return number
 
-    def _chain(self, chain: Sequence[Any]) -> int:
-        above = 0
-        for pid, comm in reversed(chain):
-            link = (pid, comm, above)
-            above = self._links.get(link, 0)
-            if not above:
-                above = self._links[link] = self._new("chains", pid, self._texts[comm], link[2])
-        return above
+    def _chain(self, chain: Chain | None) -> int:
+        if chain is None:
+            return None  # type: ignore[return-value] # NULL: not known
+        links = []
+        while chain.above and chain not in self._chains:
+            links.append(chain)
+            chain = chain.above
+        number = self._chains[chain] if chain.above else 0
+        for link in reversed(links):
+            number = self._chains[link] = self._links[link.pid, link.comm, number]
+        return number
 
-    def _cause(self, cause: Cause) -> int:
+    def _link(self, link: tuple[int, str, int]) -> int:
+        pid, comm, above = link
+        return self._new("chains", pid, self._texts[comm], above)
+
+    def _number_of_cause(self, causes: Sequence[Cause | None]) -> dict[int, int]:
+        """Return the number of each cause, by its identity: many exits have the same object."""
+        different = {id(cause): cause for cause in causes}
+        return {one: self._causes[cause] for one, cause in different.items()}
+
+    def _cause(self, cause: Cause | None) -> int:
+        if cause is None:
+            return None  # type: ignore[return-value]
         return self._new("causes", *self._cells(cause, CAUSE_PARTS))
 
     def _cells(self, record: Any, parts: Parts) -> list[Any]:
@@ -268,9 +289,6 @@ class Encoder:
             else:
                 cells.append(_signed(value) if isinstance(value, int) else _utf8(value))
         return cells
-
-
-_NOWHERE = (None,) * len(PLACE_FIELDS)
 
 
 def _rows(exits: Exits, *names: str) -> Iterable[tuple[Any, ...]]:

@@ -15,10 +15,15 @@ class Kept:
             matches, or those of its groups if it has any, are replaced by "***". None: write all.
 
     Raises ValueError if redact is not a regular expression.
+
+    Attributes:
+        args: whether any are written.
+        redacts: whether a part of them may be left out.
     """
 
     def __init__(self, *, args: bool = True, redact: str | None = None) -> None:
         self.args = args
+        self.redacts = redact is not None
         try:
             self._secret = None if redact is None else re.compile(redact)
         except re.error as error:

@@ -1,22 +1,30 @@
 """Records about a process are kept here until its exit arrives, and joined to it."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from exitsnoop.causes import judge
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import Process, kind
+from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
 from exitsnoop.decode.signals import Evidence, Memory
-from exitsnoop.layout import EXIT_CONTEXT, OOM_EVIDENCE, SIGNAL_EVIDENCE
+from exitsnoop.layout import (
+    EXEC_IMAGE,
+    EXIT_CONTEXT,
+    FORKED,
+    GONE,
+    LEFT,
+    OOM_EVIDENCE,
+    SIGNAL_EVIDENCE,
+)
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
-from exitsnoop.model.context import NOTHING, Context
 from exitsnoop.model.fields import IMAGE_GROUPS
-from exitsnoop.model.status import signal
 
 MOST = 8192  # records of lost exits must not pile up
+MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
+_CONTEXT = kind_bytes(EXIT_CONTEXT)
 
 
 class Clues:
@@ -33,12 +41,20 @@ class Clues:
     def __init__(self, groups: frozenset[str], *, per_thread: bool = False) -> None:
         self.missing = 0
         self._groups = groups
-        self._images = Images()
-        # Before v6.16, a thread that ended with the last one or before it may be reported after it.
-        self._end_of_image = self._images.retire if per_thread else self._images.forget
+        self._images = Images(per_thread=per_thread)
+        self._contexts = context.Contexts(groups)
         self._evidence: dict[Process, Evidence] = {}
         self._memory: dict[Process, Memory] = {}
-        self._collected: dict[Process, bytes] = {}
+        self._collected: list[bytes] = []
+        self._takes = {
+            kind_bytes(SIGNAL_EVIDENCE): self._signal,
+            kind_bytes(OOM_EVIDENCE): self._oom,
+            kind_bytes(EXEC_IMAGE): self._images.exec,
+            kind_bytes(FORKED): self._images.fork,
+            kind_bytes(GONE): self._images.gone,
+            kind_bytes(LEFT): self._images.left,
+        }
+        self._exited: Remembered[int, Cause] = Remembered(lambda status: judge(status, None))
 
     def look_around(self) -> None:
         """Look up what runs now, if arguments or executables are collected."""
@@ -46,61 +62,92 @@ class Clues:
             self._images.scan()
 
     def add(self, notes: list[bytes]) -> None:
-        """Keep records; complete the exits that came with them before more are added."""
-        for kept in (self._evidence, self._memory, self._collected):
+        """Keep records; complete the exits that came with them before more are added.
+
+        Raises struct.error if one is malformed; for some of them complete() does.
+        """
+        for kept in (self._evidence, self._memory):
             _keep_most(kept)  # of those that earlier exits have left
+        del self._collected[:-MOST_COLLECTED]
+        takes, collected = self._takes, self._collected
         for record in notes:
-            of_kind = kind(record)
-            if of_kind == EXIT_CONTEXT:
-                self._collected[context.whose(record)] = record
-            elif of_kind == SIGNAL_EVIDENCE:
-                process, found = evidence.signal(record)
-                memory = self._memory.pop(process, None)
-                self._evidence[process] = found._replace(memory=memory)
-            elif of_kind == OOM_EVIDENCE:
-                process, memory = evidence.memory(record)
-                self._memory[process] = memory
+            of_kind = record[KIND]
+            if of_kind == _CONTEXT:
+                collected.append(record)
             else:
-                self._images.add(of_kind, record)
+                takes.get(of_kind, refuse)(record)
+
+    def _signal(self, record: bytes) -> None:
+        process, found = evidence.signal(record)
+        memory = self._memory.pop(process, None)
+        self._evidence[process] = found._replace(memory=memory) if memory else found
+
+    def _oom(self, record: bytes) -> None:
+        process, memory = evidence.memory(record)
+        self._memory[process] = memory
 
     def complete(self, exits: Exits) -> Exits:
-        """Return the exits with their causes and contexts, and forget what belonged to them."""
-        columns: dict[str, list[Any]] = {}
+        """Return the exits with their causes and contexts, and forget what belonged to them.
+
+        Raises struct.error if a record is malformed.
+        """
+        columns: dict[str, Sequence[Any]] = {}
         if "why" in self._groups:
-            columns["cause"] = [
-                self._judge(*of_exit) if last_thread else None
-                for last_thread, *of_exit in _rows(
-                    exits, "last_thread", "pid", "start_boot_ns", "status"
-                )
-            ]
+            columns["cause"] = self._causes(exits)
         if self._groups - {"why"}:
-            columns["context"] = [
-                self._context(*of_exit)
-                for of_exit in _rows(exits, "pid", "tid", "start_boot_ns", "last_thread")
-            ]
+            columns |= self._joined(exits)
         return exits.replace(**columns)
 
-    def _judge(self, pid: int, start_boot_ns: int, status: int) -> Cause:
-        found = None
-        if signal(status) is not None:
-            found = self._evidence.pop((pid, start_boot_ns), None)
-        cause = judge(status, found)
+    def _causes(self, exits: Exits) -> list[Cause | None]:
+        exited, judged = self._exited, self._judged
+        return [
+            None if not last else judged(pid, started, status) if status & 0x7F else exited[status]
+            for last, pid, started, status in zip(
+                *_columns(exits, "last_thread", "pid", "start_boot_ns", "status"), strict=True
+            )
+        ]
+
+    def _judged(self, pid: int, start_boot_ns: int, status: int) -> Cause:
+        cause = judge(status, self._evidence.pop((pid, start_boot_ns), None))
         if cause.kind == "unknown":
             self.missing += 1
         return cause
 
-    def _context(self, pid: int, tid: int, start_boot_ns: int, last_thread: bool) -> Context:
-        record = self._collected.pop((tid, start_boot_ns), None)
-        # The record of another thread than the first does not say when the process started.
-        started = start_boot_ns if tid == pid else self._images.start_of(pid, start_boot_ns)
-        running = self._images.get(pid, started)
-        if last_thread:
-            self._end_of_image(pid, started)
-        return context.decode(record, running, self._groups) if record else NOTHING
+    def _joined(self, exits: Exits) -> dict[str, Sequence[Any]]:
+        """Return what was collected of these exits, as columns."""
+        tids, starts = _columns(exits, "tid", "start_boot_ns")
+        running = self._images.take(exits.column("pid"), tids, starts, exits.column("last_thread"))
+        exited = list(zip(tids, starts, strict=True))
+        records = self._collected
+        heads = list(map(context.head, records))
+        processes = list(map(context.whose, heads))
+        count = len(exited)
+        if processes[:count] == exited:  # most often
+            self._collected = records[count:]
+            context.check(self._collected, heads[count:])
+            return self._contexts.columns(records[:count], heads[:count], running) if count else {}
+        context.check(records, heads)
+        found = dict(zip(processes, zip(records, heads, strict=True), strict=True))
+        joined = [found.pop(process, None) for process in exited]
+        self._collected = [record for record, _ in found.values()]
+        there = [pair for pair in joined if pair]
+        if not there:
+            return {}
+        columns = self._contexts.columns(
+            [record for record, _ in there],
+            [raw for _, raw in there],
+            [one for one, pair in zip(running, joined, strict=True) if pair],
+        )
+        if len(there) == len(joined):
+            return columns
+        return {
+            name: [next(values) if pair else None for pair in joined]
+            for name, values in ((name, iter(column)) for name, column in columns.items())
+        }
 
 
-def _rows(exits: Exits, *names: str) -> Iterator[tuple[Any, ...]]:
-    return zip(*map(exits.column, names), strict=True)
+def _columns(exits: Exits, *names: str) -> list[Sequence[Any]]:
+    return [exits.column(name) for name in names]
 
 
 def _keep_most(kept: dict[Any, Any]) -> None:

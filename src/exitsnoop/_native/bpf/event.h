@@ -154,8 +154,8 @@ struct exit_context {
 	__u64 exec_id; /* of the image that it ran */
 	__u32 tid;
 	__u32 flags;
-	__u32 uid;
 	__u32 nspid;
+	__u32 uid; /* from here to the end of the host name, it is often the same as before */
 	__u16 cgroup_bytes; /* lengths of what is in `parts`, in this order */
 	__u16 hostname_bytes;
 	__u16 ancestors_bytes;
