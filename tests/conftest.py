@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from support import supervisor
@@ -33,6 +34,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         supervisor.note_end_of_test()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A path for a recording, which is not there yet, and which all users can reach."""
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(above.stat().st_mode | 0o011)
+    return tmp_path / "store"
 
 
 @pytest.fixture(scope="session")

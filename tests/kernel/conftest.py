@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,23 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program lives.c."""
     yield from compiled(HERE / "lives.c", tmp_path_factory.mktemp("lives"))
+
+
+@pytest.fixture
+def private_copy(tmp_path: Path) -> Path:
+    """The package in a directory that only nobody may enter: root can without capabilities not."""
+    import exitsnoop
+
+    home = tmp_path / "home"
+    package = Path(exitsnoop.__file__).parent
+    shutil.copytree(package, home / "exitsnoop")
+    libraries = package.with_name("exitsnoop.libs")  # a wheel that brings libbpf has them there
+    if libraries.exists():
+        shutil.copytree(libraries, home / "exitsnoop.libs")
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    home.chmod(0o700)
+    return home
 
 
 @pytest.fixture

@@ -121,23 +121,6 @@ def test_the_library_leaves_its_caller_alone() -> None:
 # --- what is needed after the capabilities are gone ---
 
 
-@pytest.fixture
-def private_copy(tmp_path: Path) -> Path:
-    """The package in a directory that only nobody may enter: root can without capabilities not."""
-    import exitsnoop
-
-    home = tmp_path / "home"
-    package = Path(exitsnoop.__file__).parent
-    shutil.copytree(package, home / "exitsnoop")
-    libraries = package.with_name("exitsnoop.libs")  # a wheel that brings libbpf has them there
-    if libraries.exists():
-        shutil.copytree(libraries, home / "exitsnoop.libs")
-    for path in [home, *home.rglob("*")]:
-        os.chown(path, 65534, 65534)
-    home.chmod(0o700)
-    return home
-
-
 def test_root_can_run_what_is_in_anothers_home(
     exitsnoop: str, private_copy: Path, tmp_path: Path
 ) -> None:

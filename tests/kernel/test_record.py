@@ -21,14 +21,6 @@ END_S = 2
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A path for a recording, which is not there yet, and which all users can reach."""
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o011)
-    return tmp_path / "store"
-
-
 def suspend(recorder: Recorder) -> None:
     """Stop it, and wait until it stands still."""
     recorder.process.send_signal(signal.SIGSTOP)

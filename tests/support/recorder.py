@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exitsnoop import Exit
+from exitsnoop.store.errors import NoStore
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 from support.waiting import PATIENCE_S
@@ -89,8 +90,11 @@ def recording(
 
 
 def exits(store: Path, **query: Any) -> list[Exit]:
-    """Return the exits of a recording that a query selects, in the order of the recording."""
-    batches = Recording(store).select(Query(**query)).batches()
+    """Return the exits of a recording that a query selects, in its order; none if there is none."""
+    try:
+        batches = Recording(store).select(Query(**query)).batches()
+    except NoStore:
+        return []
     return [exit_ for batch in batches for exit_ in batch]
 
 

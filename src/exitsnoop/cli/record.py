@@ -91,14 +91,15 @@ def run(options: "Given") -> int:
     """Record; return the exit status. Raises UsageError, TraceError, StoreError."""
     from exitsnoop.tracing.tracer import Tracer
 
+    kept = _kept(options)
     filters = wanted(options, fields=set(COLLECTED) - {"cause"}, why=True)
     with Tracer(filters, pause_s=PAUSE_S) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
         since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        return _record(options, tracer, since_ns)
+        return _record(options, kept, tracer, since_ns)
 
 
-def _record(options: "Given", tracer: "Tracer", since_ns: int) -> int:
+def _record(options: "Given", kept: "Kept", tracer: "Tracer", since_ns: int) -> int:
     from exitsnoop.cli.priority import Priority
     from exitsnoop.cli.stop import stop_on_signals
     from exitsnoop.kernel.privileges import drop
@@ -109,7 +110,6 @@ def _record(options: "Given", tracer: "Tracer", since_ns: int) -> int:
 
     stop_on_signals(tracer)
     path = place(options).absolute()
-    kept = _kept(options)
     make(path)
     limits = _limits(options, path)
     load_what_fields_need(FIELDS)
@@ -131,12 +131,11 @@ def _limits(options: "Given", path: "Path") -> "Limits":
 
     found = os.statvfs(path)
     try:
-        return Limits.checked(
-            path,
-            options.max_size,
-            parse_room(options.keep_free, found.f_frsize * found.f_blocks),
-            options.keep_for,
-        )
+        keep_free = parse_room(options.keep_free, found.f_frsize * found.f_blocks)
+    except ValueError as error:
+        refuse(f"argument --keep-free: {error}")
+    try:
+        return Limits.checked(path, options.max_size, keep_free, options.keep_for)
     except ValueError as error:
         refuse(str(error))
 

@@ -53,7 +53,7 @@ class Limits(NamedTuple):
         if limits.max_bytes < LEAST_BYTES:
             raise ValueError(f"a recording needs at least {LEAST_BYTES >> 20} MiB")
         if limits.keep_free < 0 or limits.max_age_s <= 0:
-            raise ValueError("what to keep free, and the age, cannot be negative")
+            raise ValueError("exits must be kept for more than 0 s, and room cannot be negative")
         return limits
 
     def allowed(self, path: Path, used: int) -> int:
