@@ -123,7 +123,11 @@ DEFINITIONS: dict[str, Any] = {
             "sender": {"$ref": "#/$defs/sender"},
             "how": {"enum": ["kill", "tgkill", "sigqueue"]},
             "si_code": {"type": "string", "description": 'By name, such as "SEGV_MAPERR".'},
-            "address": {"type": "integer", "minimum": 0},
+            "address": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "fault: left out if the kernel gave none.",
+            },
             "syscall": {"type": "integer", "description": "Its number."},
             "limit": {
                 "type": "integer",
@@ -132,6 +136,15 @@ DEFINITIONS: dict[str, Any] = {
             },
             "tty": {"type": "string"},
             "oom": {"$ref": "#/$defs/oom"},
+            "thread": {"$ref": "#/$defs/thread"},
+            "access": {
+                "enum": ["read", "write", "execute"],
+                "description": "fault: what the thread tried at the address.",
+            },
+            "trap": {
+                "type": "string",
+                "description": "fault: what the CPU reported, where si_code has no word for it.",
+            },
         },
         "required": ["kind", "text"],
         "additionalProperties": False,
@@ -146,10 +159,25 @@ DEFINITIONS: dict[str, Any] = {
             "uid": {"type": "integer", "minimum": 0, "maximum": 4294967295},
             "args": {"type": "array", "items": {"type": "string"}},
             "args_truncated": {"type": "boolean"},
+            "tid": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Its thread; left out if that is the first one.",
+            },
         },
         "required": ["pid", "ppid", "comm", "uid"],
         "additionalProperties": False,
         "dependentRequired": {"args": ["args_truncated"]},
+    },
+    "thread": {
+        "type": "object",
+        "properties": {
+            "tid": {"type": "integer", "minimum": 0},
+            "comm": {"type": "string"},
+        },
+        "required": ["tid", "comm"],
+        "additionalProperties": False,
+        "description": "The thread that had a fault, or called abort().",
     },
     "oom": {
         "type": "object",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from exitsnoop.filters.filters import Filters
     from exitsnoop.model.batch import Exits
-    from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender
+    from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender, Thread
     from exitsnoop.model.cgroup import Container
     from exitsnoop.model.context import Ancestor
     from exitsnoop.model.exit import Exit
@@ -41,6 +41,7 @@ __all__ = [
     "Oom",
     "Sender",
     "Source",
+    "Thread",
     "TraceError",
     "Tracer",
     "trace",
@@ -58,7 +59,7 @@ if not TYPE_CHECKING:
         ),
         "filters.filters": ("Filters",),
         "model.batch": ("Exits",),
-        "model.cause": ("Cause", "CauseKind", "Oom", "Sender"),
+        "model.cause": ("Cause", "CauseKind", "Oom", "Sender", "Thread"),
         "model.cgroup": ("Container",),
         "model.context": ("Ancestor",),
         "model.exit": ("Exit",),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from exitsnoop import layout
+from exitsnoop import layout, traps
 from exitsnoop.decode.signals import NOBODY, Evidence
 from exitsnoop.model import status as wait_status
 from exitsnoop.model.cause import (
@@ -36,12 +36,24 @@ from exitsnoop.model.cause import (
     Oom,
     Sender,
 )
-from exitsnoop.model.words import exit_meaning, human_bytes, si_code_name, syscall_name
+from exitsnoop.model.words import (
+    SHELLS,
+    human_bytes,
+    quoted,
+    shell_meaning,
+    si_code_name,
+    syscall_name,
+)
 
 # include/uapi/asm-generic/siginfo.h
 SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -2, -3, -4, -5, -6
 SI_KERNEL = 0x80
 SYS_SECCOMP = 1
+SEGV_ACCERR = 2
+_MIB = 1 << 20
+_GAP = 120 * _MIB
+_FRAMES = 256 << 10  # arguments, environment, the frame of a signal
+_RED_ZONE = 256  # what a function may use below its stack pointer, and a push
 _OF_THE_KERNEL = {SI_MESGQ, SI_ASYNCIO, SI_SIGIO}
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
 
@@ -49,9 +61,10 @@ _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
 class _Case:
     """A process that was ended by a signal: its evidence in the words of the rules."""
 
-    def __init__(self, signal: int, evidence: Evidence) -> None:
+    def __init__(self, signal: int, evidence: Evidence, pid: int) -> None:
         self.signal = signal
         self.evidence = evidence
+        self.pid = pid
         flags = evidence.flags
         self.seen = bool(flags & layout.EVIDENCE_SEEN)
         self.oom = bool(flags & layout.EVIDENCE_OOM)
@@ -63,7 +76,10 @@ class _Case:
         self.sender_dies = bool(flags & layout.EVIDENCE_SENDER_EXITING)
         self.sender_is_init = bool(flags & layout.EVIDENCE_SENDER_IS_INIT)
         self.sender_traces = bool(flags & layout.EVIDENCE_SENDER_TRACES)
+        self.sender_goes_on = bool(flags & layout.EVIDENCE_SENDER_GOES_ON)
         self.wanted = bool(flags & layout.EVIDENCE_PDEATHSIG)
+        self.reboots = bool(flags & layout.EVIDENCE_REBOOT)
+        self.in_exec = bool(flags & layout.EVIDENCE_IN_EXEC)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
         # A timer sends its own siginfo; one from a system call with the same code is forged.
@@ -87,6 +103,17 @@ class _Case:
     def has_fault(self) -> bool:
         return self.signal in FAULTS and self.si_code is not None and self.si_code > 0
 
+    def below_limit(self, address: int) -> int:
+        """Return how far below the limit of the first thread's stack an address is, about."""
+        limit, start = self.evidence.limit, self.evidence.stack_start
+        return -1 << 64 if limit is None or not start else start - address - limit
+
+    def at_end_of_stack(self, stack_pointer: int) -> bool:
+        """Whether the address is just below the stack pointer, or that points to no memory."""
+        above = self.evidence.address - stack_pointer
+        gone = bool(self.evidence.flags & layout.EVIDENCE_NO_STACK)
+        return -_RED_ZONE <= above < 0 or (above >= 0 and gone)
+
     @property
     def hit_cpu_limit(self) -> bool:
         if self.evidence.limit is None:
@@ -100,15 +127,15 @@ class _Rule(NamedTuple):
     tell: Callable[[_Case], Cause]
 
 
-def judge(status: int, evidence: Evidence | None) -> Cause:
+def judge(status: int, evidence: Evidence | None, *, pid: int = 0, comm: str = "") -> Cause:
     """Return the cause of an end with this wait status.
 
-    evidence: what is known of the signal; None if nothing is.
+    evidence: what is known of the signal; None if nothing is. pid, comm: of the process.
     """
     signal = wait_status.signal(status)
     if signal is None:
-        return _exited(status >> 8 & 0xFF)
-    case = _Case(signal, evidence or Evidence(0, NOBODY))
+        return _exited(status >> 8 & 0xFF, comm in SHELLS)
+    case = _Case(signal, evidence or Evidence(0, NOBODY), pid)
     for rule in RULES:
         if rule.holds(case):
             return rule.tell(case)._replace(kind=rule.kind)
@@ -116,13 +143,13 @@ def judge(status: int, evidence: Evidence | None) -> Cause:
 
 
 @lru_cache(maxsize=256)
-def _exited(code: int) -> Cause:
-    meaning = exit_meaning(code)
+def _exited(code: int, by_shell: bool) -> Cause:
+    meaning = shell_meaning(code) if by_shell else None
     return Cause("exited", f"exit {code}: {meaning}" if meaning else f"exit {code}")
 
 
 def _named(sender: Sender) -> str:
-    return f"{sender.comm}[{sender.pid}]"
+    return f"{quoted(sender.comm)}[{sender.pid}]"
 
 
 def _cause(case: _Case, text: str) -> Cause:
@@ -163,23 +190,45 @@ def _fault(case: _Case) -> Cause:
     }
     text = words.get(case.signal, "trap")
     code = si_code_name(case.signal, case.si_code or 0)
-    if case.si_code == SI_KERNEL:  # a fault for which the CPU gives no address
-        return _cause(case, f"{text} ({code})")
+    thread, where = case.evidence.thread, ""
+    if thread and thread.tid != case.pid:
+        where = f", thread {quoted(thread.comm)}[{thread.tid}]"
     address = case.evidence.address
+    # The first: a fault for which the CPU gives no address. The other: x86 gives none, and reports
+    # 0, which is aligned.
+    if case.si_code == SI_KERNEL or (not address and code == "BUS_ADRALN"):
+        trap = traps.reason(case.signal, case.evidence.trap)
+        overflow = ", stack overflow" if trap == traps.NO_ROOM and _is_stack_overflow(case) else ""
+        found = _cause(case, f"{text}{f', {trap}' if trap else ''} ({code}){overflow}{where}")
+        return found._replace(thread=thread, trap=trap)
+    access = traps.access(address, case.evidence.trap)
+    doing = f"{traps.DOING[access]} " if access else "at "
     overflow = ", stack overflow" if _is_stack_overflow(case) else ""
-    return _cause(case, f"{text} at {address:#x} ({code}){overflow}")._replace(address=address)
+    return _cause(case, f"{text} {doing}{address:#x} ({code}){overflow}{where}")._replace(
+        address=address, thread=thread, access=access
+    )
 
 
 def _is_stack_overflow(case: _Case) -> bool:
-    """Whether the address is where the stack of the first thread reaches its limit.
+    """Whether a stack has reached its end: its limit, or the guard page of a thread's.
 
-    The kernel measures from the end of the stack's mapping, which is above stack_start by the size
-    of arguments and environment; a large frame reaches below the limit.
+    The kernel measures the limit from the end of the stack's mapping, which is above stack_start by
+    the size of arguments and environment. A large frame reaches below the limit. Then the stack
+    pointer is there, too; nothing else is mapped in the 128 MiB below stack_start (mmap_base() in
+    arch/x86/mm/mmap.c).
     """
-    limit, start = case.evidence.limit, case.evidence.stack_start
-    if case.signal != SEGV or limit is None or not start:
+    trap, address = case.evidence.trap, case.evidence.address
+    if case.signal != SEGV:
         return False
-    return -256 * 1024 <= start - case.evidence.address - limit <= 1024 * 1024
+    if case.si_code == SI_KERNEL:
+        return trap is not None and -_FRAMES <= case.below_limit(trap.stack_pointer) <= _GAP
+    if -_FRAMES <= case.below_limit(address) <= _MIB:
+        return True
+    if trap is None or not case.at_end_of_stack(trap.stack_pointer):
+        return False
+    if case.evidence.thread and case.evidence.thread.tid != case.pid:
+        return case.si_code == SEGV_ACCERR or traps.access(address, trap) == "write"
+    return 0 <= case.below_limit(address) <= _GAP
 
 
 def _killed(case: _Case) -> Cause:
@@ -225,12 +274,25 @@ def _hangup(case: _Case) -> Cause:
 
 def _parent_death(case: _Case) -> Cause:
     sender = case.evidence.sender
-    return _cause(case, f"parent {_named(sender)} died (PDEATHSIG)")._replace(sender=sender)
+    who = f"parent {_named(sender)} died"
+    if case.sender_goes_on:
+        who = f"thread {sender.tid or sender.pid} of parent {_named(sender)} ended"
+    return _cause(case, f"{who} (PDEATHSIG)")._replace(sender=sender)
 
 
 def _namespace(case: _Case) -> Cause:
     sender = case.evidence.sender
     text = f"init {_named(sender)} of its PID namespace died"
+    return _cause(case, text)._replace(sender=sender)
+
+
+def _reboot(case: _Case) -> Cause:
+    """The kernel gives the init of a namespace SIGHUP for a restart, SIGINT else."""
+    what = "restarted" if case.signal == HUP else "halted or powered off"
+    if not case.seen:
+        return _cause(case, f"its PID namespace was {what} (reboot)")
+    sender = case.evidence.sender
+    text = f"its PID namespace was {what} by {_named(sender)} (reboot)"
     return _cause(case, text)._replace(sender=sender)
 
 
@@ -252,12 +314,22 @@ def _unknown(case: _Case) -> Cause:
     return _cause(case, f"{case.name}, {why}")
 
 
+def _abort(case: _Case) -> Cause:
+    return _cause(case, "abort()")._replace(thread=case.evidence.thread)
+
+
 # The order matters: rules with more evidence, and with evidence that cannot be forged, come first.
 RULES = (
+    _Rule("namespace", lambda c: c.reboots, _reboot),
     _Rule("oom", lambda c: c.signal == KILL and c.oom and (c.by_kernel or not c.seen), _oom),
     _Rule("seccomp", lambda c: c.signal == SYS and c.filtered and not c.seen, _seccomp),
     _Rule("unknown", lambda c: not c.seen or c.several or c.contradicts, _unknown),
     _Rule("seccomp", lambda c: c.signal == SYS and c.si_code == SYS_SECCOMP, _seccomp),
+    _Rule(
+        "kernel",
+        lambda c: c.in_exec and c.signal == SEGV and c.si_code == SI_KERNEL and c.by_itself,
+        lambda c: _cause(c, "exec failed when the old program was gone: the new one never ran"),
+    ),
     _Rule("fault", lambda c: c.has_fault, _fault),
     _Rule("tracer", lambda c: c.by_kernel and c.sender_traces and c.sender_dies, _tracer),
     _Rule("namespace", lambda c: c.by_kernel and c.sender_is_init and c.sender_dies, _namespace),
@@ -281,7 +353,7 @@ RULES = (
     _Rule(
         "abort",
         lambda c: c.signal == ABRT and c.by_itself and c.si_code == SI_TKILL,
-        lambda c: _cause(c, "abort()"),
+        _abort,
     ),
     _Rule(
         "self",

@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,10 +22,23 @@
 #include "default_action.h"
 #include "puppet.h"
 
+#define FIRST_NAMESPACE "pid:[4026531836]" /* PROC_PID_INIT_INO, the same everywhere */
+
 static void end(void)
 {
 	answer("exiting");
 	_exit((int)number(1));
+}
+
+static void reboot_namespace(void) /* "reboot restart|power_off", except in the first namespace */
+{
+	char target[64];
+	ssize_t length = readlink("/proc/self/ns/pid_for_children", target, sizeof(target));
+
+	if (length != (ssize_t)strlen(FIRST_NAMESPACE) ||
+	    memcmp(target, FIRST_NAMESPACE, (size_t)length))
+		reboot(is(1, "restart") ? RB_AUTOBOOT : RB_POWER_OFF);
+	fail("reboot");
 }
 
 static void do_abort(void)
@@ -66,6 +81,10 @@ const struct command commands[] = {
 	{ "touch_truncated", touch_truncated },
 	{ "call", call },
 	{ "overflow", overflow },
+	{ "overflow_at_once", overflow_at_once },
+	{ "read_nothing", read_nothing },
+	{ "run_nothing", run_nothing },
+	{ "reboot", reboot_namespace },
 	{ "in_thread", in_thread },
 	{ "break_filter", break_filter },
 	{ "break_pipe", break_pipe },

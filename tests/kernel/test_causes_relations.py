@@ -126,7 +126,32 @@ def test_death_of_the_thread_that_is_the_parent(stage: Stage) -> None:
         parent = stage.puppet()
         child = int(parent.ask("child_of_thread", "die_with_parent", SIGTERM.value))
         assert parent.ask("reap", 1) == f"{child} {SIGTERM.value}"
-    assert_by(cause_of(exits, child), "parent_death", parent)
+    cause = cause_of(exits, child)
+    assert_by(cause, "parent_death", parent)
+    assert cause.sender
+    assert cause.sender.tid not in (None, parent.pid)
+    assert cause.text == (
+        f"thread {cause.sender.tid} of parent deaths[{parent.pid}] ended (PDEATHSIG)"
+    )
+
+
+@pytest.mark.parametrize(("how", "number"), [("restart", SIGHUP), ("power_off", SIGINT)])
+def test_reboot_in_a_namespace(stage: Stage, how: str, number: int) -> None:
+    """The status is not that of the SIGKILL which ends its init, but the one waitpid gives."""
+    with recorded(why=True) as exits:
+        init = stage.init()
+        inside, other = stage.inside(init), stage.inside(init)
+        inside.tell("reboot", how)
+        for puppet in (init, inside, other):
+            puppet.wait()
+    (record,) = [record for record in exits if record.pid == init.pid]
+    assert init.process.returncode in (-number, 128 + number)  # unshare ends as its child did
+    assert record.status == number
+    cause = cause_of(exits, init.pid)
+    assert_only(cause, "namespace", "sender")
+    assert cause.sender
+    assert cause.sender.pid == inside.pid
+    assert_by(cause_of(exits, other.pid), "namespace", init)
 
 
 def test_the_same_signal_sent_by_another_is_no_death_of_the_parent(stage: Stage) -> None:

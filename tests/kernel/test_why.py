@@ -62,7 +62,7 @@ def test_a_name_in_the_cause_is_escaped(exitsnoop: str) -> None:
         subprocess.run(["/usr/bin/python3", "-c", script.format(victim.pid)], check=True)
         victim.wait()
         line = next(line for line in tracer.stop() if f" {victim.pid} " in line)
-    assert r"killed by a\n\033[7m b[" in line
+    assert r"killed by 'a\n\033[7m b'[" in line
 
 
 @pytest.mark.parametrize(

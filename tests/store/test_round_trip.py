@@ -12,7 +12,7 @@ from support.fakes import HOSTILE
 from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines, read, record
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, Cause, Oom, Sender
+from exitsnoop.model.cause import KINDS, Cause, Oom, Sender, Thread
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import FIELDS
@@ -112,6 +112,8 @@ senders = st.builds(
     Sender,
     *(st.integers(0, 2**22), st.integers(0, 2**22), texts, st.integers(0, 2**32 - 1)),
     st.none() | st.lists(texts, max_size=3).map(tuple),
+    st.booleans(),
+    st.none() | st.integers(0, 2**22),
 )
 causes = st.builds(
     Cause,
@@ -119,6 +121,8 @@ causes = st.builds(
     *(st.none() | st.integers(0, 2**64 - 1), st.none() | st.integers(-1, 2**31 - 1)),
     *(st.none() | st.integers(0, 2**63), st.none() | texts),
     st.none() | st.builds(Oom, *[st.integers(0, 2**50)] * 3, st.none() | texts, st.none(), senders),
+    st.none() | st.builds(Thread, st.integers(0, 2**22), texts),
+    *(st.sampled_from([None, "read", "write", "execute"]), st.none() | texts),
 )
 pids = st.integers(1, 2**22)
 made_up = st.builds(

@@ -24,10 +24,9 @@ TABLE = [
     # status, evidence, kind, text
     (0x0000, None, "exited", "exit 0"),
     (0x0300, None, "exited", "exit 3"),
-    (0x4000, None, "exited", "exit 64: command line usage error (EX_USAGE)"),
-    (0x7E00, None, "exited", "exit 126: command not executable (shell)"),
-    (0x7F00, None, "exited", "exit 127: command not found (shell)"),
-    (0x8900, None, "exited", "exit 137: 128+9: a shell reports SIGKILL of a command"),
+    (0x4D00, None, "exited", "exit 77"),  # EX_NOPERM to some, other things to others
+    (0x7F00, None, "exited", "exit 127"),  # of a program that is not a shell
+    (0x8900, None, "exited", "exit 137"),
     (9, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGKILL)"),
     (15, case(si_code=-1), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
     (15, case(si_code=-6), "killed", "killed by bob[712] uid 1000 (SIGTERM)"),
@@ -96,6 +95,26 @@ TABLE = [
         "init bob[712] of its PID namespace died",
     ),
     (
+        2,
+        case(SEEN | KERNEL | layout.EVIDENCE_REBOOT),
+        "namespace",
+        "its PID namespace was halted or powered off by bob[712] (reboot)",
+    ),
+    (1, case(layout.EVIDENCE_REBOOT), "namespace", "its PID namespace was restarted (reboot)"),
+    (
+        15,
+        case(SEEN | NO_INFO | DIES | layout.EVIDENCE_PDEATHSIG | layout.EVIDENCE_SENDER_GOES_ON),
+        "parent_death",
+        "thread 712 of parent bob[712] ended (PDEATHSIG)",
+    ),
+    (7, case(SEEN | SELF, si_code=1), "fault", "bus error (BUS_ADRALN)"),
+    (
+        11,
+        case(SEEN | SELF | layout.EVIDENCE_IN_EXEC, si_code=0x80),
+        "kernel",
+        "exec failed when the old program was gone: the new one never ran",
+    ),
+    (
         9,
         case(SEEN | KERNEL | DIES | layout.EVIDENCE_SENDER_TRACES),
         "tracer",
@@ -153,6 +172,27 @@ def test_verdict(status: int, evidence: Evidence | None, kind: str, text: str) -
     assert (cause.kind, cause.text) == (kind, text)
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (64, "exit 64"),
+        (126, "exit 126: command not executable"),
+        (127, "exit 127: command not found"),
+        (137, "exit 137: 128+9, as after SIGKILL of a command"),
+        (193, "exit 193"),
+    ],
+)
+def test_codes_of_a_shell_have_a_meaning(code: int, text: str) -> None:
+    assert judge(code << 8, None, comm="bash").text == text
+
+
+@pytest.mark.parametrize("name", ["init[1] uid 0 (", "", "a b", "it's", "(SIGKILL)", "x\\", "é"])
+def test_a_name_cannot_forge_the_sentence(name: str) -> None:
+    cause = judge(9, Evidence(SEEN, BOB._replace(comm=name), si_code=0))
+    assert cause.text.startswith("killed by '")
+    assert cause.text.endswith("'[712] uid 1000 (SIGKILL)")
+
+
 def test_every_kind_has_a_rule_and_a_case() -> None:
     assert {rule.kind for rule in RULES} | {"exited"} == set(KINDS)
     assert {kind for _, _, kind, _ in TABLE} == set(KINDS)
@@ -161,7 +201,8 @@ def test_every_kind_has_a_rule_and_a_case() -> None:
 def test_a_sender_is_shown_only_where_a_process_sent_it_or_died() -> None:
     with_sender = {"killed", "parent_death", "namespace", "tracer"}
     for status, evidence, kind, _ in TABLE:
-        assert (judge(status, evidence).sender is not None) == (kind in with_sender)
+        known = kind in with_sender and bool(evidence and evidence.flags & SEEN)
+        assert (judge(status, evidence).sender is not None) == known
 
 
 def test_evidence_of_the_kinds() -> None:
@@ -190,7 +231,7 @@ def test_a_stack_overflow_is_told_by_its_address(below: int, overflow: bool) -> 
 
 def test_no_status_is_without_a_verdict() -> None:
     for signal in range(1, 65):
-        for flags in range(0, 1 << 13, 13):
+        for flags in range(0, 1 << 19, 13):
             cause = judge(signal, Evidence(flags, BOB))
             assert isinstance(cause, Cause)
             assert cause.kind in KINDS

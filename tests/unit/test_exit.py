@@ -17,7 +17,7 @@ import exitsnoop
 from exitsnoop import Exit
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, Cause, Oom, Sender
+from exitsnoop.model.cause import KINDS, Cause, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -31,7 +31,7 @@ SECONDS = NANOSECONDS.map(lambda ns: ns / 1e9)
 WORDS = st.lists(TEXT, max_size=4).map(tuple)
 SENDERS = st.builds(
     Sender, COUNT, COUNT, TEXT, COUNT, st.just(None), st.just(value=False)
-) | st.builds(Sender, COUNT, COUNT, TEXT, COUNT, WORDS, st.booleans())
+) | st.builds(Sender, COUNT, COUNT, TEXT, COUNT, WORDS, st.booleans(), st.none() | COUNT)
 OOMS = st.builds(Oom, COUNT, COUNT, COUNT, st.none() | TEXT, st.none() | COUNT, SENDERS)
 CAUSES = st.builds(
     Cause,
@@ -42,6 +42,9 @@ CAUSES = st.builds(
     address=st.none() | COUNT,
     limit=st.none() | COUNT,
     oom=st.none() | OOMS,
+    thread=st.none() | st.builds(Thread, COUNT, TEXT),
+    access=st.none() | TEXT,
+    trap=st.none() | TEXT,
 )
 OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "int": COUNT,
@@ -212,7 +215,7 @@ def test_what_a_value_cannot_be(name: str, value: object) -> None:
         Exit.from_dict({**NEEDED, name: value})
 
 
-PUBLIC = [Exit, Exits, Cause, Oom, Sender, Container, Ancestor]
+PUBLIC = [Exit, Exits, Cause, Oom, Sender, Thread, Container, Ancestor]
 
 
 def parts(public: Any) -> list[Any]:

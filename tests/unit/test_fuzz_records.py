@@ -11,8 +11,8 @@ from support.blocks import ANCESTOR_BYTES, EXIT, LAYOUTS, PARTS, Layout, feed, n
 
 from exitsnoop import layout
 from exitsnoop.causes import judge
-from exitsnoop.decode.signals import Evidence, Memory
-from exitsnoop.model.cause import Sender
+from exitsnoop.decode.signals import Evidence, Memory, Trap
+from exitsnoop.model.cause import Sender, Thread
 from exitsnoop.model.exit import Exit
 
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -188,9 +188,9 @@ def test_an_image_reads_as_it_was_sent(names: list[bytes], args: list[bytes], mo
     assert (stranger.exe, stranger.args) == (None, None)
 
 
-@given(COMM, st.lists(COMM.filter(bool), max_size=6), U32, U32, U32, st.integers(1, 64))
+@given(COMM, st.lists(COMM.filter(bool), max_size=6), U32, U32, U32, U32, st.integers(1, 64))
 def test_a_sender_reads_as_it_was_sent(
-    comm: bytes, args: list[bytes], pid: int, ppid: int, uid: int, signal: int
+    comm: bytes, args: list[bytes], pid: int, tid: int, ppid: int, uid: int, signal: int
 ) -> None:
     words = b"".join(arg + b"\0" for arg in args)
     record = note(
@@ -199,6 +199,7 @@ def test_a_sender_reads_as_it_was_sent(
         start_boot_ns=START,
         flags=layout.EVIDENCE_SEEN,
         sender_pid=pid,
+        sender_tid=tid,
         sender_ppid=ppid,
         sender_uid=uid,
         sender_comm=comm,
@@ -209,7 +210,9 @@ def test_a_sender_reads_as_it_was_sent(
     assert cause
     assert (cause.kind, cause.how, cause.si_code) == ("killed", "kill", "SI_USER")
     kept = tuple(map(text, args)) or None
-    assert cause.sender == Sender(pid, ppid, text(comm), uid, kept, False)
+    assert cause.sender == Sender(
+        pid, ppid, text(comm), uid, kept, False, None if tid == pid else tid
+    )
 
 
 @given(st.lists(NAME, min_size=1, max_size=6), *[st.integers(0, 2**40)] * 4)
@@ -262,6 +265,8 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
         U64,
         st.text(max_size=15),
         st.none() | st.builds(Memory, U64, U64, U64, st.none() | st.text(), st.none() | U64),
+        st.none() | st.builds(Thread, U32, st.text(max_size=15)),
+        st.none() | st.builds(Trap, U32, U64, U64, U64, st.binary(min_size=16, max_size=16), U64),
     ),
 )
 def test_any_evidence_has_a_cause_and_a_sender_only_where_there_is_one(

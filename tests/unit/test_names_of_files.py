@@ -15,7 +15,7 @@ OURS = {
 GENERATED = {"syscalls.py", "layout.py", "full.skel.h", "small.skel.h"}
 # Files of the kernel, of the C library and of others.
 FOREIGN = re.compile(
-    r"(include|linux|sys|asm|src/basic)/.*\.[ch]|bpf/(bpf_\w+|libbpf)\.h|kernel/[\w/]+\.c"
+    r"(include|linux|sys|asm|arch|src/basic)/.*\.[ch]|bpf/(bpf_\w+|libbpf)\.h|kernel/[\w/]+\.c"
     r"|(std[a-z]+|sysexits|vmlinux|signal|sched|unistd|capability|Python)\.h"
     r"|(config|options|exits)\.json|exitsnoop\.py|argparse\.py|python\.json"
 )

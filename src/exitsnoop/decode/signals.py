@@ -5,15 +5,25 @@ from typing import NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import only
-from exitsnoop.layout import ARGS_BYTES, EVIDENCE_SEEN
-from exitsnoop.model.cause import Sender
+from exitsnoop.layout import ARGS_BYTES, EVIDENCE_SEEN, EVIDENCE_TRAP
+from exitsnoop.model.cause import Sender, Thread
 from exitsnoop.model.context import split_args
 
 _SIGNAL = only(
     "signal_evidence",
-    *("start_boot_ns", "address", "stack_start", "limit", "pid", "flags", "si_code", "syscall"),
-    *("syscall_arch", "sender_pid", "sender_ppid", "sender_uid", "sender_args_bytes"),
-    *("sender_comm", "tty", "sender_args"),
+    *("start_boot_ns", "address", "stack_start", "trap_error", "system_call"),
+    *("instruction", "stack_pointer", "limit", "pid", "flags", "si_code", "syscall"),
+    *(
+        "syscall_arch",
+        "thread",
+        "trap",
+        "sender_pid",
+        "sender_tid",
+        "sender_ppid",
+        "sender_uid",
+        "sender_args_bytes",
+    ),
+    *("thread_comm", "code", "sender_comm", "tty", "sender_args"),
 )
 _OOM = only(
     "oom_evidence",
@@ -40,10 +50,26 @@ class Memory(NamedTuple):
     limit: int | None
 
 
+class Trap(NamedTuple):
+    """What an x86 CPU said of the last exception in a thread, and where the thread is.
+
+    system_call: the number of the system call that it is in; -1 for none. instruction: the address
+    of its instruction; code: the bytes there, zeros if they are not in memory.
+    """
+
+    number: int
+    error: int
+    system_call: int
+    instruction: int
+    code: bytes
+    stack_pointer: int
+
+
 class Evidence(NamedTuple):
     """What is known of the signal that ended a process; nothing is judged yet.
 
-    flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN.
+    flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN. thread:
+    that it was sent to; None if it was sent to the process. trap is None if it is unknown.
     """
 
     flags: int
@@ -56,6 +82,8 @@ class Evidence(NamedTuple):
     stack_start: int = 0
     tty: str = ""
     memory: Memory | None = None
+    thread: Thread | None = None
+    trap: Trap | None = None
 
 
 def signal(record: bytes) -> tuple[Process, Evidence]:
@@ -64,16 +92,25 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         start_boot_ns,
         address,
         stack_start,
+        trap_error,
+        system_call,
+        instruction,
+        stack_pointer,
         limit,
         pid,
         flags,
         si_code,
         syscall,
         syscall_arch,
+        thread,
+        trap,
         sender_pid,
+        sender_tid,
         sender_ppid,
         sender_uid,
         args_bytes,
+        thread_comm,
+        code,
         comm,
         tty,
         args,
@@ -87,6 +124,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         sender_uid,
         split_args(args[:args_bytes]) if args_bytes else None,
         args_bytes > ARGS_BYTES,
+        None if sender_tid == sender_pid else sender_tid,
     )
     evidence = Evidence(
         flags,
@@ -98,6 +136,17 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         limit if limit < _UNLIMITED else None,
         stack_start,
         text(tty),
+        thread=Thread(thread, text(thread_comm)) if thread else None,
+        trap=Trap(
+            trap,
+            trap_error,
+            system_call - (system_call >> 63 << 64),
+            instruction,
+            code,
+            stack_pointer,
+        )
+        if flags & EVIDENCE_TRAP
+        else None,
     )
     return (pid, start_boot_ns), evidence
 

@@ -64,7 +64,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps["contexts"] = (0, [])
     if filters.why:
         programs.append("on_signal")
-        maps |= {"signals": (0, []), "oom_kills": (0, []), "oom_scratch": (0, [])}
+        maps |= dict.fromkeys(("signals", "oom_kills", "oom_scratch", "victims"), (0, []))
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs

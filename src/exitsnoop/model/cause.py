@@ -52,7 +52,7 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
     "file_limit": {XFSZ},
     "terminal": {INT, QUIT},
     "hangup": {HUP},
-    "namespace": {KILL},
+    "namespace": {KILL, HUP, INT},
     "tracer": {KILL},
 }
 
@@ -66,6 +66,7 @@ class Sender(NamedTuple):
         uid: its real user, of the initial user namespace.
         args: the first 128 bytes of its arguments; None if they could not be read.
         args_truncated: whether there were more.
+        tid: its thread, if that is not the first one; None if it is.
     """
 
     pid: int
@@ -74,6 +75,19 @@ class Sender(NamedTuple):
     uid: int
     args: tuple[str, ...] | None = None
     args_truncated: bool = False
+    tid: int | None = None
+
+
+class Thread(NamedTuple):
+    """A thread of the process.
+
+    Attributes:
+        tid: of the initial PID namespace.
+        comm: its name; invalid UTF-8 is U+FFFD.
+    """
+
+    tid: int
+    comm: str
 
 
 class Oom(NamedTuple):
@@ -102,11 +116,15 @@ class Cause(NamedTuple):
         kind: what ended it; docs/causes.md explains each kind.
         text: one line for a person. It may quote names of processes, so it may contain any
             character.
-        sender: killed: the process that sent the signal. parent_death, namespace, tracer: the
-            process that died.
+        sender: killed: the process that sent the signal. parent_death, tracer: the process that
+            died. namespace: the init that died, or the process that called reboot(2).
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.
         si_code: the si_code of the signal by name, such as "SEGV_MAPERR".
-        address: fault: the address.
+        address: fault: the address; None if the kernel gave none.
+        thread: fault, abort: the thread that had it, or called abort().
+        access: fault: "read", "write" or "execute": what it tried at the address (x86).
+        trap: fault: what the CPU reported, where si_code has no word for it, such as "general
+            protection" (x86, Linux 5.15 and later).
         syscall: seccomp: the number of the system call.
         limit: cpu_limit: seconds. file_limit: bytes.
         tty: terminal, hangup: the terminal, such as "pts/3".
@@ -123,3 +141,6 @@ class Cause(NamedTuple):
     limit: int | None = None
     tty: str | None = None
     oom: Oom | None = None
+    thread: Thread | None = None
+    access: str | None = None
+    trap: str | None = None

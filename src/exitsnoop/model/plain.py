@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from json import dumps
 from typing import Any
 
-from exitsnoop.model.cause import Cause, Oom, Sender
+from exitsnoop.model.cause import Cause, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -42,6 +42,8 @@ def _cause(known: Cause) -> dict[str, Any]:
         found["sender"] = _sender(known.sender)
     if known.oom is not None:
         found["oom"] = {**known.oom._asdict(), "trigger": _sender(known.oom.trigger)}
+    if known.thread is not None:
+        found["thread"] = known.thread._asdict()
     return found
 
 
@@ -51,6 +53,8 @@ def _sender(known: Sender) -> dict[str, Any]:
         del found["args"], found["args_truncated"]
     else:
         found["args"] = list(known.args)
+    if known.tid is None:
+        del found["tid"]
     return found
 
 
@@ -104,6 +108,8 @@ def _cause_back(given: Mapping[str, Any]) -> Cause:
     if found.get("oom"):
         oom = _of(Oom, found["oom"])
         found["oom"] = Oom(**{**oom, "trigger": _sender_back(oom["trigger"])})
+    if found.get("thread"):
+        found["thread"] = Thread(**_of(Thread, found["thread"]))
     return Cause(**found)
 
 

@@ -4,24 +4,8 @@ import os
 
 from exitsnoop.model.status import SIGNALS, signal_name
 
-# sysexits.h
-_SYSEXITS = {
-    64: "command line usage error (EX_USAGE)",
-    65: "data format error (EX_DATAERR)",
-    66: "cannot open input (EX_NOINPUT)",
-    67: "addressee unknown (EX_NOUSER)",
-    68: "host name unknown (EX_NOHOST)",
-    69: "service unavailable (EX_UNAVAILABLE)",
-    70: "internal software error (EX_SOFTWARE)",
-    71: "system error (EX_OSERR)",
-    72: "critical OS file missing (EX_OSFILE)",
-    73: "cannot create output file (EX_CANTCREAT)",
-    74: "input/output error (EX_IOERR)",
-    75: "temporary failure (EX_TEMPFAIL)",
-    76: "remote error in protocol (EX_PROTOCOL)",
-    77: "permission denied (EX_NOPERM)",
-    78: "configuration error (EX_CONFIG)",
-}
+SHELLS = frozenset("ash bash busybox csh dash fish ksh ksh93 mksh rbash sh tcsh yash zsh".split())
+"""Names of the programs whose exit codes mean what shell_meaning() says."""
 
 # include/uapi/asm-generic/siginfo.h: codes that any signal can have, then those of one signal, from
 # 1 on.
@@ -87,20 +71,31 @@ def syscall_name(number: int, arch: int) -> str | None:
     return NAMES.get(number)
 
 
-def exit_meaning(code: int) -> str | None:
-    """Return what an exit code means by convention, None if there is no convention for it.
+def shell_meaning(code: int) -> str | None:
+    """Return what an exit code of a shell means; None if it is just a code.
 
     128+n is what a shell exits with after a signal ended its command; no signal ended the shell.
     """
-    if code in _SYSEXITS:
-        return _SYSEXITS[code]
     if code == 126:
-        return "command not executable (shell)"
+        return "command not executable"
     if code == 127:
-        return "command not found (shell)"
+        return "command not found"
     if 128 < code <= 128 + 64:
-        return f"128+{code - 128}: a shell reports SIG{signal_name(code - 128)} of a command"
+        return f"128+{code - 128}, as after SIG{signal_name(code - 128)} of a command"
     return None
+
+
+def quoted(name: str) -> str:
+    """Return a process's name for a sentence: in quotes if it could be taken for more."""
+    if name and not set(name) - _PLAIN_IN_NAMES:
+        return name
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+_PLAIN_IN_NAMES = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@%+=,~#-"
+)
 
 
 def human_bytes(count: int) -> str:

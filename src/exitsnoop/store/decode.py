@@ -193,7 +193,7 @@ def _cause(cells: tuple[Any, ...]) -> Any:
 
 
 def _record(parts: Parts, cells: dict[str, Any]) -> Any:
-    """Return a Cause, Sender or Oom of the columns that its parts are in; None if it was None."""
+    """Return a record, of the columns that its parts are in; None if it was None."""
     values: list[Any] = []
     for name, column, inner in parts.parts:
         cell = cells.get(column)

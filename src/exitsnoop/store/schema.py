@@ -10,7 +10,7 @@ from exitsnoop.model.status import describe, signal_name
 from exitsnoop.store.errors import StoreTooNew
 from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
 

@@ -24,6 +24,7 @@ from exitsnoop.model.fields import IMAGE_GROUPS
 
 MOST = 8192  # records of lost exits must not pile up
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
+_PLAIN_STATUS = 125 << 8  # up to here, a shell's code means no more than another's
 _CONTEXT = kind_bytes(EXIT_CONTEXT)
 
 
@@ -54,7 +55,7 @@ class Clues:
             kind_bytes(GONE): self._images.gone,
             kind_bytes(LEFT): self._images.left,
         }
-        self._exited: Remembered[int, Cause] = Remembered(lambda status: judge(status, None))
+        self._exited: Remembered[tuple[int, bytes], Cause] = Remembered(_exited)
 
     def look_around(self) -> None:
         """Look up what runs now, if arguments or executables are collected."""
@@ -100,15 +101,18 @@ class Clues:
 
     def _causes(self, exits: Exits) -> list[Cause | None]:
         exited, judged = self._exited, self._judged
+        names = ("last_thread", "pid", "start_boot_ns", "status", "raw_comm")
         return [
-            None if not last else judged(pid, started, status) if status & 0x7F else exited[status]
-            for last, pid, started, status in zip(
-                *_columns(exits, "last_thread", "pid", "start_boot_ns", "status"), strict=True
-            )
+            None
+            if not last
+            else judged(pid, started, status)
+            if status & 0x7F
+            else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
+            for last, pid, started, status, raw_comm in zip(*_columns(exits, *names), strict=True)
         ]
 
     def _judged(self, pid: int, start_boot_ns: int, status: int) -> Cause:
-        cause = judge(status, self._evidence.pop((pid, start_boot_ns), None))
+        cause = judge(status, self._evidence.pop((pid, start_boot_ns), None), pid=pid)
         if cause.kind == "unknown":
             self.missing += 1
         return cause
@@ -144,6 +148,11 @@ class Clues:
             name: [next(values) if pair else None for pair in joined]
             for name, values in ((name, iter(column)) for name, column in columns.items())
         }
+
+
+def _exited(ending: tuple[int, bytes]) -> Cause:
+    status, raw_comm = ending
+    return judge(status, None, comm=raw_comm.partition(b"\0")[0].decode("utf-8", "replace"))
 
 
 def _columns(exits: Exits, *names: str) -> list[Sequence[Any]]:

@@ -55,7 +55,10 @@ asm(".text\n"
     "divide_here: xorl %ecx, %ecx\n"
     "divides_here: divl %ecx\n"
     "illegal_here: ud2\n"
-    "trap_here: int3\n");
+    "trap_here: int3\n"
+    "privileged_here: hlt\n"
+    "unaligned_here: movaps 1(%rsp), %xmm0\n"
+    "ill_framed_here: movq $0x5a5a, %rsp\n movl $15, %eax\n syscall\n");
 #elif defined(__aarch64__)
 asm(".text\n"
     ".balign 4\n"
@@ -63,6 +66,7 @@ asm(".text\n"
     "trap_here: brk #0\n");
 #endif
 extern char divide_here[], divides_here[], illegal_here[], trap_here[];
+extern char privileged_here[], unaligned_here[], ill_framed_here[];
 
 static const struct instruction {
 	const char *name;
@@ -72,6 +76,10 @@ static const struct instruction {
 	{ "divide", divide_here, divides_here },
 	{ "illegal", illegal_here, illegal_here },
 	{ "trap", trap_here, trap_here },
+	{ "privileged", privileged_here, privileged_here },
+	{ "unaligned", unaligned_here, unaligned_here },
+	{ "ill_framed", ill_framed_here, ill_framed_here }, /* rt_sigreturn() of no frame */
+	{ "vsyscall", (char *)0xffffffffff600010, NULL },
 #elif defined(__aarch64__) /* where a division by zero is zero */
 	{ "illegal", illegal_here, illegal_here },
 	{ "trap", trap_here, trap_here },
@@ -109,6 +117,35 @@ static void overflow(void)
 	check(setrlimit(RLIMIT_STACK, &limit));
 	answer("recursing");
 	recurse(&start);
+}
+
+static __attribute__((noinline)) void use_large_frame(void)
+{
+	volatile char frame[20 << 20];
+
+	frame[number(1)] = 1;
+	(void)frame[0];
+}
+
+static void overflow_at_once(void) /* "overflow_at_once PLACE", in one large frame */
+{
+	struct rlimit limit = { STACK_BYTES, STACK_BYTES };
+
+	check(setrlimit(RLIMIT_STACK, &limit));
+	answer("calling");
+	use_large_frame();
+}
+
+static void read_nothing(void) /* "read_nothing ADDRESS" */
+{
+	answer("reading");
+	(void)*(volatile char *)number(1);
+}
+
+static void run_nothing(void) /* "run_nothing ADDRESS" */
+{
+	answer("running");
+	((void (*)(void))number(1))();
 }
 
 static void break_filter(void) /* "break_filter process|thread|trap lseek|getppid" */

@@ -57,11 +57,12 @@ enum note_kind {
 /* SIGNAL_EVIDENCE, with `why`: what is known of the signal that ended a process. */
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
+#define CODE_BYTES 16 /* no instruction of x86 is longer */
 
 enum signal_evidence_flags {
-	EVIDENCE_SEEN = 1 << 0,	   /* it was seen when it was sent; else only the next two hold */
-	EVIDENCE_OOM = 1 << 1,	   /* the OOM killer had chosen the process */
-	EVIDENCE_SECCOMP = 1 << 2, /* the last thread had a seccomp filter */
+	EVIDENCE_SEEN = 1 << 0,		/* when it was sent; else only OOM, SECCOMP, REBOOT hold */
+	EVIDENCE_OOM = 1 << 1,		/* the OOM killer had chosen the process */
+	EVIDENCE_SECCOMP = 1 << 2,	/* the last thread had a seccomp filter */
 	EVIDENCE_TAKES_EFFECT = 1 << 3, /* it was not blocked: no later one ends the process */
 	EVIDENCE_SEVERAL = 1 << 4, /* others were pending, and which comes first is not known */
 	EVIDENCE_NO_INFO = 1 << 5, /* SEND_SIG_NOINFO: sent by the kernel for the sender */
@@ -72,6 +73,12 @@ enum signal_evidence_flags {
 	EVIDENCE_SENDER_TRACES = 1 << 10, /* by ptrace */
 	EVIDENCE_PDEATHSIG = 1 << 11,	  /* the process had asked for it (PR_SET_PDEATHSIG) */
 	EVIDENCE_OF_SENDER = 1 << 12, /* the siginfo is on the sender's stack: no timer made it */
+	EVIDENCE_SENDER_GOES_ON = 1 << 13, /* a thread was about to end, but not its process */
+	EVIDENCE_REBOOT = 1 << 14,   /* the SIGKILL for init, at reboot(2) in its PID namespace */
+	EVIDENCE_IN_EXEC = 1 << 15,  /* the process was in exec, and could not go back */
+	EVIDENCE_TRAP = 1 << 16,     /* what is marked with x86 is known */
+	EVIDENCE_NO_STACK = 1 << 17, /* the stack pointer points to nothing that is in memory */
+	EVIDENCE_SHARES_VICTIM = 1 << 18, /* it shares its memory with the OOM killer's victim */
 };
 
 struct signal_evidence {
@@ -80,6 +87,10 @@ struct signal_evidence {
 	__u64 start_boot_ns; /* with pid: the process that the signal was sent to */
 	__u64 address;	     /* si_addr */
 	__u64 stack_start;   /* the highest address of the first thread's stack */
+	__u64 trap_error;    /* x86: what the CPU said of that exception */
+	__u64 system_call; /* x86: the number of the system call that the thread is in; ~0: none */
+	__u64 instruction; /* x86: the address of the instruction that it is at */
+	__u64 stack_pointer; /* x86 */
 	__u64 limit; /* by signal: RLIMIT_CPU in seconds, RLIMIT_FSIZE or RLIMIT_STACK in bytes */
 	__u32 pid;
 	__u32 flags;
@@ -87,10 +98,14 @@ struct signal_evidence {
 	__s32 syscall;
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
+	__u32 trap;	    /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;
+	__u32 sender_tid;
 	__u32 sender_ppid;
 	__u32 sender_uid;
 	__u32 sender_args_bytes; /* may be more than fit */
+	char thread_comm[COMM_BYTES];
+	char code[CODE_BYTES]; /* x86: the instruction, and what follows */
 	char sender_comm[COMM_BYTES];
 	char tty[TTY_BYTES];	      /* controlling terminal of the process, "" for none */
 	char sender_args[ARGS_BYTES]; /* each ended by a NUL */

@@ -65,11 +65,16 @@ static bool is_last_thread(const __u64 *ctx, struct task_struct *task, struct ta
 	return speaks_for_process(task, leader);
 }
 
-/* The expression of wait_task_zombie(), the same from 4.18 to 7.3. */
-static int process_status(struct task_struct *leader)
+/* The expression of wait_task_zombie(), the same from 4.18 to 7.3; and of zap_pid_ns_processes(), which
+ * comes after this event.
+ */
+static int process_status(struct task_struct *task, struct task_struct *leader)
 {
 	struct signal_struct *signal = leader->signal;
+	int reboot = reboot_signal(task);
 
+	if (reboot)
+		return reboot;
 	return signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 }
 
@@ -113,7 +118,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		note_start_of_parent(leader);
 	if (!is_in_tree(leader))
 		return 0;
-	status = last_thread ? process_status(leader) : task->exit_code;
+	status = last_thread ? process_status(task, leader) : task->exit_code;
 	traced = is_in_pids(leader);
 	wanted = traced && has_wanted_status(status);
 	if (wanted || (traced && send_unwanted))

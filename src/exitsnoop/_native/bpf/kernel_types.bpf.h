@@ -263,20 +263,39 @@ struct uts_namespace {
 	struct new_utsname name;
 };
 
+struct pid_namespace {
+	struct task_struct *child_reaper;
+	int reboot; /* the signal that its init seems to end by, after reboot(2) in it */
+};
+
 struct nsproxy {
 	struct uts_namespace *uts_ns;
+	struct pid_namespace *pid_ns_for_children;
 };
 
 struct sched_entity {
 	__u64 sum_exec_runtime; /* behind by what ran since the last tick */
 };
 
+struct pt_regs { /* x86 */
+	unsigned long orig_ax;
+	unsigned long ip;
+	unsigned long sp;
+};
+
+struct thread_struct { /* x86 */
+	unsigned long trap_nr;
+	unsigned long error_code;
+};
+
 struct task_struct {
+	struct thread_struct thread;
 	void *stack;
 	unsigned int flags;
 	unsigned int ptrace;
 	struct mm_struct *mm;
 	int exit_code;
+	unsigned int in_execve : 1;
 	int pdeath_signal;
 	int pid;
 	int tgid;

@@ -31,6 +31,21 @@ struct {
 	__uint(max_entries, 1);
 } oom_scratch SEC(".maps");
 
+/* Whom a thread killed last, in the name of the kernel. The OOM killer marks one victim only, and then
+ * kills all others that share its memory (__oom_kill_process()).
+ */
+struct victim {
+	__u64 memory; /* addresses of its mm_struct and signal_struct */
+	__u64 signal;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32); /* the TID of the thread */
+	__type(value, struct victim);
+	__uint(max_entries, 256);
+} victims SEC(".maps");
+
 #define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */
 #define CGROUP_DEPTH 16
 
@@ -72,6 +87,28 @@ static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
 	if (fullest)
 		oom->cgroup_bytes = read_cgroup_path(oom->cgroup,
 						     BPF_CORE_READ(fullest, cgroup, kn));
+}
+
+/* Whether a process that the kernel kills shares its memory with the one that the same thread killed
+ * before, and that the OOM killer has chosen.
+ */
+static bool shares_victim(struct task_struct *task, struct task_struct *trigger)
+{
+	__u32 tid = BPF_CORE_READ(trigger, pid);
+	struct victim now = {
+		.memory = (__u64)BPF_CORE_READ(task, mm),
+		.signal = (__u64)BPF_CORE_READ(task, signal),
+	};
+	struct victim *before = bpf_map_lookup_elem(&victims, &tid);
+
+	if (before && before->memory == now.memory && before->signal != now.signal) {
+		struct signal_struct *signal = (void *)before->signal;
+
+		if ((__u64)BPF_CORE_READ(signal, oom_mm) == now.memory)
+			return true;
+	}
+	bpf_map_update_elem(&victims, &tid, &now, BPF_ANY);
+	return false;
 }
 
 /* Call it when the signal is sent: by the exit the OOM reaper may have taken the memory. */

@@ -182,12 +182,41 @@ static bool is_init_of(struct task_struct *sender, struct task_struct *task)
 	return number == 1 && namespace == same;
 }
 
+static inline bool is_in_exec(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD(task, in_execve);
+}
+
+/* What the CPU said of a fault in this thread, and in which system call it is: a signal frame that cannot
+ * be restored is reported in sigreturn(). The registers take a helper that came in v5.15.
+ */
+static inline void read_trap(struct signal_evidence *evidence, struct task_struct *task)
+{
+	struct pt_regs *registers;
+	char byte;
+
+	if (!bpf_core_field_exists(task->thread.trap_nr) ||
+	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return;
+	registers = (void *)bpf_task_pt_regs(task);
+	evidence->flags |= EVIDENCE_TRAP;
+	evidence->trap = task->thread.trap_nr;
+	evidence->trap_error = task->thread.error_code;
+	evidence->system_call = BPF_CORE_READ(registers, orig_ax);
+	evidence->instruction = BPF_CORE_READ(registers, ip);
+	evidence->stack_pointer = BPF_CORE_READ(registers, sp);
+	if (bpf_probe_read_user(&byte, sizeof(byte), (void *)evidence->stack_pointer))
+		evidence->flags |= EVIDENCE_NO_STACK;
+	bpf_probe_read_user(evidence->code, CODE_BYTES, (void *)evidence->instruction);
+}
+
 /* By helper: the sender is a pointer without a type (bpf_get_current_task_btf() came in v5.11). */
 static void read_sender(struct signal_evidence *evidence, struct task_struct *sender)
 {
 	struct task_struct *leader = BPF_CORE_READ(sender, group_leader);
 
 	evidence->sender_pid = BPF_CORE_READ(leader, tgid);
+	evidence->sender_tid = BPF_CORE_READ(sender, pid);
 	evidence->sender_ppid = BPF_CORE_READ(leader, real_parent, tgid);
 	evidence->sender_uid = BPF_CORE_READ(sender, real_cred, uid.val);
 	bpf_core_read(evidence->sender_comm, COMM_BYTES, &leader->comm);
@@ -252,6 +281,10 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		evidence.flags |= EVIDENCE_TAKES_EFFECT;
 	if (sender_flags & PF_EXITING)
 		evidence.flags |= EVIDENCE_SENDER_EXITING;
+	if (BPF_CORE_READ(sender, signal, live.counter))
+		evidence.flags |= EVIDENCE_SENDER_GOES_ON;
+	if (is_in_exec(task))
+		evidence.flags |= EVIDENCE_IN_EXEC;
 	if (task->pdeath_signal == signal)
 		evidence.flags |= EVIDENCE_PDEATHSIG;
 	if (is_init_of(sender, task))
@@ -275,9 +308,17 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	/* Else it is kill(), which passes none (seen in v7.3): what the kernel sends for a process goes to a
 	 * thread, or to the children of a process that ends. The si_code stays 0, SI_USER.
 	 */
+	if (evidence.flags & EVIDENCE_SELF && !to_process) {
+		read_comm(evidence.thread_comm, task);
+		if (evidence.si_code > 0)
+			read_trap(&evidence, task);
+	}
 	if (evidence.flags & EVIDENCE_KERNEL) {
-		if (signal == SIGKILL)
+		if (signal == SIGKILL) {
+			if (shares_victim(task, sender))
+				evidence.flags |= EVIDENCE_SHARES_VICTIM;
 			record_memory(task, sender);
+		}
 	} else if (evidence.si_code <= 0 && !(evidence.flags & EVIDENCE_SELF) &&
 		   !(sender_flags & PF_KTHREAD)) {
 		read_sender_args(&evidence, sender);
@@ -308,15 +349,18 @@ static inline int report_signal(__u64 *ctx)
 static inline void send_evidence(struct task_struct *task, struct task_struct *leader,
 				 struct task_struct *subject, int status)
 {
-	struct signal_key key = { .pid = leader->tgid, .signal = status & 0x7f };
+	bool reboots = reboot_signal(task);
+	struct signal_key key = { .pid = leader->tgid,
+				  .signal = reboots ? SIGKILL : status & 0x7f };
 	struct signal_evidence *kept, *evidence;
 	__u64 started = start_boot_ns(leader);
 
 	if (!why || !key.signal)
 		return;
 	kept = bpf_map_lookup_elem(&signals, &key);
-
-	if (task->signal->oom_mm) {
+	if (kept && kept->start_boot_ns != started)
+		kept = NULL;
+	if (task->signal->oom_mm || (kept && kept->flags & EVIDENCE_SHARES_VICTIM)) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
 		if (oom && oom->start_boot_ns == started) {
@@ -328,7 +372,7 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	evidence = reserve(sizeof(*evidence));
 	if (!evidence)
 		return; /* tracing/join.py counts signals without evidence */
-	if (kept && kept->start_boot_ns == started) {
+	if (kept) {
 		*evidence = *kept;
 		bpf_map_delete_elem(&signals, &key);
 	} else {
@@ -338,8 +382,10 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	}
 	evidence->boot_ns = note_time();
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-	if (task->signal->oom_mm)
+	if (task->signal->oom_mm || evidence->flags & EVIDENCE_SHARES_VICTIM)
 		evidence->flags |= EVIDENCE_OOM;
+	if (reboots)
+		evidence->flags |= EVIDENCE_REBOOT;
 	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
 		evidence->flags |= EVIDENCE_SECCOMP;
 	bpf_ringbuf_submit(evidence, 0);

@@ -34,6 +34,24 @@ static inline void read_comm(char *comm, struct task_struct *task)
 		comm[i] = task->comm[i];
 }
 
+/* After reboot(2) in a PID namespace, the kernel kills the namespace's init, and gives it the status of
+ * another signal: SIGHUP for a restart, SIGINT for a halt or power-off. Returns that signal; 0 for all
+ * other processes. task: the last thread of the process. The init of a namespace that has begun another
+ * one for its children is not recognised: the verifier of v5.10 does not follow the way to its own.
+ */
+static inline int reboot_signal(struct task_struct *task)
+{
+	struct nsproxy *nsproxy = task->nsproxy;
+	struct pid_namespace *namespace;
+
+	if (!nsproxy)
+		return 0;
+	namespace = nsproxy->pid_ns_for_children;
+	if (!namespace->reboot || namespace->child_reaper->signal != task->signal)
+		return 0;
+	return namespace->reboot;
+}
+
 enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
 
 static inline __u64 rss_pages(struct mm_struct *mm, int kind)
