@@ -194,6 +194,9 @@ def test_the_queries_of_the_document_run(store: Path) -> None:
         ("SELECT count( * ), max(wall_ns) FROM exits", {"id", "wall_ns"}),
         ("SELECT * FROM exits", set(schema.VIEW)),
         ("SELECT e.* FROM exits e", set(schema.VIEW)),
+        ("SELECT 2*count(*) FROM exits -- all * of them", {"id"}),
+        ("WITH f AS (SELECT pid, exe FROM exits) SELECT pid FROM f", {"id", "pid", "exe"}),
+        ("SELECT a.pid FROM exits a JOIN exits b ON b.ppid = a.pid", {"id", "pid", "ppid"}),
     ],
 )
 def test_a_query_costs_the_columns_that_it_names(store: Path, sql: str, columns: set[str]) -> None:

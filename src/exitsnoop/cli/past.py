@@ -16,11 +16,10 @@ from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.show import columns, sink
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.cli.stop import stop_on_signals
-from exitsnoop.cli.stretch import Stretch, add_stretch, stretch
+from exitsnoop.cli.stretch import add_stretch, stretch
 from exitsnoop.filters.recorded import RecordedFilters
 from exitsnoop.filters.table import SHOWN, WHICH, WHOSE
 from exitsnoop.model.batch import Exits
-from exitsnoop.reports import gaps as reports
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 
@@ -97,9 +96,7 @@ def run(options: "Given") -> int:
     filters = wanted(options, RecordedFilters)
     recording = opened(options)
     time = stretch(options, recording)
-    if not options.follow and time.is_missing(found := recording.gaps(time.from_ns, time.to_ns)):
-        for line in reports.described(found, time.now_ns) or ["that time is still to come"]:
-            complain(line)
+    if not options.follow and time.was_not_recorded(recording):
         return EX_NOT_RECORDED
     gc.freeze()  # main() has disabled it; see show.follow()
     gc.enable()
@@ -116,7 +113,12 @@ def run(options: "Given") -> int:
     for gap in lost:
         output.write(form.lost(gap.lost or 0, gap.to_ns))
     recording.unreadable |= matching.unreadable
-    _say_what_is_missing(recording, time, matching)
+    if count := matching.undecided:
+        complain(
+            f"{'1 exit is' if count == 1 else f'{count:,} exits are'} left out: the recording does "
+            "not say whether these filters let them pass"
+        )
+    time.say_what_is_missing(recording)
     return os.EX_IOERR if lost or recording.unreadable else os.EX_OK
 
 
@@ -144,13 +146,3 @@ def _there(options: "Given", matching: Matching, asked: Query, reader: int) -> I
         return matching.batches(replace(asked, newest_first=options.reverse), reader)
     last = matching.last(options.last, asked, reader)
     return (batch[::-1] for batch in reversed(last)) if options.reverse else iter(last)
-
-
-def _say_what_is_missing(recording: Recording, time: Stretch, matching: Matching) -> None:
-    if count := matching.undecided:
-        complain(
-            f"{'1 exit is' if count == 1 else f'{count:,} exits are'} left out: the recording does "
-            "not say whether these filters let them pass"
-        )
-    for line in reports.missing(recording, time.from_ns, time.to_ns, time.now_ns):
-        complain(line)

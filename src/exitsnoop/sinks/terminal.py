@@ -15,9 +15,9 @@ def cut(row: str, width: int, mark: str) -> str:
     """
     parts = _COLOR.split(row)  # texts, and between two of them a color
     most = _PER_CELL * width
-    if len(row) <= most and sum(map(_width, parts[::2])) <= width:
+    if len(row) <= most and sum(map(width_of, parts[::2])) <= width:
         return row
-    room = width - _width(mark)
+    room = width - width_of(mark)
     kept: list[str] = []
     for part in parts:
         if _COLOR.match(part):
@@ -44,7 +44,8 @@ def _start(text: str, room: int, most: int) -> tuple[str, int]:
     return text, room
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
+    """Return how many cells of a terminal a text takes; it has no escape sequences."""
     return len(text) if text.isascii() else sum(map(_character_width, text))
 
 

@@ -1,7 +1,6 @@
 """Recording: answers questions to a recording, for every user who may read its files."""
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from exitsnoop.store import coverage, holders, opening
+from exitsnoop.store import coverage, holders, view
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.coverage import Covered, Gap
 from exitsnoop.store.directory import Directory
@@ -17,8 +16,8 @@ from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
 from exitsnoop.store.opening import Gone, Opened
 from exitsnoop.store.query import Nothing, Query, groups
-from exitsnoop.store.schema import VIEW, present
 from exitsnoop.store.selection import File, Selection
+from exitsnoop.store.view import ALWAYS, During
 
 _T = TypeVar("_T")
 _HOUR_NS = 3600 * 1_000_000_000
@@ -261,11 +260,13 @@ class Recording:
             readers=holders.of_transactions([*segments.values(), self._directory.kept]),
         )
 
-    def connect(self, sql: str = "*") -> sqlite3.Connection:
+    def connect(
+        self, sql: str = "SELECT * FROM exits", during: During = ALWAYS
+    ) -> sqlite3.Connection:
         """Return a connection for SQL, read-only, with the view `exits` over all files.
 
-        The view has only the columns that the query `sql` names: this makes a query that counts
-        many times faster. By default it has all.
+        The view has only the columns that the statement needs: this makes one that counts many
+        times faster. By default it has all. `during` limits it to a time.
 
         Each file is a schema with its tables: "kept" for kept.db, "s1" for the oldest segment, "s2"
         for the next. A segment that is dropped stays until the connection is closed.
@@ -273,32 +274,7 @@ class Recording:
         Raises NotReadable, StoreTooNew. Statements that do more than read raise
         sqlite3.DatabaseError.
         """
-        connection = sqlite3.connect(":memory:", uri=True, isolation_level=None)
-        found = []
-        files = self._files()
-        for nth, file in enumerate(files, start=int(files[0].first != 0)):
-            try:
-                found.append((nth, file, Opened(file.path)))
-            except (Gone, sqlite3.DatabaseError):
-                self.unreadable.add(file.path)
-        parts = {}
-        for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
-            name = "kept" if file.first == 0 else f"s{nth}"
-            opened.attach(connection, name)
-            there = present(opened.connection, "exits")
-            opened.close()
-            columns = ", ".join(
-                f'"{column}"' if column in there else f'NULL AS "{column}"'
-                for column in _named(sql)
-            )
-            bound = f" WHERE id <= {file.last}" if file.first == 0 else ""
-            parts[nth] = f"SELECT {columns} FROM {name}.exits{bound}"
-        parts_in_order = [parts[nth] for nth in sorted(parts)]
-        connection.text_factory = opening.text
-        connection.execute(f"CREATE TEMP VIEW exits AS {' UNION ALL '.join(parts_in_order)}")
-        connection.execute("PRAGMA query_only=1")
-        connection.set_authorizer(_only_reading)
-        return connection
+        return view.connect(self._files(), sql, during, self.unreadable)
 
     def copy(self, to: str | os.PathLike[str]) -> None:
         """Write a copy to a directory, which must not exist; a recorder may go on meanwhile.
@@ -316,27 +292,3 @@ class Recording:
                 opened.connection.execute("VACUUM INTO ?", (str(target / file.path.name),))
             finally:
                 opened.close()
-
-
-def _named(sql: str) -> list[str]:
-    """Return the columns of the view that a query may need: those it names; all if it has a "*"."""
-    words = {word.lower() for word in re.findall(r"\w+", sql)}
-    if "*" in re.sub(r"count\s*\(\s*\*\s*\)", "", sql, flags=re.IGNORECASE):
-        return list(VIEW)
-    return [column for column in VIEW if column == "id" or column in words]
-
-
-def _only_reading(action: int, argument: str | None, *_: str | None) -> int:
-    """Decide what a statement may do."""
-    if action == sqlite3.SQLITE_PRAGMA:
-        return sqlite3.SQLITE_OK if argument in _HARMLESS else sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-
-
-_READING = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
-_HARMLESS = {"table_info", "table_xinfo", "database_list", "table_list"}

@@ -1,0 +1,134 @@
+"""All files of a recording as one view, for SQL that can only read."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from exitsnoop.store import opening
+from exitsnoop.store.moments import ranges
+from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.schema import VIEW, present
+from exitsnoop.store.selection import File
+
+NAME = "exits"
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_HARMLESS = {"table_info", "table_xinfo", "database_list", "table_list"}
+
+
+class During(NamedTuple):
+    """A time: nanoseconds since the epoch, both ends included, and a boot. None: no limit."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    boot_id: str | None = None
+
+
+ALWAYS = During()
+
+
+class _Part(NamedTuple):
+    """A file in the view: its schema, the columns it has, and a condition."""
+
+    schema: str
+    columns: set[str]
+    condition: str
+
+
+def connect(
+    files: Sequence[File], sql: str, during: During, unreadable: set[Path]
+) -> sqlite3.Connection:
+    """Return a connection that has the view; see Recording.connect().
+
+    Adds the files that cannot be read to `unreadable`.
+    """
+    connection = sqlite3.connect(":memory:", uri=True, isolation_level=None)
+    connection.text_factory = opening.text
+    found = []
+    for nth, file in enumerate(files, start=int(not files or files[0].first != 0)):
+        try:
+            found.append((nth, file, Opened(file.path)))
+        except (Gone, sqlite3.DatabaseError):
+            unreadable.add(file.path)
+    parts = {}
+    for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
+        schema = "kept" if file.first == 0 else f"s{nth}"
+        opened.attach(connection, schema)
+        try:
+            columns = present(opened.connection, NAME)
+            parts[nth] = _Part(schema, columns, _condition(opened.connection, file, during))
+        except sqlite3.DatabaseError:
+            unreadable.add(file.path)
+        finally:
+            opened.close()
+    in_order = [parts[nth] for nth in sorted(parts)]
+    _create(connection, in_order, list(VIEW))
+    needed = _columns(connection, sql)
+    if needed != list(VIEW):
+        connection.execute(f"DROP VIEW {NAME}")
+        _create(connection, in_order, needed)
+    connection.execute("PRAGMA query_only=1")
+    connection.set_authorizer(_only_reading)
+    return connection
+
+
+def _condition(connection: sqlite3.Connection, file: File, during: During) -> str:
+    """Return which rows of a file belong to the view."""
+    terms = [f"id <= {file.last}"] if file.first == 0 else []
+    if during != ALWAYS:
+        found = ranges(connection, *during)
+        if not found:
+            return "0"
+        first, last = min(part.first for part in found), max(part.last for part in found)
+        terms.append(f"id BETWEEN {first} AND {last}")  # the rest looks at each row
+    if during.since_ns is not None:
+        terms.append(f"wall_ns >= {int(during.since_ns)}")
+    if during.until_ns is not None:
+        terms.append(f"wall_ns <= {int(during.until_ns)}")
+    if during.boot_id is not None:
+        quoted = during.boot_id.replace("'", "''")
+        terms.append(f"boot_id = '{quoted}'")
+    return " AND ".join(terms) or "1"
+
+
+def _create(connection: sqlite3.Connection, parts: Sequence[_Part], columns: Sequence[str]) -> None:
+    selects = []
+    for part in parts:
+        listed = ", ".join(
+            f'"{column}"' if column in part.columns else f'NULL AS "{column}"' for column in columns
+        )
+        selects.append(f"SELECT {listed} FROM {part.schema}.{NAME} WHERE {part.condition}")
+    if not selects:
+        selects = [f"SELECT {', '.join(f'NULL AS {column!r}' for column in columns)} WHERE 0"]
+    connection.execute(f"CREATE TEMP VIEW {NAME} AS {' UNION ALL '.join(selects)}")
+
+
+def _columns(connection: sqlite3.Connection, sql: str) -> list[str]:
+    """Return the columns of the view that a statement reads; all if SQLite cannot say."""
+    read = {"id"}  # a view has at least one column
+
+    def note(
+        action: int, table: str | None, column: str | None, schema: str | None, _: object
+    ) -> int:
+        if action == sqlite3.SQLITE_READ and table == NAME and schema == "temp" and column:
+            read.add(column)
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+    try:
+        connection.execute(f"EXPLAIN {sql}")  # compiles it, and does nothing
+    except (sqlite3.Error, sqlite3.Warning, ValueError):  # the error comes again when it is run
+        return list(VIEW)
+    return [column for column in VIEW if column in read]
+
+
+def _only_reading(action: int, argument: str | None, *_: str | None) -> int:
+    """Decide what a statement may do."""
+    if action == sqlite3.SQLITE_PRAGMA:
+        return sqlite3.SQLITE_OK if argument in _HARMLESS else sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY

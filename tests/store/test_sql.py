@@ -1,0 +1,360 @@
+"""`exitsnoop sql`: queries over a recording."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.recorded import (
+    OFFSET_NS,
+    SECOND_NS,
+    SMALL,
+    START_NS,
+    exits,
+    read,
+    record,
+    writer,
+)
+
+from exitsnoop import Exit, cli
+from exitsnoop.cli.queries import EXAMPLES
+from exitsnoop.model.batch import Exits
+from exitsnoop.model.cause import Cause, Oom, Sender
+from exitsnoop.model.derived import timestamps
+from exitsnoop.store.directory import Directory
+from exitsnoop.store.recording import Recording
+from exitsnoop.store.schema import VIEW
+from exitsnoop.store.view import During
+
+Sql = Callable[..., tuple[int, str, str]]
+FIRST = START_NS + OFFSET_NS
+KILLER = Sender(712, 1, "pkill", 1000)
+OOM = Oom(62 << 20, 1, 0, "/system.slice/nginx.service", 64 << 20, KILLER)
+ENDS: list[tuple[int, Cause]] = [
+    (0, Cause("exited", "exit code 0")),
+    (256, Cause("exited", "exit code 1")),
+    (15, Cause("killed", "killed by pkill[712] uid 1000 (SIGTERM)", KILLER, "kill", "SI_USER")),
+    (139, Cause("fault", "segfault at 0x8", si_code="SEGV_MAPERR", address=8)),
+    (9, Cause("oom", "out of memory", oom=OOM)),
+    (0, Cause("exited", "exit code 0")),
+    (0, Cause("exited", "exit code 0")),
+]
+UNITS = ("nginx.service", "backup.service", None)
+
+
+def varied(count: int) -> Exits:
+    """Exits with an answer for every query: one every three seconds."""
+    numbers = range(count)
+    return exits(
+        numbers,
+        boot_ns=[START_NS + number * 3 * SECOND_NS for number in numbers],
+        start_boot_ns=[
+            START_NS + number * 3 * SECOND_NS - number % 4 * 700_000_000 for number in numbers
+        ],
+        status=[ENDS[number % 7][0] for number in numbers],
+        cause=[ENDS[number % 7][1] for number in numbers],
+        cgroup=[
+            f"/system.slice/{unit}" if unit else "/"
+            for unit in (UNITS[number % 3] for number in numbers)
+        ],
+        exe=[f"/usr/bin/job{number % 2}" for number in numbers],
+        parent_comm=[("sh", "make")[number % 5 == 0] for number in numbers],
+        max_rss=[number << 20 for number in numbers],
+    )
+
+
+@pytest.fixture
+def sql(store: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Sql]:
+    """Run `exitsnoop sql` with these words; return the status and what it wrote."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = cli.main(["sql", "--store", str(store), *words])
+        return status, *capfd.readouterr()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC0")
+        time.tzset()
+        yield run
+    time.tzset()
+
+
+def when(one: Exit) -> str:
+    (text,) = timestamps([one.wall_ns])
+    return text
+
+
+def kind(one: Exit) -> str:
+    assert one.cause
+    return one.cause.kind
+
+
+def check_counts(rows: list[Any], key: Callable[[Any], Any], truth: "Counter[Any]") -> None:
+    """Check rows that count something, the most frequent first; the order of equals is free."""
+    times = [row[len(key(row))] for row in rows]
+    assert times == sorted(truth.values(), reverse=True)[: len(rows)]
+    assert len(rows) == min(10, len(truth)) or len(rows) == len(truth)
+    assert all(truth[key(row)] == count for row, count in zip(rows, times, strict=True))
+
+
+def check_0(rows: list[Any], found: list[Exit]) -> None:
+    truth = Counter((one.comm, one.unit, one.exit) for one in found if one.status)
+    check_counts(rows, lambda row: row[:3], truth)
+
+
+def check_1(rows: list[Any], found: list[Exit]) -> None:
+    of_unit = [one for one in found[::-1] if one.unit == "nginx.service"]
+    assert rows == [
+        (when(one), one.comm, one.pid, one.exit, one.cause and one.cause.text)
+        for one in of_unit[:10]
+    ]
+
+
+def check_2(rows: list[Any], found: list[Exit]) -> None:
+    truth = Counter((one.unit, kind(one)) for one in found if one.status and one.unit)
+    check_counts(rows, lambda row: row[:2], truth)
+
+
+def check_3(rows: list[Any], found: list[Exit]) -> None:
+    assert rows == [
+        (when(one), one.comm, one.pid, one.unit, 62, 64, "/system.slice/nginx.service")
+        for one in found[::-1]
+        if kind(one) == "oom"
+    ]
+
+
+def check_4(rows: list[Any], found: list[Exit]) -> None:
+    truth = Counter(("pkill", 1000, one.comm, "SIGTERM") for one in found if one.signal == 15)
+    check_counts(rows, lambda row: row[:4], truth)
+
+
+def check_5(rows: list[Any], found: list[Exit]) -> None:
+    truth = Counter((one.exe, "SIGSEGV", "SEGV_MAPERR", "0x8") for one in found if one.signal == 11)
+    check_counts(rows, lambda row: row[:4], truth)
+
+
+def check_6(rows: list[Any], found: list[Exit]) -> None:
+    tens = Counter((one.comm, one.unit, when(one)[:15] + "0") for one in found if one.status)
+    assert {row[:3]: row[3] for row in rows} == {
+        key: times for key, times in tens.items() if times >= 5
+    }
+
+
+def check_7(rows: list[Any], found: list[Exit]) -> None:
+    minutes = Counter(when(one)[:16] for one in found)
+    failed = Counter(when(one)[:16] for one in found if one.status)
+    assert rows == [(minute, minutes[minute], failed[minute]) for minute in sorted(minutes)]
+
+
+def check_8(rows: list[Any], found: list[Exit]) -> None:
+    times = Counter(one.comm for one in found)
+    cpu = {
+        comm: sum((one.cpu_user or 0) + (one.cpu_system or 0) for one in found if one.comm == comm)
+        for comm in times
+    }
+    peaks = {comm: max(one.max_rss or 0 for one in found if one.comm == comm) for comm in times}
+    assert len(rows) == len(cpu)
+    assert [row[2] for row in rows] == sorted([row[2] for row in rows], reverse=True)
+    for comm, count, cpu_s, peak in rows:
+        assert (count, peak) == (times[comm], peaks[comm] >> 20)
+        assert cpu_s == pytest.approx(cpu[comm], abs=0.006)
+
+
+def check_9(rows: list[Any], found: list[Exit]) -> None:
+    truth = Counter((one.parent_comm, one.comm) for one in found if one.age < 1)
+    check_counts(rows, lambda row: row[:2], truth)
+    assert all(row[3] <= 1 for row in rows)
+
+
+CHECKS = (
+    *(check_0, check_1, check_2, check_3, check_4),
+    *(check_5, check_6, check_7, check_8, check_9),
+)
+
+
+@pytest.mark.parametrize("nth", range(10))
+def test_the_ten_queries(store: Path, sql: Sql, nth: int) -> None:
+    """Each answers what its question asks; counted again without SQL."""
+    recorder = writer(store, limits=SMALL)
+    recorder.add(varied(1000))
+    recorder.close()
+    status, shown, _ = sql("--json", EXAMPLES[nth].sql)
+    assert status == 0
+    rows = [tuple(json.loads(line).values()) for line in shown.splitlines()]
+    assert rows
+    CHECKS[nth](rows, list(read(store)))
+
+
+def test_the_document_has_the_ten_queries(sql: Sql) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "recorder.md").read_text()
+    assert len(EXAMPLES) == 10
+    for question, statement in EXAMPLES:
+        assert f"{question}\n\n```sql\n{statement}\n```\n" in document
+    assert sql("--examples")[1].count("-- ") == 10
+
+
+def test_the_columns_of_the_view_are_listed(sql: Sql) -> None:
+    """No recording is needed for that."""
+    status, shown, said = sql()
+    assert (status, said) == (0, "")
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    words = shown.replace(",", " ").split()
+    assert set(VIEW) <= set(words)
+
+
+def test_formats(store: Path, sql: Sql) -> None:
+    record(store, exits(range(3), args=[("a", "b\n"), None, ()]))
+    query = "SELECT pid, comm, args AS command, NULL AS nil FROM exits"
+    assert sql(query)[1].splitlines() == [
+        "pid  comm  command       nil",
+        r'  0  job0  ["a","b\\n"]  -',
+        "  1  job1  -             -",
+        "  2  job2  []            -",
+    ]
+    assert [json.loads(line) for line in sql("--json", query)[1].splitlines()] == [
+        {"pid": 0, "comm": "job0", "command": '["a","b\\n"]', "nil": None},
+        {"pid": 1, "comm": "job1", "command": None, "nil": None},
+        {"pid": 2, "comm": "job2", "command": "[]", "nil": None},
+    ]
+    rows = list(csv.reader(io.StringIO(sql("--csv", query)[1], newline="")))
+    assert rows[0] == ["pid", "comm", "command", "nil"]
+    assert rows[2:] == [["1", "job1", "", ""], ["2", "job2", "[]", ""]]
+
+
+def test_many_rows(store: Path, sql: Sql, tmp_path: Path) -> None:
+    """More than are read at once."""
+    record(store, exits(range(25_000)))
+    target = tmp_path / "rows"
+    assert sql("--csv", "--output", str(target), "SELECT pid FROM exits")[0] == 0
+    assert target.read_bytes() == b"pid\r\n" + b"".join(b"%d\r\n" % pid for pid in range(25_000))
+
+
+def test_a_time(store: Path, sql: Sql) -> None:
+    record(store, varied(1000))
+    begin, end = (FIRST + second * SECOND_NS for second in (600, 900))
+    times = ["--since", f"@{begin // SECOND_NS}", "--until", f"@{end // SECOND_NS}"]
+    assert json.loads(
+        sql("--json", *times, "SELECT min(pid), max(pid), count(*) n FROM exits")[1]
+    ) == {
+        "min(pid)": 200,
+        "max(pid)": 300,
+        "n": 101,
+    }
+    status, shown, said = sql("--until", f"@{FIRST // SECOND_NS - 1}", "SELECT 1 FROM exits")
+    assert (status, shown) == (3, "")
+    assert "nothing was recorded before" in said
+
+
+def test_the_view_has_what_a_selection_has(store: Path) -> None:
+    """Over several files, of two boots, with a segment that was dropped."""
+    recorder = writer(store, limits=SMALL)
+    for first in range(0, 90_000, 1000):
+        recorder.add(exits(range(first, first + 1000)))
+    recorder.close()
+    recording = Recording(store)
+    every = read(store)
+    walls, pids = every.column("wall_ns"), every.column("pid")
+    assert Directory(store).kept.exists()
+    for since, until in ((0, -1), (5, 2000), (-3000, -1), (len(pids) // 2, len(pids) // 2 + 9000)):
+        during = During(walls[since], walls[until])
+        with recording.connect("SELECT pid FROM exits", during) as connection:
+            found = [pid for (pid,) in connection.execute("SELECT pid FROM exits")]
+        connection.close()
+        assert found == [
+            pid
+            for pid, wall in zip(pids, walls, strict=True)
+            if walls[since] <= wall <= walls[until]
+        ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SELECT com FROM exits", "SQL: no such column: com; did you mean comm?"),
+        ("SELECT e.zzzz FROM exits e", "SQL: no such column: e.zzzz; `exitsnoop sql` lists them"),
+        ("SELECT 1 FROM exit", "SQL: no such table: exit; the view of all exits is named exits"),
+        ("SELEC 1", 'SQL: near "SELEC": syntax error'),
+        ("SELECT 1; SELECT 2", "SQL: You can only execute one statement at a time"),
+        ("DELETE FROM s1.rows", "SQL: only statements that read are possible"),
+        ("DROP VIEW exits", "SQL: only statements that read are possible"),
+        ("ATTACH 'x' AS y", "SQL: only statements that read are possible"),
+        ("PRAGMA journal_mode=WAL", "SQL: only statements that read are possible"),
+        ("-- nothing", "that is not a query: it has no rows"),
+        ("SELECT json('{')", "SQL: malformed JSON"),
+        ("SELECT abs(-9223372036854775808)", "SQL: integer overflow"),
+        ("SELECT ?", "SQL: "),
+    ],
+)
+def test_what_is_wrong_with_a_statement(
+    store: Path, sql: Sql, capfd: pytest.CaptureFixture[str], statement: str, message: str
+) -> None:
+    record(store, exits(range(3)))
+    with pytest.raises(SystemExit) as ended:
+        sql(statement)
+    assert ended.value.code == 2
+    assert f"exitsnoop sql: error: {message}" in capfd.readouterr().err
+    assert len(read(store)) == 3
+
+
+def test_what_is_lost_or_damaged_is_reported(store: Path, sql: Sql) -> None:
+    recorder = writer(store, limits=SMALL)
+    for first in range(0, 30_000, 1000):
+        recorder.add(exits(range(first, first + 1000)), lost=first // 29_000)
+    recorder.close()
+    counted = "SELECT count(*) AS n FROM exits"
+    status, shown, said = sql("--json", counted)
+    assert (status, json.loads(shown)) == (74, {"n": 30_000})
+    assert "1 exit " in said
+    segments = sorted(Directory(store).segments().values())
+    segments[0].write_bytes(b"\0" * 100_000)
+    status, shown, said = sql("--json", counted)
+    assert status == 74
+    assert 0 < json.loads(shown)["n"] < 30_000
+    assert f"{segments[0]} is damaged or cannot be read" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_query_can_be_interrupted(exitsnoop: str, store: Path, number: int) -> None:
+    """One that would not end by itself. On a terminal, it says after a second that it goes on."""
+    record(store, exits(range(3)))
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [exitsnoop, "sql", "--store", str(store), endless], stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while b"so far; Ctrl-C ends the query" not in said:
+            said += os.read(ours, 4096)
+        process.send_signal(number)
+        assert process.stdout
+        assert process.stdout.read() == b""
+    os.close(ours)
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+
+
+def test_it_holds_nothing_while_it_writes(exitsnoop: str, store: Path) -> None:
+    """Its reader may take its time: the recorder can tidy meanwhile."""
+    recorder = writer(store)
+    recorder.add(exits(range(8000)))
+    recorder.commit()
+    with subprocess.Popen(
+        [exitsnoop, "sql", "--csv", "--store", str(store), "SELECT pid, args, exe FROM exits"],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert (
+            process.stdout.readline() == b"pid,args,exe\r\n"
+        )  # the rest is more than a pipe has room for
+        assert Recording(store).status().readers == []
+        recorder.add(exits(range(8000, 8001)))
+        recorder.close()  # seals the segment, which an open transaction would prevent
+        assert not list(store.glob("*-wal"))
+        assert process.stdout.read().count(b"\n") == 8000
