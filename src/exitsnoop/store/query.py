@@ -18,6 +18,7 @@ class Query:
         pids: the processes.
         names, exes, units, containers: shell patterns ("*", "?", "[a-z]"). A container
             is also found by the first 12 digits or more of its id.
+        hostnames: shell patterns of the names that containers give themselves.
         failed: only what did not end with exit(0).
         after_id, before_id: exits with a greater, a lower id.
         newest_first: the order. Exits are ordered by id, as they were recorded.
@@ -32,6 +33,7 @@ class Query:
     exes: Sequence[str] = field(default=())
     units: Sequence[str] = field(default=())
     containers: Sequence[str] = field(default=())
+    hostnames: Sequence[str] = field(default=())
     failed: bool = False
     after_id: int = 0
     before_id: int | None = None
@@ -81,6 +83,8 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
     if query.containers:
         prefixes = [f"{name}*" if _is_short_id(name) else name for name in query.containers]
         among("place", _places(connection, "container", prefixes))
+    if query.hostnames:
+        among("place", _places(connection, "hostname", query.hostnames, "container NOT NULL"))
     if query.failed:
         terms.append("failed = 1")
     return Condition(" AND ".join(terms), many)
@@ -92,7 +96,11 @@ def groups(connection: sqlite3.Connection, query: Query) -> str:
     Raises Nothing if no count can match.
     """
     of_groups = Query(
-        names=query.names, exes=query.exes, units=query.units, containers=query.containers
+        names=query.names,
+        exes=query.exes,
+        units=query.units,
+        containers=query.containers,
+        hostnames=query.hostnames,
     )
     terms = condition(connection, of_groups).sql
     hours = ["1", terms] if terms else ["1"]
@@ -108,17 +116,23 @@ def _texts(connection: sqlite3.Connection, patterns: Sequence[str]) -> list[int]
     return _matching(connection, "texts", "text", patterns)
 
 
-def _places(connection: sqlite3.Connection, column: str, patterns: Sequence[str]) -> list[int]:
-    return _matching(connection, "places", column, patterns)
+def _places(
+    connection: sqlite3.Connection, column: str, patterns: Sequence[str], where: str = "1"
+) -> list[int]:
+    return _matching(connection, "places", column, patterns, where)
 
 
 def _matching(
-    connection: sqlite3.Connection, table: str, column: str, patterns: Sequence[str]
+    connection: sqlite3.Connection,
+    table: str,
+    column: str,
+    patterns: Sequence[str],
+    where: str = "1",
 ) -> list[int]:
     found: set[int] = set()
     for pattern in patterns:
         same = "GLOB" if any(character in pattern for character in "*?[") else "="
-        query = f"SELECT id FROM {table} WHERE {column} {same} ?"
+        query = f"SELECT id FROM {table} WHERE {column} {same} ? AND {where}"
         found.update(number for (number,) in connection.execute(query, (pattern,)))
     return sorted(found)
 
