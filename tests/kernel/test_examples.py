@@ -30,7 +30,7 @@ def replay(exitsnoop: str, *words: str | Path) -> "subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/examples.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/examples.md", "docs/why.md"])
 def test_pages_show_what_a_terminal_shows(exitsnoop: str, page: str) -> None:
     result = replay(exitsnoop, "--check", ROOT / page)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

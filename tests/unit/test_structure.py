@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
-    "reports": {"store", "sinks.escape", "model", "host.clock"},
+    "reports": {"store", "sinks.escape", "model", "host"},
     "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
     "cli": {"recorder", "reports", "sinks", "store", "tracing", "kernel", "filters", "model"}
     | {"host", "errors"},

@@ -11,6 +11,7 @@ from exitsnoop.cli.output import complain
 from exitsnoop.reports import gaps as reports
 from exitsnoop.reports import when
 from exitsnoop.store.boots import Boot, this_boot
+from exitsnoop.store.coverage import Gap
 from exitsnoop.store.recording import Recording
 
 if TYPE_CHECKING:
@@ -37,16 +38,20 @@ class Stretch(NamedTuple):
     to_ns: int
     now_ns: int
 
+    def is_missing(self, gaps: Sequence[Gap]) -> bool:
+        """Return whether nothing was recorded in it, by its gaps."""
+        return self.from_ns > self.to_ns or any(
+            gap.lost is None and gap.from_ns <= self.from_ns and gap.to_ns >= self.to_ns
+            for gap in gaps
+        )
+
     def was_not_recorded(self, recording: Recording) -> bool:
         """Return whether nothing was recorded in it, and say so. Raises StoreError."""
         if self.from_ns > self.to_ns:
             complain("that time is still to come")
             return True
         gaps = recording.gaps(self.from_ns, self.to_ns)
-        if not any(
-            gap.lost is None and gap.from_ns <= self.from_ns and gap.to_ns >= self.to_ns
-            for gap in gaps
-        ):
+        if not self.is_missing(gaps):
             return False
         for line in reports.described(gaps, self.now_ns):
             complain(line)

@@ -1,0 +1,108 @@
+"""`exitsnoop why`: why did it die? The recording answers."""
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exitsnoop.cli.lists import parse_duration
+from exitsnoop.cli.options import refuse
+from exitsnoop.cli.output import Output
+from exitsnoop.cli.recording import add_store, opened
+from exitsnoop.cli.statuses import EX_NOT_RECORDED
+from exitsnoop.cli.stretch import add_stretch, stretch
+from exitsnoop.reports import gaps, story, target, why
+from exitsnoop.store.query import Query
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from exitsnoop.cli.verbs import Given
+    from exitsnoop.model.exit import Exit
+    from exitsnoop.reports.why import Answer
+    from exitsnoop.store.recording import Recording
+
+NAME = "why"
+SUMMARY = "say why a process died, from the recording"
+EX_NO_SUCH_DEATH = 1
+EPILOG = """\
+X is a PID, a name or a shell pattern for names, a systemd unit (nginx or
+nginx.service), a container (its id, the first 12 digits of it, or its name), or
+the path of an executable. Without X, it is whatever failed last. If X died
+several times, the answer is about the last failure, unless everything has ended
+well for a day since.
+
+exit status:
+     0  it says why
+     1  exits were recorded, but no such death
+     3  nothing was recorded, or not at that time
+
+The record of --json is one object: docs/why.schema.json describes it.
+"""
+
+
+def add_arguments(parser: "argparse.ArgumentParser") -> None:
+    """Add its own options."""
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "what", metavar="X", nargs="?", default=None, help="what died; by default, what failed last"
+    )
+    parser.add_argument(
+        "--as", dest="kind", choices=target.KINDS, default=None, help="what kind of thing X is"
+    )
+    add_store(parser)
+    add_stretch(parser)
+    parser.add_argument(
+        "--around",
+        metavar="TIME",
+        default="5s",
+        help="how far away in time other deaths are mentioned (default: 5s)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", default=False, help="also list every death of X"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def run(options: "Given") -> int:
+    """Write the answer; return the exit status.
+
+    Raises UsageError, StoreError, CannotWrite, BrokenPipeError.
+    """
+    output = Output()
+    recording = opened(options)
+    asked = stretch(options, recording)
+    scope = Query(since_ns=asked.since_ns, until_ns=asked.until_ns, boot_id=asked.boot_id)
+    try:
+        around_ns = round(parse_duration(options.around) * 1e9)
+        candidates = target.targets(options.what, scope, options.kind)
+    except ValueError as error:
+        refuse(str(error))
+    answer = why.answer(
+        recording, candidates, (asked.from_ns, asked.to_ns), asked.now_ns, around_ns
+    )
+    is_missing = not answer.story and asked.is_missing(answer.gaps)
+    every = _all(recording, answer) if options.all and answer.story else None
+    if options.json:
+        more = {} if every is None else {"all": [one.to_dict() for one in every]}
+        output.write(json.dumps({**why.record(answer), **more}) + "\n")
+    else:
+        missing = gaps.missing(recording, *answer.about, asked.now_ns)
+        for text in story.texts(answer, missing, every, is_missing=is_missing):
+            output.write(text if output.takes_utf8 else _ascii_only(text))
+    if answer.story:
+        return os.EX_OK
+    return EX_NOT_RECORDED if is_missing else EX_NO_SUCH_DEATH
+
+
+def _ascii_only(text: str) -> str:
+    """Return a text for a reader that does not take UTF-8."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _all(recording: "Recording", answer: "Answer") -> "Iterator[Exit]":
+    """Iterate over the deaths of X, the newest first."""
+    query = replace(answer.asked.query, limit=None)
+    for batch in recording.select(query).batches():
+        yield from (one for one in batch if one.last_thread)

@@ -1,0 +1,284 @@
+"""How often it happened before: counts by cause, crash loops, and when it first was seen."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import NamedTuple
+
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model.exit import Exit
+from exitsnoop.reports.cascade import place
+from exitsnoop.store.query import Query
+from exitsnoop.store.recording import Counted, Recording
+
+SPAN_NS = 7 * 86_400 * SECOND_NS
+"""How far back the counts go."""
+_HOUR_NS = 3600 * SECOND_NS
+_MOST = 1000
+_LOOKED_THROUGH = 100
+_SHORT_NS = 600 * SECOND_NS  # longer lives do not belong to a loop
+_FAR_NS = 900 * SECOND_NS  # a supervisor that backs off waits for minutes, but not longer
+_SOON_NS = 60 * SECOND_NS
+_GENERATIONS = 3
+
+
+class Group(NamedTuple):
+    """The deaths that are of one kind: an executable, where it runs.
+
+    Attributes:
+        exe: the executable; None if it is unknown, and the name stands for it.
+        name: the name.
+        unit, container, pod: where it ran; None if that says nothing.
+        parent: the name of the parent, if it ran nowhere else.
+    """
+
+    exe: str | None
+    name: str
+    unit: str | None
+    container: str | None
+    pod: str | None
+    parent: str | None
+
+    def query(self) -> Query:
+        """Return what finds the deaths of the group, and maybe others: see has()."""
+        return Query(
+            exes=[_literally(self.exe)] if self.exe else (),
+            names=() if self.exe and not self.parent else [_literally(self.name)],
+            units=[_literally(self.unit)] if self.unit else (),
+            containers=[self.container] if self.container and not self.pod else (),
+        )
+
+    def has(self, exit_: Exit) -> bool:
+        """Return whether a death that the query found belongs to the group."""
+        return exit_.last_thread and group(exit_) == self
+
+
+def group(exit_: Exit) -> Group:
+    """Return the group of an exit."""
+    unit, container, pod = place(exit_)
+    somewhere = unit or container
+    return Group(
+        exit_.exe,
+        "" if exit_.exe and somewhere else exit_.comm,
+        unit,
+        None if pod else container,  # each start of a container of a pod has another id
+        pod,
+        None if somewhere else exit_.parent_comm,
+    )
+
+
+class Loop(NamedTuple):
+    """Deaths of a group that came again and again, each soon after the start.
+
+    Attributes:
+        from_ns, to_ns: the first and the last death, nanoseconds since the epoch.
+        deaths: how many.
+        every_s: the time from one to the next, in seconds, on average.
+        cause: what ended most of them; "" if causes were not collected.
+        status: the wait status of most of these.
+        good: the last run before it that lasted; None if none is recorded.
+    """
+
+    from_ns: int
+    to_ns: int
+    deaths: int
+    every_s: float
+    cause: str
+    status: int
+    good: Exit | None
+
+
+class History(NamedTuple):
+    """What happened to a group in the last seven days.
+
+    Attributes:
+        group: the group.
+        since_ns: from when on it is counted.
+        total: how many ended; of a group below a parent, also those that had another parent.
+        failed: how many of these did not end with exit(0).
+        by_cause: how many ended for each kind of cause, and with which wait status.
+        first_seen_ns: when one was first seen to end, up to a year ago; None if it is unknown.
+        loops: crash loops, the newest last.
+    """
+
+    group: Group
+    since_ns: int
+    total: int
+    failed: int
+    by_cause: dict[tuple[str, int], int]
+    first_seen_ns: int | None
+    loops: list[Loop]
+
+
+def history(recording: Recording, of: Exit, id_: int, until_ns: int) -> History:
+    """Return the history of the group of an exit.
+
+    Args:
+        recording: where it is from.
+        of: the exit.
+        id_: its id.
+        until_ns: up to when it is counted.
+    """
+    which = group(of)
+    since_ns = until_ns - SPAN_NS
+    counted = recording.counts(replace(which.query(), until_ns=until_ns))
+    by_cause: Counter[tuple[str, int]] = Counter()
+    if which.pod:  # the counts by the hour do not have it
+        read = [one for one in _before(recording, which, until_ns) if which.has(one)]
+        deaths = [one for one in read if one.wall_ns >= since_ns]
+        by_cause.update((one.cause.kind if one.cause else "", one.status) for one in deaths)
+    else:
+        for hour in counted:
+            if hour.hour_ns + _HOUR_NS > since_ns:
+                by_cause[hour.cause, hour.status] += hour.exits
+    return History(
+        group=which,
+        since_ns=since_ns,
+        total=sum(by_cause.values()),
+        failed=sum(count for (_, status), count in by_cause.items() if status),
+        by_cause=dict(by_cause.most_common()),
+        first_seen_ns=_first_seen(recording, which, counted),
+        loops=_loops(recording, which, of, id_, counted),
+    )
+
+
+def _before(recording: Recording, which: Group, until_ns: int) -> list[Exit]:
+    query = replace(which.query(), until_ns=until_ns, newest_first=True, limit=_MOST)
+    return _read(recording, query)
+
+
+def _read(recording: Recording, query: Query) -> list[Exit]:
+    return [one for batch in recording.select(query).batches() for one in batch]
+
+
+def _first_seen(recording: Recording, which: Group, counted: Sequence[Counted]) -> int | None:
+    oldest = next((one for one in _read(recording, replace(which.query(), limit=1))), None)
+    found = [oldest.wall_ns] if oldest else []
+    if counted and (not oldest or counted[0].hour_ns + _HOUR_NS <= oldest.wall_ns):
+        found.append(counted[0].hour_ns)
+    return min(found, default=None)
+
+
+def _loops(
+    recording: Recording, which: Group, of: Exit, id_: int, counted: Sequence[Counted]
+) -> list[Loop]:
+    """Return the loops among the failures before and after a death."""
+    failures = replace(which.query(), failed=True, limit=_MOST)
+    earlier = _read(recording, replace(failures, before_id=id_ + 1, newest_first=True))
+    later = _read(recording, replace(failures, after_id=id_))
+    deaths = [one for one in [*reversed(earlier), *later] if which.has(one) and one.args == of.args]
+    found = loops(deaths)
+    if found and len(earlier) == _MOST and found[0].from_ns == deaths[0].wall_ns:
+        found[0] = _longer(recording, which, of, found[0], counted)
+    return [loop._replace(good=_good(recording, which, loop)) for loop in found]
+
+
+def _longer(
+    recording: Recording, which: Group, of: Exit, loop: Loop, counted: Sequence[Counted]
+) -> Loop:
+    """Return a loop that began before what was read: the counts by the hour tell since when."""
+    hours: Counter[int] = Counter()
+    for hour in counted:
+        hours[hour.hour_ns] += hour.exits if hour.status else 0
+    last_ns = loop.to_ns // _HOUR_NS * _HOUR_NS
+    start_ns = loop.from_ns // _HOUR_NS * _HOUR_NS
+    while hours[start_ns - _HOUR_NS] * loop.every_s > _HOUR_NS / SECOND_NS / 2:
+        start_ns -= _HOUR_NS
+    deaths = sum(hours[at] for at in range(start_ns, last_ns + 1, _HOUR_NS))
+    query = replace(which.query(), failed=True, newest_first=True, limit=_MOST)
+    begun = _same(
+        _read(recording, replace(query, since_ns=start_ns - _HOUR_NS, until_ns=start_ns)), which, of
+    )
+    (*_, run) = _runs(begun[::-1])
+    if run and start_ns - run[-1].wall_ns <= _SOON_NS + 10 * loop.every_s * SECOND_NS:
+        from_ns, deaths = run[0].wall_ns, deaths + len(run)
+    else:
+        oldest_first = replace(query, newest_first=False, since_ns=start_ns)
+        within = _read(recording, replace(oldest_first, until_ns=loop.from_ns, limit=1))
+        from_ns = min([loop.from_ns, *(one.wall_ns for one in within)])
+    if deaths <= loop.deaths:
+        return loop
+    every_s = round((loop.to_ns - from_ns) / (deaths - 1) / SECOND_NS, 3)
+    return loop._replace(from_ns=from_ns, deaths=deaths, every_s=every_s)
+
+
+def _same(deaths: Sequence[Exit], which: Group, of: Exit) -> list[Exit]:
+    """Return those of the group that were started in the same way."""
+    return [one for one in deaths if which.has(one) and one.args == of.args]
+
+
+def _good(recording: Recording, which: Group, loop: Loop) -> Exit | None:
+    """Return the last that ended before a loop began and had lived long."""
+    query = replace(which.query(), until_ns=loop.from_ns, newest_first=True, limit=_LOOKED_THROUGH)
+    for one in _read(recording, query):
+        if which.has(one) and _lived_long(one):
+            return one
+    return None
+
+
+def loops(deaths: Sequence[Exit]) -> list[Loop]:
+    """Return the loops among the failures of a group, which are in the order of time.
+
+    At least three times in a row, a process that was started after the death before must have
+    ended within ten minutes. Processes that run beside each other, and are killed once, are not a
+    loop.
+    """
+    return [_loop(run) for run in _runs(deaths) if _generations(run) >= _GENERATIONS]
+
+
+def _runs(deaths: Sequence[Exit]) -> Iterator[list[Exit]]:
+    """Split into runs of short lives with short pauses."""
+    run: list[Exit] = []
+    pauses: list[int] = []
+    for one in deaths:
+        if run:
+            pause = one.wall_ns - run[-1].wall_ns
+            usual = max(_SOON_NS, 10 * median(pauses)) if len(pauses) > 1 else _FAR_NS
+            if _lived_long(one) or pause > min(usual, _FAR_NS):
+                yield run
+                run, pauses = [], []
+            else:
+                pauses.append(pause)
+        if not _lived_long(one):
+            run.append(one)
+    yield run
+
+
+def _generations(run: Sequence[Exit]) -> int:
+    """Return how many came one after another: each started after the one before had ended."""
+    count, ended_ns = 0, 0
+    for one in run:
+        if one.wall_ns - _lived_ns(one) >= ended_ns:
+            count, ended_ns = count + 1, one.wall_ns
+    return count
+
+
+def _lived_ns(exit_: Exit) -> int:
+    return exit_.boot_ns - exit_.start_boot_ns
+
+
+def _lived_long(exit_: Exit) -> bool:
+    return _lived_ns(exit_) > _SHORT_NS
+
+
+def _loop(run: Sequence[Exit]) -> Loop:
+    ends = Counter((one.cause.kind if one.cause else "", one.status) for one in run)
+    (cause, status), _ = ends.most_common(1)[0]
+    pauses = max(1, len(run) - 1)
+    return Loop(
+        from_ns=run[0].wall_ns,
+        to_ns=run[-1].wall_ns,
+        deaths=len(run),
+        every_s=round((run[-1].wall_ns - run[0].wall_ns) / pauses / SECOND_NS, 3),
+        cause=cause,
+        status=status,
+        good=None,
+    )
+
+
+def _literally(text: str) -> str:
+    """Return the pattern that matches a text alone."""
+    if not any(character in text for character in "*?["):
+        return text
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

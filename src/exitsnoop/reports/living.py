@@ -1,0 +1,94 @@
+"""Processes of this machine that are what an answer is about, and still run."""
+
+import os
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from exitsnoop.host import processes
+from exitsnoop.model import cgroup
+from exitsnoop.reports.target import Target
+from exitsnoop.store.boots import this_boot
+from exitsnoop.store.recording import Recording
+
+_DEAD = (b"Z", b"X")  # it has ended; its parent has not waited for it
+
+
+class Living(NamedTuple):
+    """A process that runs.
+
+    Attributes:
+        pid: its PID.
+        comm: its name.
+        start_boot_ns: when it was created, nanoseconds of the boot clock, to a tick.
+    """
+
+    pid: int
+    comm: str
+    start_boot_ns: int
+
+
+def living(recording: Recording, target: Target) -> list[Living]:
+    """Return the processes that are what X is; [] if the recording is of another machine or boot.
+
+    Only what /proc shows to this user.
+    """
+    boots = recording.boots()
+    here = boots and boots[-1].boot_id == this_boot().boot_id
+    if not here or target.kind == "last" or not processes.in_first_namespace("pid"):
+        return []
+    pids = target.query.pids or processes.all_pids()
+    found = []
+    for pid in pids:
+        try:
+            if _IS[target.kind](pid, target) and processes.stat(pid)[0] not in _DEAD:
+                found.append(_read(pid))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _read(pid: int) -> Living:
+    ticks = int(processes.stat(pid)[19])  # starttime, the 22nd field of proc(5)
+    return Living(pid, _comm(pid), ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+
+
+def _comm(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", "rb") as file:
+        return file.read().removesuffix(b"\n").decode("utf-8", "replace")
+
+
+def _cgroup(pid: int) -> str:
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as lines:
+        paths = [line.rstrip("\n").split(":", 2) for line in lines]
+    return next((path for _, name, path in paths if name in ("", "name=systemd")), "")
+
+
+def _has_name(pid: int, target: Target) -> bool:
+    return any(fnmatchcase(_comm(pid), name) for name in target.query.names)
+
+
+def _has_exe(pid: int, target: Target) -> bool:
+    path = os.readlink(f"/proc/{pid}/exe")
+    return any(fnmatchcase(path, exe) for exe in target.query.exes)
+
+
+def _has_unit(pid: int, target: Target) -> bool:
+    unit = cgroup.unit(_cgroup(pid))
+    return unit is not None and any(fnmatchcase(unit, name) for name in target.query.units)
+
+
+def _has_container(pid: int, target: Target) -> bool:
+    container = cgroup.container(_cgroup(pid))
+    return container is not None and any(
+        fnmatchcase(container.id, f"{name}*") for name in target.query.containers
+    )
+
+
+_IS: dict[str, Callable[[int, Target], bool]] = {
+    "pid": lambda pid, _: os.path.exists(f"/proc/{pid}"),
+    "name": _has_name,
+    "exe": _has_exe,
+    "unit": _has_unit,
+    "container": _has_container,
+}

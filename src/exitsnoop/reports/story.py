@@ -1,0 +1,337 @@
+"""The words of an answer: plain text of at most 80 columns, without colour.
+
+The order is that of the questions that come up: what happened and when, the evidence, what it was,
+what it used, what else ended then, how often it happened before, and what was not recorded.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model.context import Ancestor
+from exitsnoop.model.exit import Exit
+from exitsnoop.model.status import signal_name
+from exitsnoop.model.words import human_bytes
+from exitsnoop.reports import company, killer
+from exitsnoop.reports.history import Group, History, Loop
+from exitsnoop.reports.living import Living
+from exitsnoop.reports.verdicts import brief, ends_in_words, name, process, verdict
+from exitsnoop.reports.when import length, local, local_and_ago
+from exitsnoop.reports.why import Answer, Story
+from exitsnoop.sinks.escape import escape
+from exitsnoop.sinks.escape import word as escaped
+
+WIDTH = 80
+_LABEL = 10
+_LONGEST_ARGS = 300
+_MOST_CAUSES = 4
+_MOST_LIVING = 5
+_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "fish"}
+_KINDS = {
+    "pid": "the PID {}",
+    "name": "processes named {}",
+    "unit": "the unit {}",
+    "container": "the container {}",
+    "exe": "the executable {}",
+}
+
+
+def texts(
+    answer: Answer, missing: Sequence[str], every: Iterable[Exit] | None, *, is_missing: bool
+) -> Iterator[str]:
+    """Iterate over the parts of the answer, ready to be written.
+
+    Args:
+        answer: what is known.
+        missing: a line for each thing that is not known, from reports.gaps.
+        every: deaths to list after it, if that is wanted.
+        is_missing: whether nothing at all was recorded in the time that was asked about.
+    """
+    yield _laid_out(_rows(answer, missing, is_missing))
+    if every is not None:
+        yield "\nAll deaths, the newest first:\n"
+        for one in every:
+            clock = local(one.wall_ns, answer.now_ns)
+            yield f"{clock}  {name(one)}, after {_age(one)}: {brief(one)}\n"
+
+
+def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tuple[str, list[str]]]:
+    story = answer.story
+    if story is None:
+        return [("", _nothing(answer, is_missing)), ("Missing", list(missing))]
+    of, now_ns = story.exit, answer.now_ns
+    return [
+        ("", _headline(of, now_ns)),
+        ("", _taken(answer, story)),
+        ("Evidence", _evidence(story)),
+        ("What", _what(of)),
+        ("Used", _used(of)),
+        ("Together", company.together(of, story.cascade)),
+        ("Near", company.beside(of, story.around)),
+        ("Loop", [line for loop in story.history.loops[-1:] for line in _loop(loop, now_ns)]),
+        ("History", _history(story.history, now_ns)),
+        ("Now", _now(answer, story)),
+        ("Missing", list(missing)),
+    ]
+
+
+def _laid_out(rows: Sequence[tuple[str, list[str]]]) -> str:
+    lines = []
+    for label, paragraphs in rows:
+        room = WIDTH - (_LABEL if label else 0)
+        found = [line for part in paragraphs for line in _wrapped(part, room)]
+        for nth, line in enumerate(found):
+            start = (label if nth == 0 else "").ljust(_LABEL) if label else ""
+            lines.append(f"{start}{line}".rstrip())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _wrapped(paragraph: str, room: int) -> list[str]:
+    """Return the lines of a paragraph, or of a line in a list, which begins with a space or ">"."""
+    indent = 16 if paragraph[:2] in ("  ", "> ") else 2
+    return wrap(paragraph, room, break_on_hyphens=False, subsequent_indent=" " * indent)
+
+
+def _headline(of: Exit, now_ns: int) -> list[str]:
+    return [
+        f"{name(of)} {verdict(of)}.",
+        f"That was at {local_and_ago(of.wall_ns, now_ns)}. It had run for {_age(of)}.",
+    ]
+
+
+def _age(of: Exit) -> str:
+    return length(of.boot_ns - of.start_boot_ns)
+
+
+def _taken(answer: Answer, story: Story) -> list[str]:
+    """Return how X led to this death, where that is not clear."""
+    found = story.found
+    lines = []
+    if found.also:
+        others = " and ".join(
+            f"{_KINDS[one.kind].format(escaped(one.text))} (--as {one.kind})"
+            for one, _ in found.also
+        )
+        kind = _KINDS[found.target.kind].format(escaped(found.target.text))
+        lines.append(f"This is about {kind}; it could also be {others}.")
+    if story.asked is not None:
+        lines.append(f"{name(story.asked)} ended last; this one was the first of a cascade.")
+    if found.others:
+        reused = "; ".join(
+            f"{escaped(one.comm)}, {local(one.wall_ns, answer.now_ns)}" for one in found.others[:3]
+        )
+        count = "Another process" if len(found.others) == 1 else f"{len(found.others)} other ones"
+        lines.append(f"{count} had the same PID before: {reused} (--all).")
+    if found.later is not None:
+        lines.append(
+            f"Since then {name(found.later)} ended well, at "
+            f"{local_and_ago(found.later.wall_ns, answer.now_ns)}."
+        )
+    return lines
+
+
+def _evidence(story: Story) -> list[str]:
+    of = story.exit
+    cause = of.cause
+    lines = []
+    if story.killer is not None:
+        lines += _killer(story.killer, of)
+    if cause is not None and cause.oom is not None:
+        oom = cause.oom
+        if oom.cgroup is not None:
+            lines.append(
+                f"The limit of {escaped(oom.cgroup)} was hit: {human_bytes(oom.limit or 0)}."
+            )
+        lines.append(
+            f"When it was chosen it held {human_bytes(oom.anon)} of its own, "
+            f"{human_bytes(oom.file)} of files and {human_bytes(oom.shmem)} shared. "
+            f"{_trigger(process(oom.trigger.comm, oom.trigger.pid), of)}"
+        )
+    if cause is not None and cause.kind == "exited" and (said := _said_by_code(story)):
+        lines.append(said)
+    if cause is not None and cause.kind == "unknown" and of.signal is not None:
+        lines.append("Nothing recorded shows where the signal came from.")
+    return lines
+
+
+def _trigger(trigger: str, of: Exit) -> str:
+    whose = "It" if trigger == name(of) else trigger
+    return f"{whose} had asked for more memory."
+
+
+def _killer(known: killer.Killer, of: Exit) -> list[str]:
+    sender, own = known.sender, known.exit
+    args = killer.args(known)
+    who = f"{process(sender.comm, sender.pid)}, {_user(own, sender.uid)}"
+    lines = [f"{who}: {_command(args)}" if args else f"{who}; its arguments are unknown"]
+    if known.ancestors:
+        lines.append(_chain(known.ancestors, process(sender.comm, sender.pid)))
+    elif known.ancestors is None:
+        lines.append(f"Its parent was PID {sender.ppid}, of which nothing is recorded.")
+    if own is not None and own.cgroup != of.cgroup and (where := _where(own)):
+        lines.append(f"It ran {', '.join(where)}.")
+    if own is not None and own.status:
+        lines.append(f"It {verdict(own)} itself.")
+    return lines
+
+
+def _chain(ancestors: Sequence[Ancestor], last: str, *, truncated: bool = False) -> str:
+    """Return what started what, the oldest first: "cron[812] -> sh[5099] -> pkill[5120]"."""
+    above = [process(one.comm, one.pid) for one in reversed(ancestors)]
+    return " -> ".join([*(["..."] if truncated else []), *above, last])
+
+
+def _said_by_code(story: Story) -> str | None:
+    """Return what the exit code means, where the program is known to follow the convention."""
+    of, code = story.exit, story.exit.exit_code or 0
+    program = (of.exe or "").rpartition("/")[2] or of.comm
+    if program not in _SHELLS or any(link.relation == "passed_on" for link in story.cascade):
+        return None
+    if code == 127:
+        return "A shell exits with 127 if it did not find a command."
+    if code == 126:
+        return "A shell exits with 126 if a command could not be executed."
+    if 128 < code <= 128 + 64:
+        return (
+            f"A shell exits with 128+{code - 128} after SIG{signal_name(code - 128)} ended its "
+            "command; no such child is recorded."
+        )
+    return None
+
+
+def _user(of: Exit | None, uid: int) -> str:
+    return f"user {escaped(of.user)}" if of and of.user else f"uid {uid}"
+
+
+def _command(args: Sequence[str], *, truncated: bool = False) -> str:
+    while len(args) > 1 and not args[-1]:  # a program that wrote a title over its arguments
+        args = args[:-1]
+    text = escape(args[0], spaces=False) if len(args) == 1 else " ".join(map(escaped, args))
+    if len(text) > _LONGEST_ARGS or truncated:
+        return f"{text[:_LONGEST_ARGS]} ..."
+    return text
+
+
+def _where(of: Exit) -> list[str]:
+    """Return where it ran."""
+    found = []
+    if of.unit:
+        found.append(f"in {escaped(of.unit)}")
+    elif of.cgroup and of.cgroup != "/":
+        found.append(f"in the cgroup {escaped(of.cgroup)}")
+    if of.container:
+        seen = f" ({escaped(of.hostname)})" if of.hostname else ""
+        found.append(f"in the {of.container.runtime} container {of.container.id[:12]}{seen}")
+    if of.pod:
+        found.append(f"in the pod {of.pod}")
+    return found
+
+
+def _what(of: Exit) -> list[str]:
+    lines = []
+    if of.args:
+        lines.append(_command(of.args, truncated=bool(of.args_truncated)))
+    if of.exe and of.exe != (of.args or [""])[0]:
+        lines.append(f"executable {escaped(of.exe)}")
+    facts = [f"user {escaped(of.user)}"] if of.user else []
+    if not of.user and of.uid is not None:
+        facts = [f"uid {of.uid}"]
+    facts += _where(of)
+    if facts:
+        lines.append(", ".join(facts))
+    if of.ancestors:
+        lines.append(_chain(of.ancestors, name(of), truncated=bool(of.ancestors_truncated)))
+    elif of.parent_comm is not None:
+        lines.append(f"child of {process(of.parent_comm, of.ppid)}")
+    else:
+        lines.append(f"child of PID {of.ppid}")
+    return lines
+
+
+def _used(of: Exit) -> list[str]:
+    facts = []
+    if of.cpu_user is not None and of.cpu_system is not None:
+        cpu_ns = round((of.cpu_user + of.cpu_system) * SECOND_NS)
+        facts.append(f"{length(cpu_ns)} of CPU time")
+    if of.max_rss is not None:
+        facts.append(f"at most {human_bytes(of.max_rss)} of memory")
+    return [", ".join(facts)] if facts else []
+
+
+def _loop(loop: Loop, now_ns: int) -> list[str]:
+    goes_on = now_ns - loop.to_ns < max(3 * loop.every_s, 30) * SECOND_NS
+    until = "it goes on" if goes_on else f"until {local(loop.to_ns, now_ns)}"
+    most = ends_in_words(loop.cause, loop.status)
+    lines = [
+        f"A crash loop: {loop.deaths:,} deaths since {local(loop.from_ns, now_ns)}, {until}; "
+        f"one every {length(round(loop.every_s * SECOND_NS))}, most: {most}."
+    ]
+    if loop.good is not None:
+        lines.append(
+            f"The last run before it that lasted was {name(loop.good)}: {_age(loop.good)}, "
+            f"until {local(loop.good.wall_ns, now_ns)}."
+        )
+    return lines
+
+
+def _history(known: History, now_ns: int) -> list[str]:
+    if not known.total:
+        return []
+    causes = [
+        f"{count:,} {ends_in_words(kind, status)}"
+        for (kind, status), count in list(known.by_cause.items())[:_MOST_CAUSES]
+    ]
+    left = known.total - sum(list(known.by_cause.values())[:_MOST_CAUSES])
+    causes += [f"{left:,} in other ways"] if left else []
+    times = "once" if known.total == 1 else f"{known.total:,} times"
+    lines = [f"{_group(known.group)} ended {times} in 7 days: {', '.join(causes)}."]
+    if known.first_seen_ns is not None and known.total > 1:
+        lines.append(f"First seen: {local_and_ago(known.first_seen_ns, now_ns)}.")
+    return lines
+
+
+def _group(which: Group) -> str:
+    what = escaped(which.name or which.exe or "")
+    if which.unit:
+        return f"{what} in {escaped(which.unit)}"
+    if which.pod:
+        return f"{what} in its pod"
+    if which.container:
+        return f"{what} in its container"
+    return what
+
+
+def _now(answer: Answer, story: Story | None) -> list[str]:
+    """Return which processes of X run now."""
+    running = answer.living
+    if not running:
+        return []
+    if answer.asked.kind == "pid":
+        (one,) = running
+        since = f", for {length(_running_ns(one, answer.now_ns))}" if story else ""
+        verb = "is another process now" if story else "still runs"
+        return [f"PID {one.pid} {verb}: {escaped(one.comm)}{since}."]
+    listed = ", ".join(process(one.comm, one.pid) for one in running[:_MOST_LIVING])
+    more = f" and {len(running) - _MOST_LIVING} more" if len(running) > _MOST_LIVING else ""
+    runs = "is running" if len(running) == 1 else "are running"
+    return [f"{listed}{more} {runs}."]
+
+
+def _running_ns(one: Living, now_ns: int) -> int:
+    from exitsnoop.host.clock import wall_offset_ns
+
+    return max(0, now_ns - wall_offset_ns() - one.start_boot_ns)
+
+
+def _nothing(answer: Answer, is_missing: bool) -> list[str]:
+    """Return why there is no answer."""
+    asked, now_ns = answer.asked, answer.now_ns
+    if asked.kind == "last":
+        what = "nothing that failed"
+    else:
+        what = f"no death of {_KINDS[asked.kind].format(escaped(asked.text))}"
+    if is_missing:
+        return [f"Nothing was recorded then: {what} can be found.", *_now(answer, None)]
+    since = local(answer.about[0], now_ns)
+    until = "" if answer.about[1] >= now_ns else f" until {local(answer.about[1], now_ns)}"
+    return [f"The recording has {what} since {since}{until}.", *_now(answer, None)]

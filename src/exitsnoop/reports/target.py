@@ -1,0 +1,179 @@
+"""What `why X` is about: which kind of thing X is, and which death the answer is about."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from exitsnoop.host import containers
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model.exit import Exit
+from exitsnoop.store.query import Query
+from exitsnoop.store.recording import Recording
+
+KINDS = ("pid", "name", "unit", "container", "exe")
+_UNIT = re.compile(r".+\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)")
+_ID = re.compile(r"[0-9a-f]{12,64}")
+_COMM_BYTES = 15
+_HOUR_NS = 3600 * SECOND_NS
+_DAY_NS = 24 * _HOUR_NS
+_PIDS_SHOWN = 20
+
+
+class Target(NamedTuple):
+    """A kind of thing that X can be.
+
+    Attributes:
+        kind: one of KINDS, or "last": whatever failed last.
+        text: X; "" for the last.
+        query: finds its deaths, the newest first.
+    """
+
+    kind: str
+    text: str
+    query: Query
+
+
+class Death(NamedTuple):
+    """An exit, and its id in the recording."""
+
+    id: int
+    exit: Exit
+
+
+class Found(NamedTuple):
+    """A death that the answer is about.
+
+    Attributes:
+        target: what X was taken for.
+        death: the death.
+        also: what else X could be, each with its newest death.
+        others: deaths of other processes with the same PID.
+        later: a process of the target that ended well after that.
+    """
+
+    target: Target
+    death: Death
+    also: list[tuple[Target, Exit]]
+    others: list[Exit]
+    later: Exit | None
+
+
+def targets(text: str | None, scope: Query, kind: str | None = None) -> list[Target]:
+    """Return what X can be, the likeliest first.
+
+    Args:
+        text: X, or None for whatever failed last.
+        scope: the times, and the boot, to search.
+        kind: one of KINDS, if X can only be that.
+
+    Raises ValueError if X cannot be of this kind.
+    """
+    scope = replace(scope, newest_first=True)
+    if text is None:
+        return [Target("last", "", replace(scope, failed=True))]
+    found = [
+        Target(one, text, query) for one in _order(text) for query in _queries(one, text, scope)
+    ]
+    found = [target for target in found if kind in (None, target.kind)]
+    if not found:
+        raise ValueError(f"{text!r} cannot be a {kind}")
+    return found
+
+
+def _order(text: str) -> tuple[str, ...]:
+    if text.isascii() and text.isdecimal():
+        return "pid", "container", "name", "unit", "exe"
+    if text.startswith("/"):
+        return ("exe",)
+    if _UNIT.fullmatch(text):
+        return "unit", "name", "container", "exe"
+    if _ID.fullmatch(text):
+        return "container", "name", "unit", "exe"
+    return "name", "unit", "container", "exe"
+
+
+def _queries(kind: str, text: str, scope: Query) -> Iterator[Query]:
+    if kind == "pid":
+        if int(text) < 1 << 31:
+            yield replace(scope, pids=[int(text)])
+    elif kind == "name":
+        yield replace(scope, names=[_as_comm(text)])
+    elif kind == "unit":
+        instances = [] if "@" in text else [f"{text}@*.service"]
+        yield replace(
+            scope, units=[text] if _UNIT.fullmatch(text) else [f"{text}.service", *instances]
+        )
+    elif kind == "exe":
+        yield replace(scope, exes=[text if text.startswith("/") else f"*/{text}"])
+    elif kind == "container":
+        yield replace(scope, containers=[text, *containers.ids(text)])
+        yield replace(scope, hostnames=[text])
+
+
+def _as_comm(text: str) -> str:
+    """Return the name as the kernel has it, which cuts it."""
+    cut = text.encode("utf-8", "surrogateescape")[:_COMM_BYTES].decode("utf-8", "ignore")
+    return text if any(character in text for character in "*?[") else cut
+
+
+def newest(recording: Recording, query: Query) -> Death | None:
+    """Return the newest exit of a process that a query finds; threads are left out."""
+    return next(each(recording, replace(query, newest_first=True)), None)
+
+
+def each(recording: Recording, query: Query) -> Iterator[Death]:
+    """Iterate over the exits of processes that a query finds, with their ids; threads are left out.
+
+    Each is read on its own: it is for a few.
+    """
+    while True:
+        selection = recording.select(replace(query, limit=1))
+        found = [one for batch in selection.batches() for one in batch]
+        if not found:
+            return
+        if found[0].last_thread:
+            yield Death(selection.last_id, found[0])
+        if query.newest_first:
+            query = replace(query, before_id=selection.last_id)
+        else:
+            query = replace(query, after_id=selection.last_id)
+
+
+def find(recording: Recording, candidates: list[Target]) -> Found | None:
+    """Return the death that the answer is about: of the first candidate that has any.
+
+    It is the newest death for a PID. Otherwise it is the newest that failed, unless everything has
+    ended well for a day since.
+    """
+    there = [(target, death) for target in candidates if (death := newest(recording, target.query))]
+    if not there:
+        return None
+    (target, last), *rest = there
+    also = [
+        (other, death.exit)
+        for other, death in rest
+        if other.kind != target.kind and death.id != last.id
+    ]
+    if target.kind == "pid":
+        deaths = each(recording, target.query)
+        others = [death.exit for _, death in zip(range(_PIDS_SHOWN), deaths, strict=False)]
+        return Found(target, last, also, others[1:], None)
+    chosen = last if last.exit.status else _failed_before(recording, target, last) or last
+    return Found(target, chosen, also, [], None if chosen == last else last.exit)
+
+
+def _failed_before(recording: Recording, target: Target, last: Death) -> Death | None:
+    """Return the newest death that failed on the day before another.
+
+    The counts by the hour say where to look: a program may have ended well a million times since.
+    """
+    since_ns = max(target.query.since_ns or 0, last.exit.wall_ns - _DAY_NS)
+    failed = replace(target.query, failed=True, since_ns=since_ns, before_id=last.id)
+    hours = [counted.hour_ns for counted in recording.counts(failed)]
+    for hour_ns in sorted({*hours}, reverse=True):
+        until_ns = min(hour_ns + _HOUR_NS, last.exit.wall_ns)
+        within = replace(failed, since_ns=max(since_ns, hour_ns), until_ns=until_ns)
+        if death := newest(recording, within):
+            return death
+    return None

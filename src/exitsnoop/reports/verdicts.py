@@ -1,0 +1,132 @@
+"""Verdicts: what ended a process, in one sentence, and what else its cause proves."""
+
+from collections.abc import Callable
+
+from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.model.exit import Exit
+from exitsnoop.model.status import signal_name
+from exitsnoop.model.words import human_bytes
+from exitsnoop.sinks.escape import escape, word
+
+
+def process(comm: str, pid: int) -> str:
+    """Return a process as "nginx[812]"."""
+    return f"{word(comm)}[{pid}]"
+
+
+def name(exit_: Exit) -> str:
+    """Return the process of an exit as "nginx[812]"."""
+    return process(exit_.comm, exit_.pid)
+
+
+def verdict(exit_: Exit) -> str:
+    """Return what happened to the process, to follow its name: "was killed by kill[812] ..."."""
+    cause = exit_.cause
+    if cause is None:
+        return f"{_ended(exit_)}; why was not recorded"
+    say = _VERDICTS.get(cause.kind)
+    text = say(exit_, cause) if say else f"{_ended(exit_)}: {escape(cause.text, spaces=False)}"
+    return f"{text}, and left a core" if exit_.core_dumped else text
+
+
+def brief(exit_: Exit) -> str:
+    """Return the same in few words, for a list: "killed by kill[812], SIGKILL", "code 3"."""
+    cause = exit_.cause
+    if cause is None or cause.kind == "exited":
+        return exit_.exit if exit_.status else "code 0"
+    if cause.kind == "oom":
+        return "out of memory"
+    if cause.kind == "killed":
+        return f"killed by {_by(cause.sender)}, {exit_.signal_name}"
+    return escape(cause.text, spaces=False)
+
+
+def ends_in_words(kind: str, status: int) -> str:
+    """Return a kind of end in few words, for counts: "killed by SIGKILL", "code 3"."""
+    number = status & 0x7F
+    if not number:
+        return f"code {status >> 8 & 0xFF}"
+    if kind in ("", "unknown", "kernel"):
+        return f"SIG{signal_name(number)}"
+    return _KINDS.get(kind, kind).format(f"SIG{signal_name(number)}")
+
+
+_KINDS = {
+    "killed": "killed by {}",
+    "self": "{} to itself",
+    "abort": "abort()",
+    "fault": "crashed by {}",
+    "oom": "out of memory",
+    "pipe": "closed pipe",
+    "cpu_limit": "CPU time limit",
+    "file_limit": "file size limit",
+    "parent_death": "parent died",
+    "namespace": "PID namespace ended",
+    "tracer": "tracer died",
+}
+
+
+def _ended(exit_: Exit) -> str:
+    if exit_.signal is None:
+        return f"exited with code {exit_.exit_code}"
+    return f"was ended by {exit_.signal_name}"
+
+
+def _by(sender: Sender | None) -> str:
+    return process(sender.comm, sender.pid) if sender else "a process"
+
+
+def _killed(exit_: Exit, cause: Cause) -> str:
+    sender = cause.sender
+    parent = "its parent " if sender and sender.pid == exit_.ppid else ""
+    return f"was killed by {parent}{_by(sender)} with {exit_.signal_name}"
+
+
+def _fault(exit_: Exit, cause: Cause) -> str:
+    return f"crashed: {escape(cause.text, spaces=False)}, {exit_.signal_name}"
+
+
+def _oom(_: Exit, cause: Cause) -> str:
+    oom = cause.oom
+    if oom is None:
+        return "was killed by the kernel, which was out of memory"
+    if oom.cgroup is None or oom.limit is None:
+        return "was killed by the kernel: the whole system was out of memory"
+    return f"was killed by the kernel: its cgroup reached its limit of {human_bytes(oom.limit)}"
+
+
+def _terminal(exit_: Exit, cause: Cause) -> str:
+    return f"was ended by {escape(cause.text, spaces=False)} ({exit_.signal_name})"
+
+
+def _parent_death(exit_: Exit, cause: Cause) -> str:
+    return (
+        f"was ended by {exit_.signal_name} when its parent {_by(cause.sender)} died: "
+        "it had asked for that"
+    )
+
+
+def _namespace(_: Exit, cause: Cause) -> str:
+    return f"was ended with its PID namespace, whose init {_by(cause.sender)} died"
+
+
+_VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
+    "exited": lambda exit_, _: _ended(exit_),
+    "killed": _killed,
+    "self": lambda exit_, _: f"sent itself {exit_.signal_name}",
+    "abort": lambda *_: "called abort() (SIGABRT)",
+    "fault": _fault,
+    "oom": _oom,
+    "seccomp": lambda _, cause: f"was ended for a {escape(cause.text, spaces=False)} (SIGSYS)",
+    "pipe": lambda *_: "wrote to a pipe or socket that nobody reads (SIGPIPE)",
+    "timer": lambda _, cause: f"was ended by its own {escape(cause.text, spaces=False)}",
+    "cpu_limit": lambda _, cause: f"reached its {escape(cause.text, spaces=False)}",
+    "file_limit": lambda _, cause: f"reached its {escape(cause.text, spaces=False)}",
+    "terminal": _terminal,
+    "hangup": _terminal,
+    "parent_death": _parent_death,
+    "namespace": _namespace,
+    "tracer": lambda _, cause: f"was ended with its tracer {_by(cause.sender)}, which died",
+    "kernel": lambda exit_, _: f"was ended by {exit_.signal_name} from the kernel",
+    "unknown": lambda _, cause: f"was ended by {escape(cause.text, spaces=False)}",
+}

@@ -1,0 +1,104 @@
+"""Whose hand it was: a cron job that runs pkill on the wrong thing; gunicorn's worker timeout."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.flight import Answers, flight
+from support.machine import need
+from support.supervisor import children_of
+from support.waiting import until
+
+
+@contextlib.contextmanager
+def running(words: list[str], cwd: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A service with children, all of which are gone afterwards."""
+    service = subprocess.Popen(words, cwd=cwd, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield service
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGKILL)
+        service.wait()
+
+
+QUIET = """\
+mount -t tmpfs none /etc/cron.d && mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /run
+mount --bind /dev/null /etc/crontab
+cp "$1" /etc/cron.d/backup
+exec cron -f
+"""
+
+
+def test_a_cron_job_that_kills_the_wrong_thing(answers: Answers, tmp_path: Path) -> None:
+    """The answer names cron, the script, and pkill, though only cron is left."""
+    need(shutil.which("cron") is not None, "needs cron: tools/system-packages test python3")
+    worker = Path(shutil.copy("/bin/sleep", tmp_path / "mailworker"))
+    job = tmp_path / "backup.sh"
+    job.write_text(f"#!/bin/sh\npkill -KILL -f {worker}\ntrue\n")
+    job.chmod(0o755)
+    table = tmp_path / "table"
+    table.write_text(f"@reboot root {job}\n")
+    with flight(answers.store):
+        others = [subprocess.Popen([worker, "1000"]) for _ in range(3)]
+        cron = subprocess.Popen(["unshare", "--mount", "sh", "-ec", QUIET, "sh", str(table)])
+        for other in others:
+            assert other.wait(timeout=60) == -9
+        cron.terminate()
+        cron.wait()
+    told = answers.record("mailworker")
+    assert told["exit"]["cause"]["kind"] == "killed"
+    killer = told["killer"]
+    assert killer["comm"] == "pkill"
+    assert killer["args"] == ["pkill", "-KILL", "-f", str(worker)]
+    above = [one["comm"] for one in killer["ancestors"]]
+    assert above[0] == "backup.sh"
+    assert above.index("cron") > 0
+    assert killer["exit"]["exit_code"] == 0
+    assert {one["pid"] for one in told["cascade"]} == {other.pid for other in others}
+    assert [one["relation"] for one in told["cascade"]] == ["first", "same_sender", "same_sender"]
+    assert told["exit"]["pid"] == told["cascade"][0]["pid"], "the first is what is asked about"
+    text = answers.ask(others[1].pid)
+    words = " ".join(text.split())
+    assert (
+        f"mailworker[{others[1].pid}] was killed by pkill[{killer['pid']}] with SIGKILL." in words
+    )
+    assert f"backup.sh[{killer['ppid']}] -> pkill[{killer['pid']}]" in words
+    assert f"The same pkill[{killer['pid']}] killed them." in words
+
+
+APP = """\
+import itertools
+
+def app(environ, start_response):
+    sum(itertools.repeat(0))  # in which no handler of a signal can run
+    start_response("200 OK", [])
+    return [b""]
+"""
+
+
+def test_the_timeout_of_a_worker_of_gunicorn(answers: Answers, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(APP)
+    path = tmp_path / "socket"
+    words = ["-m", "gunicorn", "--timeout", "1", "--bind", f"unix:{path}", "slow:app"]
+    with flight(answers.store), running([sys.executable, *words], cwd=tmp_path) as gunicorn:
+        until(lambda: path.exists() and len(children_of(gunicorn.pid)) == 1)
+        (worker,) = children_of(gunicorn.pid)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            client.settimeout(60)
+            assert client.recv(1) == b"", "the worker is killed"
+        gunicorn.terminate()
+        assert gunicorn.wait(timeout=60) == 0
+    told = answers.record(worker)
+    assert told["exit"]["signal_name"] == "SIGKILL"
+    assert told["exit"]["ppid"] == told["killer"]["pid"] == gunicorn.pid
+    assert told["killer"]["ancestors"][0]["pid"] == os.getpid()
+    assert "was killed by its parent " in answers.ask(worker)

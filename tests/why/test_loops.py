@@ -1,0 +1,68 @@
+"""Crash loops below supervisors: a shell, and runit."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from support.flight import Answers, flight
+from support.machine import need
+from support.waiting import until
+
+STARTS = 5
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_shell_that_starts_it_again(answers: Answers, tmp_path: Path) -> None:
+    crasher = script(tmp_path / "crasher", "kill -SEGV $$")
+    loop = f"for i in {' '.join('x' * STARTS)}; do {crasher}; sleep 0.05; done"
+    with flight(answers.store):
+        subprocess.run(["/bin/sh", "-c", loop], check=True, stderr=subprocess.DEVNULL)
+    told = answers.record("crasher")
+    assert told["exit"]["signal_name"] == "SIGSEGV"
+    (found,) = told["history"]["loops"]
+    assert (found["deaths"], found["cause"]) == (STARTS, "self")
+    assert 0.05 <= found["every_s"] < 5
+    assert found["to"] == told["exit"]["time"]
+    assert found["from"] < found["to"]
+    assert told["history"]["count"] == STARTS
+    assert told["history"]["by_cause"] == {"self": STARTS}
+
+
+def test_runit_starts_it_again(answers: Answers, tmp_path: Path) -> None:
+    """The service crashes below a script, which runsv starts: both levels are loops."""
+    need(shutil.which("runsv") is not None, "needs runit: tools/system-packages test python3")
+    service = tmp_path / "web"
+    service.mkdir()
+    worker = script(tmp_path / "webworker", "exit 3")
+    count = tmp_path / "count"
+    script(service / "run", f"echo >> {count}\n{worker}\nexit 1")
+    with flight(answers.store), subprocess.Popen(["runsv", service]) as runsv:
+        until(lambda: count.exists() and count.read_text().count("\n") > 3)
+        runsv.terminate()
+    for name in ("webworker", "run"):
+        told = answers.record(name)
+        (found,) = told["history"]["loops"]
+        assert found["deaths"] >= 3
+        assert found["cause"] == "exited"
+        assert 0.9 < found["every_s"] < 10, "runsv waits for a second"
+    assert told["exit"]["parent_comm"] == "runsv"
+    text = answers.ask("webworker")
+    assert "A crash loop: " in text
+    assert "] exited with code 3." in text
+
+
+def test_jobs_beside_each_other_are_no_loop(answers: Answers, tmp_path: Path) -> None:
+    failing = script(tmp_path / "failing-job", "exit 2")
+    with flight(answers.store):
+        words = ["xargs", "-P8", "-n1", str(failing)]
+        subprocess.run(words, input=" ".join("abcdefgh"), text=True, check=False)
+    told = answers.record("failing-job")
+    assert told["history"]["loops"] == []
+    assert told["history"]["count"] == 8
+    assert os.path.basename(told["exit"]["args"][1]) == "failing-job"
