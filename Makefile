@@ -24,7 +24,7 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-arm64 fuzz soak \
+.PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
 	soak-many prove prove-sample bench lint fix fields wheel clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
@@ -68,6 +68,9 @@ test-kernels: system-packages-for-tests build $(VENV)/group-test ## run a sample
 
 test-systemd: system-packages-for-tests build wheel $(VENV)/group-test ## run tests where systemd is PID 1, in QEMU
 	$(SUDO) tests/vm/test-systemd $(BIN)/python $(PYTEST_ARGS)
+
+test-reboot: system-packages-for-tests build wheel $(VENV)/group-test ## record as a service over a reset of the machine, in QEMU
+	$(SUDO) tests/vm/test-reboot $(BIN)/python
 
 # The peers need tracefs, which is not mounted everywhere.
 # What it proves, and with what, is in tools/prove.py.

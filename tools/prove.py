@@ -39,8 +39,15 @@ PROOFS = {
     "systemd": Proof(
         "all layers in a guest that systemd has started: cgroup2 alone, tracefs mounted",
         "make test-systemd",
-        "make test-systemd PYTEST_ARGS='tests/kernel/test_causes_oom.py tests/kernel/test_check.py"
-        " tests/benchmarks/test_bench.py::test_tracefs_is_there_whether_the_machine_mounts_it'",
+        "make test-systemd PYTEST_ARGS='tests/systemd tests/kernel/test_causes_oom.py"
+        " tests/kernel/test_check.py"
+        " tests/benchmarks/test_bench.py::test_tracefs_is_there_whether_the_machine_mounts_it"
+        ' -k "not hangs"\'',
+    ),
+    "reboot": Proof(
+        "the service records; the machine is reset, and it records again",
+        "make test-reboot",
+        "make test-reboot",
     ),
     "cpus": Proof(
         "rings and truth in a guest with 72 CPUs",
@@ -61,6 +68,10 @@ PROOFS = {
         "make test TIMES=1000 PYTEST_ARGS='tests/store/test_killed.py tests/store/test_power.py'"
         " && make test TIMES=300 PYTEST_ARGS=tests/store/test_faults.py",
         "make test TIMES=5 PYTEST_ARGS='tests/store/test_killed.py tests/store/test_power.py'",
+    ),
+    "recorder": Proof(
+        "`exitsnoop record` killed 1,000 times while exits come and segments are dropped",
+        "make test TIMES=1000 PYTEST_ARGS='tests/kernel/test_record.py -k killed'",
     ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",

@@ -1,6 +1,5 @@
 """`exitsnoop record` without privileges, on a disk that fails, in a directory that vanishes."""
 
-import contextlib
 import os
 import re
 import shutil
@@ -8,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.accounts import count
 from support.command import ENOUGH, NOBODY, become, run
+from support.disks import fill, small_disk
 from support.recorder import Recorder, exits, recording, written
 from support.waiting import until
 
@@ -101,23 +100,6 @@ def test_nonsense_is_refused(exitsnoop: str, store: Path, words: list[str], said
     result = run(exitsnoop, "record", "--store", str(store), *words)
     assert result.returncode == 2
     assert said in result.stderr.splitlines()[-1]
-
-
-@contextlib.contextmanager
-def small_disk(at: Path, mib: int) -> Iterator[Path]:
-    at.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", at], check=True)
-    try:
-        yield at
-    finally:
-        subprocess.run(["umount", at], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until the disk is full."""
-    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
-        while file.write(bytes(1 << 16)):
-            pass
 
 
 def test_a_full_disk_is_reported_and_got_over(

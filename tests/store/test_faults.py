@@ -6,12 +6,12 @@ What was committed stays; what was not is written as soon as it can be, or count
 import contextlib
 import errno
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.disks import fill, small_disk
 from support.machine import times
 from support.recorded import exits, pids, read, recorder_command, shimmed, writer
 
@@ -92,24 +92,13 @@ def test_a_call_fails(tmp_path: Path, shim: Path, error: int, count: int) -> Non
     assert points == min(POINTS, calls)
 
 
-def fill(path: Path) -> None:
-    """Write until the disk is full."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT)
-    with contextlib.suppress(OSError):
-        while os.write(file, bytes(1 << 16)):
-            pass
-    os.close(file)
-
-
 @pytest.mark.usefixtures("as_root")
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
     """On a real file system, of 24 MiB, that somebody else fills up."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], check=True)
-    store = place / "store"
-    recorder = writer(store, limits=Limits(16 << 20, 0, 1e9))
-    try:
+    with small_disk(tmp_path / "disk", 24) as place, contextlib.ExitStack() as opened:
+        store = place / "store"
+        recorder = writer(store, limits=Limits(16 << 20, 0, 1e9))
+        opened.callback(recorder.close)
         recorder.add(exits(range(1000)))
         recorder.commit()
         fill(place / "hog")
@@ -131,9 +120,6 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
         assert sum(gap.lost for gap in gaps if gap.lost) == recorder.lost
         assert {gap.why for gap in gaps if gap.lost} == {"disk full"}
         assert pids(store)[-10:] == list(range(first, first + 10))
-    finally:
-        recorder.close()
-        subprocess.run(["umount", place], check=True)
 
 
 def test_what_cannot_be_written_at_the_end_is_counted(store: Path, shim: Path) -> None:

@@ -1,16 +1,18 @@
 """`exitsnoop record`: keep every exit in a recording."""
 
 import gc
+import json
 import os
 import time
 from typing import TYPE_CHECKING
 
 from exitsnoop.cli.lists import parse_duration, parse_room, parse_size
 from exitsnoop.cli.options import refuse, wanted
-from exitsnoop.cli.output import complain
+from exitsnoop.cli.output import Output, complain
 from exitsnoop.cli.parser import Store, add_groups
-from exitsnoop.cli.recording import add_store, place
+from exitsnoop.cli.recording import USUAL, add_store, opened, place
 from exitsnoop.cli.show import load_what_fields_need
+from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.filters.table import WHICH, WHOSE
 from exitsnoop.model.fields import COLLECTED, FIELDS
 from exitsnoop.model.words import human_bytes
@@ -27,15 +29,18 @@ if TYPE_CHECKING:
 NAME = "record"
 SUMMARY = "keep every exit in a recording, with its cause and all its fields"
 NOTES = """\
-It records until Ctrl-C, SIGTERM or SIGHUP, or until what it follows has ended. Then everything
-is on disk. A service manager learns when it has begun, and up to when everything is on disk.
+It records until Ctrl-C, SIGTERM or SIGHUP, or until what it follows has ended.
+Then everything is on disk.
 
 exit status:
-     0  everything was recorded
+     0  everything was recorded; with --status: a recorder is at work
      2  usage error, or no such process
+     3  with --status: there is no recording, or no recorder is at work
     70  the kernel cannot, or will not, run the BPF program, or sent a malformed record
-    74  exits were lost, or the recording could not be written to
-    77  not permitted: CAP_BPF and CAP_PERFMON are needed, or root (sudo)
+    74  exits were lost, the recording could not be written to, or the service
+        could not be installed
+    77  not permitted: CAP_BPF and CAP_PERFMON are needed, or root (sudo); with
+        --status: this user may not read the recording
 """
 # Exits are not shown to anybody, so more may come before they are read: a batch costs as much as
 # many exits.
@@ -85,10 +90,36 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
         "groups if it has any",
     )
     add_groups(parser, (WHOSE, WHICH))
+    others = parser.add_argument_group("instead of recording")
+    actions = others.add_mutually_exclusive_group()
+    actions.add_argument(
+        "--status",
+        action="store_true",
+        default=False,
+        help="say how the recording stands: whether it is recorded, up to when all is on disk, "
+        "its size, what is missing",
+    )
+    actions.add_argument(
+        "--install",
+        action="store_true",
+        default=False,
+        help="record from now on, and from each boot on, as a service of systemd, with the other "
+        "options that are given",
+    )
+    actions.add_argument(
+        "--uninstall", action="store_true", default=False, help="end that; the recording stays"
+    )
+    others.add_argument("--json", action="store_true", help="with --status: one JSON object")
 
 
 def run(options: "Given") -> int:
-    """Record; return the exit status. Raises UsageError, TraceError, StoreError."""
+    """Record; return the exit status. Raises UsageError, TraceError, StoreError, CannotWrite."""
+    if options.json and not options.status:
+        refuse("--json is for --status")
+    if options.status:
+        return _show_status(options)
+    if options.install or options.uninstall:
+        return _change_service(options)
     from exitsnoop.tracing.tracer import Tracer
 
     kept = _kept(options)
@@ -148,3 +179,38 @@ def _kept(options: "Given") -> "Kept":
         return Kept(args=not options.no_args, redact=options.redact)
     except ValueError as error:
         refuse(f"argument --redact: {error}")
+
+
+def _show_status(options: "Given") -> int:
+    """Print how the recording stands. Raises StoreError, CannotWrite."""
+    from exitsnoop.reports.standing import Standing
+
+    output = Output()
+    standing = Standing(opened(options), time.time_ns())
+    path = str(place(options).absolute())
+    if options.json:
+        output.write(json.dumps(standing.record(path)) + "\n")
+    else:
+        output.write("".join(f"{line}\n" for line in standing.lines(path)))
+    return os.EX_OK if standing.is_recording else EX_NOT_RECORDED
+
+
+def _change_service(options: "Given") -> int:
+    """Install or uninstall the service. Raises UsageError, OSError."""
+    from exitsnoop.recorder import install as service
+
+    if options.store:
+        refuse("the service keeps its recording in /var/lib/exitsnoop: leave out --store")
+    try:
+        if options.uninstall:
+            service.uninstall()
+            complain(f"{service.UNIT} is gone; its recording stays in {USUAL}")
+        else:
+            _kept(options)
+            wanted(options)
+            service.install([word for word in options.words if word != "--install"])
+            complain(f"{service.UNIT} records to {USUAL}, from now on and from each boot on")
+    except service.CannotInstall as error:
+        complain(str(error))
+        return os.EX_NOPERM if os.geteuid() else os.EX_IOERR
+    return os.EX_OK

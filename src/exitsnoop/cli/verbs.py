@@ -18,7 +18,13 @@ VERBS = ("check", "record", "past", "sql", "why")
 
 
 class Given(Options, argparse.Namespace):
-    """What the words after a verb ask for: what Options has, and the verb's own options."""
+    """What the words after a verb ask for: what Options has, and the verb's own options.
+
+    Attributes:
+        words: the words themselves.
+    """
+
+    words: Sequence[str] = ()
 
 
 class Verb(Protocol):
@@ -66,6 +72,7 @@ def run(words: Sequence[str]) -> int:
         refuse(explain_stray_word(name, words))
     parser = verb_parser(name)
     options = parser.parse_args(words[1:], Given())
+    options.words = tuple(words[1:])
     try:
         return verb(name).run(options)
     except UsageError as error:

@@ -16,6 +16,7 @@ _WHY = {
     "not recording": "the recording had not begun",
     "stopped": "the recorder was stopped",
     "killed": "the recorder was killed",
+    "failed": "the recorder failed",
     "reboot": "reboot",
     "overflow": "they came too fast to be read",
     "disk full": "the disk was full",
