@@ -24,7 +24,7 @@ from exitsnoop.model.fields import IMAGE_GROUPS
 
 MOST = 8192  # records of lost exits must not pile up
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
-_PLAIN_STATUS = 125 << 8  # up to here, a shell's code means no more than another's
+_PLAIN_STATUS = 125 << 8  # up to here, a shell's code means no more than that of any program
 _CONTEXT = kind_bytes(EXIT_CONTEXT)
 
 
