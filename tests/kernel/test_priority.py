@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from support.command import CAPABLE, run, running, tracing
 from support.machine import need
 from support.waiting import until
 
+from exitsnoop.cli import priority
 from exitsnoop.cli.priority import PROCESSOR
 from exitsnoop.host.processes import stat
 
@@ -61,3 +63,64 @@ def test_command_does_not(exitsnoop: str) -> None:
 def test_it_traces_also_where_it_may_not(exitsnoop: str) -> None:
     with tracing(exitsnoop, prefix=CAPABLE) as tracer:
         assert os.sched_getscheduler(tracer.process.pid) == os.SCHED_OTHER
+
+
+# Works without a pause until others go first, then rests until it goes first itself.
+WORKS = """\
+import os, resource, select, time
+from exitsnoop.cli import priority
+from exitsnoop.kernel.privileges import drop
+
+priority.CREDIT_S = 0.3
+first = priority.Priority()
+drop()
+assert os.sched_getscheduler(0) == os.SCHED_RR | os.SCHED_RESET_ON_FORK
+began = time.thread_time()
+while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR:
+    first.give_way()
+    assert time.thread_time() - began < 3
+print("gave way")
+rested = time.monotonic()
+permitted = resource.getrlimit(resource.RLIMIT_RTPRIO)[1]  # by CAP_SYS_RESOURCE
+while permitted and os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER:
+    select.select([], [], [], 0.1)  # a batch now and then
+    first.give_way()
+    assert time.monotonic() - rested < 60
+print("first again")
+"""
+
+
+def test_it_does_not_go_first_while_it_uses_much_of_a_cpu() -> None:
+    """Without CAP_SYS_RESOURCE, as in a container, it does not go first again."""
+    assert run(sys.executable, "-c", WORKS).stdout == "gave way\nfirst again\n"
+
+
+def test_a_little_work_for_long_is_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what is allowed for an hour, and a second of everything: the clocks are made up."""
+    clock = {"now": 0.0, "used": 0.0}
+    policies: list[int] = []
+
+    def schedule(policy: int) -> bool:
+        policies.append(policy)
+        return True
+
+    monkeypatch.setattr(priority, "_schedule", schedule)
+    monkeypatch.setattr(priority, "_permit_to_go_first_again", lambda: None)
+    monkeypatch.setattr(priority, "idle_ticks", dict)
+    monkeypatch.setattr("time.monotonic", lambda: clock["now"])
+    monkeypatch.setattr("time.thread_time", lambda: clock["used"])
+    first = priority.Priority()
+    for share, seconds in ((0.05, 3600), (1.0, 1), (0.09, 3600)):
+        for _ in range(seconds):
+            clock["now"] += 1
+            clock["used"] += share
+            first.give_way()
+    assert policies == [os.SCHED_RR]
+    for _ in range(3):
+        clock["now"] += 1
+        clock["used"] += 1
+        first.give_way()
+    assert policies == [os.SCHED_RR, os.SCHED_OTHER]
+    clock["now"] += 3600
+    first.give_way()
+    assert policies == [os.SCHED_RR, os.SCHED_OTHER, os.SCHED_RR]

@@ -1,6 +1,7 @@
 """The priority of the tracer: while it waits for a CPU its buffers fill, and exits are lost."""
 
 import os
+import resource
 import time
 
 from exitsnoop.host.processes import idle_ticks, stat
@@ -8,6 +9,9 @@ from exitsnoop.host.processes import idle_ticks, stat
 LOOK_S = 0.25
 # Shares of a CPU: from which use on we are in the way, and how much more idle another CPU must be.
 USED, MORE = 0.02, 0.25
+# The share of a CPU that we may use for long, and how many seconds more until others go first. What
+# was too much is paid back at that rate, too.
+ALLOWED, CREDIT_S = 0.1, 2.0
 PROCESSOR = 36  # of the fields after the name in /proc/PID/stat
 
 
@@ -19,39 +23,51 @@ class Priority:
     within a session, where the scheduler groups by session (sched_autogroup_enabled), or within a
     cgroup.
 
-    The thread uses no more CPU time than rows take: it sleeps in between, and the kernel limits it
-    (sched_rt_runtime_us).
+    Whoever starts processes decides how much there is to do. So the thread goes back to the usual
+    priority when it uses more than a small share of a CPU for long, until that has been made up
+    for. The kernel limits it, too (sched_rt_runtime_us).
     """
 
     def __init__(self) -> None:
-        lowest = os.sched_param(os.sched_get_priority_min(os.SCHED_RR))
-        try:
-            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, lowest)
-        except OSError:  # not permitted: lost exits are counted, at least
-            self._cpus: set[int] = set()
-        else:
-            self._cpus = os.sched_getaffinity(0)
+        self._goes_first = _schedule(os.SCHED_RR)  # if not permitted: lost exits are counted
+        self._cpus = os.sched_getaffinity(0) if self._goes_first else set()
         self._looked_at = float("-inf")
         self._idle: dict[int, int] = {}
-        self._used = 0.0
+        self._used = self._overdraft = 0.0
+        if self._goes_first:
+            _permit_to_go_first_again()
 
     def give_way(self) -> None:
-        """Move to another CPU if that one was idle and ours was not; call it after each batch.
+        """Let others go first if that is due, or leave them this CPU; call it after each batch.
 
         A real-time thread wakes on the CPU where it slept, and displaces the thread that runs
         there. If that one is bound to the CPU, every row would cost it time.
         """
         now = time.monotonic()
         since = now - self._looked_at
-        if len(self._cpus) < 2 or since < LOOK_S:
+        if not self._cpus or since < LOOK_S:
             return
         used = time.thread_time()
         share = (used - self._used) / since
-        idle = idle_ticks() if share > USED else {}
-        rates = {cpu: (idle[cpu] - self._idle[cpu]) / since for cpu in idle if cpu in self._idle}
-        if rates:
-            self._move_to_idle(rates, share)
-        self._looked_at, self._idle, self._used = now, idle, used
+        self._account(used - self._used, since)
+        if self._goes_first and len(self._cpus) > 1:
+            idle = idle_ticks() if share > USED else {}
+            rates = {
+                cpu: (idle[cpu] - self._idle[cpu]) / since for cpu in idle if cpu in self._idle
+            }
+            if rates:
+                self._move_to_idle(rates, share)
+            self._idle = idle
+        self._looked_at, self._used = now, used
+
+    def _account(self, used_s: float, since_s: float) -> None:
+        """Take or give up the priority, by the CPU time that was used in a time."""
+        overdraft = self._overdraft + used_s - ALLOWED * since_s
+        self._overdraft = min(max(overdraft, 0), CREDIT_S)
+        if self._goes_first and self._overdraft == CREDIT_S:
+            self._goes_first = not _schedule(os.SCHED_OTHER)
+        elif not self._goes_first and not self._overdraft:
+            self._goes_first = _schedule(os.SCHED_RR)
 
     def _move_to_idle(self, rates: dict[int, float], used: float) -> None:
         """Move. rates: idle ticks per second of each CPU; used: our share of ours."""
@@ -64,3 +80,22 @@ class Priority:
                 os.sched_setaffinity(0, self._cpus)  # it stays where it is now
         except OSError:
             pass  # we may use other CPUs by now: then we stay
+
+
+def _schedule(policy: int) -> bool:
+    """Give this thread the lowest priority of a policy; return whether that is permitted."""
+    lowest = os.sched_param(os.sched_get_priority_min(policy))
+    try:
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, lowest)
+    except OSError:
+        return False
+    return True
+
+
+def _permit_to_go_first_again() -> None:
+    """Have the lowest real-time priority permitted without capabilities: by CAP_SYS_RESOURCE."""
+    lowest = os.sched_get_priority_min(os.SCHED_RR)
+    try:
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (lowest, lowest))
+    except (OSError, ValueError):
+        pass  # then it is given up for good
