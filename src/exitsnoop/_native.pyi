@@ -89,5 +89,8 @@ class Session:
     def signals_recorded(self) -> int:
         """Return how many signals that may end a process were kept, since the start."""
 
+    def detach(self) -> None:
+        """Detach: nothing more comes; drain() still gives what is there. Harmless when repeated."""
+
     def close(self) -> None:
         """Detach and free; harmless when closed."""

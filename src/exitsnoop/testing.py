@@ -144,6 +144,10 @@ class FakeSession:
         self._require_open()
         return 0
 
+    def detach(self) -> None:
+        """Do nothing: a test reports what it wants to."""
+        self._require_open()
+
     def close(self) -> None:
         """Free the descriptor. Harmless when closed."""
         if not self.closed:

@@ -339,10 +339,15 @@ bool object_settle_misses(struct object *object)
 			   (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec);
 }
 
-void object_close(struct object *object)
+void object_detach(struct object *object)
 {
 	while (object->link_count)
 		bpf_link__destroy(object->links[--object->link_count]);
+}
+
+void object_close(struct object *object)
+{
+	object_detach(object);
 	while (object->ring_count)
 		close(object->rings[--object->ring_count]);
 	counters_close(&object->counters);

@@ -66,6 +66,9 @@ void object_leave_tree(struct object *object, const void *pid, size_t pid_size);
  */
 bool object_settle_misses(struct object *object);
 
+/* Detaches: nothing more comes, what is in the rings can still be read. Harmless when repeated. */
+void object_detach(struct object *object);
+
 /* Detaches and frees; harmless on one that is zeroed or closed. */
 void object_close(struct object *object);
 

@@ -308,6 +308,14 @@ static PyObject *Session_signals_recorded(Session *self, PyObject *Py_UNUSED(non
 	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, SIGNALS_RECORDED));
 }
 
+static PyObject *Session_detach(Session *self, PyObject *Py_UNUSED(none))
+{
+	if (require_open(self))
+		return NULL;
+	object_detach(&self->object);
+	Py_RETURN_NONE;
+}
+
 static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
 {
 	stop(self);
@@ -323,6 +331,7 @@ static PyMethodDef session_methods[] = {
 	{ "leave_tree", (PyCFunction)Session_leave_tree, METH_VARARGS, NULL },
 	{ "tree_members", (PyCFunction)Session_tree_members, METH_NOARGS, NULL },
 	{ "signals_recorded", (PyCFunction)Session_signals_recorded, METH_NOARGS, NULL },
+	{ "detach", (PyCFunction)Session_detach, METH_NOARGS, NULL },
 	{ "close", (PyCFunction)Session_close, METH_NOARGS, NULL },
 	{ NULL },
 };

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.source import Source
     from exitsnoop.sinks import Sink
+    from exitsnoop.tracing.tracer import Tracer
 
 
 def columns(options: "Options") -> tuple[str, ...]:
@@ -93,8 +94,13 @@ def _wants_color(choice: str, output: Output) -> bool:
     return choice == "always"
 
 
+# After a signal that is to end it. A full buffer of ordinary exits takes less; what others call
+# their processes can take so much that it would go on for minutes.
+_MOST_AFTER_STOP = 16 << 20  # characters
+
+
 def follow(
-    source: "Source",
+    source: "Tracer",
     form: "Sink",
     output: Output,
     priority: "Priority",
@@ -110,8 +116,10 @@ def follow(
         note: is given every batch, unwanted exits included. With it a reader that leaves does not
             end this: only the end of the source does, or a write that fails.
 
-    Raises CannotWrite; BrokenPipeError if nobody reads the output.
+    Raises CannotWrite, also if too much is left to write when the trace is to end; BrokenPipeError
+    if nobody reads the output.
     """
+    room = _MOST_AFTER_STOP
     gc.freeze()  # the objects of the start stay: they need not be looked through again
     gc.enable()
     losses = Losses(source, form, output)
@@ -121,7 +129,12 @@ def follow(
             if note:
                 note(batch)
             if shown := batch.where(batch.column("wanted")):
-                output.write(form.rows(shown), rows=True)
+                text = form.rows(shown)
+                room -= len(text) if source.stopped else 0
+                if room < 0:
+                    output.unwritten += len(shown)
+                    raise CannotWrite(OSError(0, "told to end, with too many long rows left"))
+                output.write(text, rows=True)
             losses.report()
             priority.give_way()
     finally:

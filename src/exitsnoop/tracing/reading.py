@@ -176,6 +176,8 @@ class Reading:
     def _drained(self) -> Exits:
         # Asked before draining: what ended before the answer is in the ring by then.
         finishing = self._has_finished()
+        if finishing:  # else there is no end while more come than can be read
+            self._session.detach()
         block, notes, complete = self._session.drain(self._batch)
         exits = decode(block, wall_offset_ns())
         if notes and self.clues:

@@ -257,6 +257,11 @@ class Tracer:
         """Whether everything has been read, and nothing more can come."""
         return self._reading.ended
 
+    @property
+    def stopped(self) -> bool:
+        """Whether stop() or close() was called."""
+        return self._reading.stopping
+
     def fileno(self) -> int:
         """Return a descriptor for select, poll or an event loop: readable when read() is due."""
         return self._reading.waiting.fileno()
