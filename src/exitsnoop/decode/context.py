@@ -103,7 +103,10 @@ class Contexts:
         parts = list(zip(records, ends, strict=True))
         if self._groups & {"identity", "cgroup"}:
             places = self._places
+            before = users.numbers_given()
             made["place"] = [places[record[_REPEATED_AT:at]] for record, (at, _) in parts]
+            if users.numbers_given() != before:  # their names may come later
+                places.clear()
         chains = self._chains
         of_chains = [chains[record[at:end]] for record, (at, end) in parts]
         if "ancestors" in self._groups:

@@ -254,6 +254,7 @@ class Attributes:
         """Name of that user.
 
         The name on the machine that traced it, when it was traced; unknown if the user has none.
+        The number, if the name service did not answer in time.
         """
         return self._values[15]
 

@@ -189,7 +189,7 @@ _ROWS = (
     Field(
         *("user", "str | None", "text", "USER", 12, "name of that user"),
         details="The name on the machine that traced it, when it was traced; unknown if the user "
-        "has none.",
+        "has none. The number, if the name service did not answer in time.",
         group="identity",
         source="place",
     ),
