@@ -57,6 +57,14 @@ def test_a_table_fits_on_the_terminal() -> None:
     ]
 
 
+def test_a_time_is_not_cut() -> None:
+    rows = [("2026-11-26T22:45:36.206874Z", "/usr/lib/something/long/enough")]
+    assert table(["time", "exe"], rows, width=45) == [
+        "time                         exe",
+        "2026-11-26T22:45:36.206874Z  /usr/lib/someth…",
+    ]
+
+
 def test_later_rows_may_be_longer() -> None:
     form = RowTable(["n", "a"], [(1, "b")])
     assert form.rows([(123, "c" * 9)]) == f"123  {'c' * 9}\n"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from exitsnoop.sinks.terminal import cut, width_of
 Row = Sequence[Any]
 _BETWEEN = "  "
 _LEAST = 12  # a column of text is not made narrower
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")  # cut, it would say nothing
 
 
 class RowTable:
@@ -43,12 +45,16 @@ class RowTable:
             for column in (zip(*first, strict=True) if first else [()] * len(names))
         ]
         self._width = width
-        self._is_list = width is not None and not self._narrow(width)
+        can_be_cut = [
+            at
+            for at, column in enumerate(columns)
+            if not self._is_number[at] and not any(map(_TIME.match, column))
+        ]
+        self._is_list = width is not None and not self._narrow(width, can_be_cut)
 
-    def _narrow(self, width: int) -> bool:
-        """Make columns of text narrower until all fit; return whether that is possible."""
+    def _narrow(self, width: int, texts: Sequence[int]) -> bool:
+        """Make these columns narrower until all fit; return whether that is possible."""
         room = width - len(_BETWEEN) * (len(self._widths) - 1)
-        texts = [at for at, number in enumerate(self._is_number) if not number]
         while sum(self._widths) > room:
             widest = max(texts, key=self._widths.__getitem__, default=None)
             if widest is None or self._widths[widest] <= _LEAST:
