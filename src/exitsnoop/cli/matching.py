@@ -16,9 +16,9 @@ from exitsnoop.store.recording import Recording
 
 def query(filters: Filters, stretch: Stretch) -> Query:
     """Return the query that finds all exits that these filters can pass, and maybe more."""
-    names, containers = (
+    names, users, cgroups, containers = (
         () if name in filters.excluding else getattr(filters, name)
-        for name in ("names", "containers")
+        for name in ("names", "users", "cgroups", "containers")
     )
     _, codes = filters.statuses()
     patterns = [for_sqlite(name) for name in names]
@@ -29,6 +29,9 @@ def query(filters: Filters, stretch: Stretch) -> Query:
         pids=filters.pids,
         names=() if "*" in patterns else patterns,
         containers=[f"{literal_for_sqlite(os.fsencode(name))}*" for name in containers],
+        users=list(users),
+        cgroups=[os.fsencode(path).decode("utf-8", "replace") for path in cgroups],
+        or_unknown=True,
         failed=filters.failed or 0 not in codes,
     )
 

@@ -19,6 +19,9 @@ class Query:
         names, exes, units, containers: shell patterns ("*", "?", "[a-z]"). A container
             is also found by the first 12 digits or more of its id.
         hostnames: shell patterns of the names that containers give themselves.
+        users: uids, and names of users.
+        cgroups: paths of cgroups; what is below them is found, too.
+        or_unknown: for users, cgroups and containers: also exits of which that is unknown.
         failed: only what did not end with exit(0).
         after_id, before_id: exits with a greater, a lower id.
         newest_first: the order. Exits are ordered by id, as they were recorded.
@@ -34,6 +37,9 @@ class Query:
     units: Sequence[str] = field(default=())
     containers: Sequence[str] = field(default=())
     hostnames: Sequence[str] = field(default=())
+    users: Sequence[int | str] = field(default=())
+    cgroups: Sequence[str] = field(default=())
+    or_unknown: bool = False
     failed: bool = False
     after_id: int = 0
     before_id: int | None = None
@@ -72,6 +78,19 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
             terms.append(f"{column} IN ({', '.join([str(int(number)) for number in numbers])})")
             many = True
 
+    def among_places(numbers: Sequence[int], unknown: str) -> None:
+        nonlocal many
+        if not query.or_unknown:
+            among("place", numbers)
+            return
+        nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown} IS NULL")
+        if not _ids(connection, "SELECT id FROM rows WHERE place IS NULL LIMIT 1"):
+            among("place", sorted({*numbers, *nowhere}))
+            return
+        listed = ", ".join(map(str, [*numbers, *nowhere]))
+        terms.append(f"(place IN ({listed}) OR place IS NULL)")
+        many = True
+
     if query.pids:
         among("pid", list(query.pids))
     if query.names:
@@ -82,7 +101,11 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
         among("place", _places(connection, "unit", query.units))
     if query.containers:
         prefixes = [f"{name}*" if _is_short_id(name) else name for name in query.containers]
-        among("place", _places(connection, "container", prefixes))
+        among_places(_places(connection, "container", prefixes), "cgroup")
+    if query.users:
+        among_places(_of_users(connection, query.users), "uid")
+    if query.cgroups:
+        among_places(_in_cgroups(connection, query.cgroups), "cgroup")
     if query.hostnames:
         among("place", _places(connection, "hostname", query.hostnames, "container NOT NULL"))
     if query.failed:
@@ -120,6 +143,26 @@ def _places(
     connection: sqlite3.Connection, column: str, patterns: Sequence[str], where: str = "1"
 ) -> list[int]:
     return _matching(connection, "places", column, patterns, where)
+
+
+def _of_users(connection: sqlite3.Connection, users: Sequence[int | str]) -> list[int]:
+    query = "SELECT id FROM places WHERE {} = ?"
+    return [
+        number
+        for user in users
+        for number in _ids(
+            connection, query.format("user" if isinstance(user, str) else "uid"), user
+        )
+    ]
+
+
+def _in_cgroups(connection: sqlite3.Connection, paths: Sequence[str]) -> list[int]:
+    query = "SELECT id FROM places WHERE substr(cgroup || '/', 1, length(?1)) = ?1"
+    return [number for path in paths for number in _ids(connection, query, f"{path.rstrip('/')}/")]
+
+
+def _ids(connection: sqlite3.Connection, query: str, *given: int | str) -> list[int]:
+    return [number for (number,) in connection.execute(query, given)]
 
 
 def _matching(
