@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from exitsnoop.decode.long_args import LONG, LongArgs
 from exitsnoop.decode.notes import Process, path, require
 from exitsnoop.decode.structs import only, whole
 from exitsnoop.host.processes import all_pids, exists, stat
@@ -26,6 +27,7 @@ _FORKED = only("forked", "start_boot_ns", "parent_start_boot_ns", "exec_id", "pi
 _GONE = whole("gone")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SWEEP_AT_LEAST = 4096
+_MOST_THREADS = 64  # that are looked at, until one has not ended
 
 
 class Running(NamedTuple):
@@ -59,6 +61,7 @@ class Images:
         self._starts: dict[int, list[int]] | None = {} if per_thread else None
         self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
         self._retired: deque[Process] = deque()
+        self._long = LongArgs()
         self._sweep_at = _SWEEP_AT_LEAST
 
     def fork(self, record: bytes) -> None:
@@ -81,6 +84,8 @@ class Images:
         require(len(record) == at + args_bytes)
         raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at:]
         image = Image(path(record[_HEAD.size : at]), raw_args, all_args_bytes)
+        if args_bytes > LONG:
+            self._long.note(image)
         self._set((pid, started), _running((image, peak, exec_id)))
 
     def gone(self, record: bytes) -> None:
@@ -163,7 +168,9 @@ class Images:
         """Look up what runs now. Processes whose files may not be read stay unknown."""
         for pid in all_pids():
             with contextlib.suppress(OSError):  # it has ended
-                self._before[pid] = _look_up(pid)
+                self._before[pid] = _, running = _look_up(pid)
+                if running.image:
+                    self._long.note(running.image)
 
     def _set(self, process: Process, running: Running) -> None:
         if self._starts is not None and process not in self._running:
@@ -187,7 +194,7 @@ def _look_up(pid: int) -> tuple[int, Running]:
     ticks = int(stat(pid)[19])
     image = _image_of(str(pid))
     if image is None:  # a kernel thread; or the leader has ended, and other threads have not
-        for tid in os.listdir(f"/proc/{pid}/task"):
+        for tid in os.listdir(f"/proc/{pid}/task")[:_MOST_THREADS]:
             with contextlib.suppress(OSError):
                 image = image or _image_of(f"{pid}/task/{tid}")
     return ticks, Running(image, None, None)

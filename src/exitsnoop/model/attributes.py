@@ -215,7 +215,8 @@ class Attributes:
         As they were at the exec, even if it changed them later; at most 16,384 bytes. A process
         that only forked has those of its parent. If it ran before the trace began: what
         /proc/PID/cmdline said then. A table and CSV show some 16,384 characters of them at most,
-        escapes included; ... at the end says that there were more.
+        escapes included; ... at the end says that there were more. If arguments of more than 1,024
+        bytes take 8 MiB, for all processes that live, the oldest are cut to that size.
         """
         return self._values[10]
 

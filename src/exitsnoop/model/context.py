@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 _MOST = 1024  # so many of a kind are remembered
+_LONG = 1024  # bytes
 
 
 class Ancestor(NamedTuple):
@@ -111,7 +112,7 @@ class Image:
         args_truncated: whether there were more than MAX_ARGS_BYTES of arguments; None if unknown.
     """
 
-    __slots__ = ("_args", "args_truncated", "exe", "raw_args")
+    __slots__ = ("__weakref__", "_args", "args_truncated", "exe", "raw_args")
 
     def __init__(self, exe: str | None, raw_args: bytes | None, all_args_bytes: int) -> None:
         self.exe = exe
@@ -122,9 +123,17 @@ class Image:
     @property
     def args(self) -> tuple[str, ...] | None:
         """The arguments at the exec; None if they are not known."""
-        if self._args is None and self.raw_args is not None:
-            self._args = split_args(self.raw_args)
-        return self._args
+        if self._args is not None or self.raw_args is None:
+            return self._args
+        made = split_args(self.raw_args)
+        if len(self.raw_args) <= _LONG:  # others would fill the memory
+            self._args = made
+        return made
+
+    def cut_args(self, most: int) -> None:
+        """Keep only so many bytes of the arguments."""
+        if self.raw_args is not None and len(self.raw_args) > most:
+            self.raw_args, self.args_truncated = self.raw_args[:most], True
 
     def args_as_json(self, quote: Callable[[str], str], comma: str) -> str:
         """Return the arguments, which must be known, as an array of JSON.
