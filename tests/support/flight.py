@@ -1,42 +1,28 @@
-"""A recording of what really ends while a test runs, and what `exitsnoop why` says of it."""
+"""What `exitsnoop why` says of what really ended while a test ran."""
 
 import contextlib
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from exitsnoop import Tracer
-from exitsnoop.model.fields import COLLECTED
-from exitsnoop.store.writer import Writer
-
-EVERY_FIELD = sorted({*COLLECTED} - {"cause"})
+from support.recorder import Recorder, recording
 
 
 @contextlib.contextmanager
-def flight(store: Path) -> Iterator[None]:
-    """Record every exit, with all that can be known of it, while the block runs."""
-    lost: list[int] = []
+def flight(command: str, store: Path) -> Iterator[Recorder]:
+    """Record every exit while the block runs, unless it stops the recorder itself."""
+    with recording(command, store) as recorder:
+        yield recorder
+        if recorder.process.poll() is None:
+            assert recorder.stop() == 0, recorder.errors
 
-    def write(tracer: Tracer) -> None:
-        writer = Writer(store)
-        for batch in tracer.batches():
-            writer.add(batch, lost=0)
-        writer.commit()
-        lost.append(writer.close() + tracer.lost)
 
-    with Tracer(why=True, fields=EVERY_FIELD) as tracer:
-        thread = threading.Thread(target=write, args=[tracer])
-        thread.start()
-        try:
-            yield
-        finally:
-            tracer.stop()
-            thread.join()
-    assert lost == [0]
+Flight = Callable[[], AbstractContextManager[Recorder]]
+"""The same for the recording that a test asks."""
 
 
 class Answers:

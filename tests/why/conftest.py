@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.flight import Answers, run_command
+import support.flight
+from support.flight import Answers, Flight, run_command
 from support.machine import need_to_trace
 from support.programs import compiled
 
@@ -18,6 +19,12 @@ def _able() -> None:
 def answers(exitsnoop: str, tmp_path: Path) -> Answers:
     """Asks a recording, which is not there yet."""
     return Answers(tmp_path / "store", lambda words: run_command([exitsnoop, *words]))
+
+
+@pytest.fixture
+def flight(exitsnoop: str, answers: Answers) -> Flight:
+    """Records what ends in the block, for `answers`."""
+    return lambda: support.flight.flight(exitsnoop, answers.store)
 
 
 @pytest.fixture(scope="session")

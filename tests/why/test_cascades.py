@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.flight import Answers, flight
+from support.flight import Answers, Flight
 from support.machine import need
 from support.stage import Stage
 from support.supervisor import children_of
@@ -52,11 +52,13 @@ def comm_and_args(pid: int) -> str:
     return ""
 
 
-def test_postgres_ends_all_when_one_is_killed(answers: Answers, tmp_path: Path) -> None:
+def test_postgres_ends_all_when_one_is_killed(
+    flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
     """The first of the cascade is the one that was killed; the others follow from it."""
     folder = tmp_path / "pg"
     folder.mkdir()
-    with postgres(folder) as server, flight(answers.store):
+    with postgres(folder) as server, flight():
         until(lambda: any("walwriter" in comm_and_args(pid) for pid in children_of(server.pid)))
         until(lambda: any("launcher" in comm_and_args(pid) for pid in children_of(server.pid)))
         before = children_of(server.pid)
@@ -78,12 +80,12 @@ def test_postgres_ends_all_when_one_is_killed(answers: Answers, tmp_path: Path) 
     assert f"postgres[{victim}] was the first of {len(before)} deaths that belong" in text
 
 
-def test_workers_that_take_too_much_memory(answers: Answers, deaths: Path) -> None:
+def test_workers_that_take_too_much_memory(flight: Flight, answers: Answers, deaths: Path) -> None:
     """Their parent lives on, and starts others: the limit, how full, and each of them."""
     with Stage(deaths) as stage:
         group = stage.memory_cgroup()
         group.set_limit(LIMIT)
-        with flight(answers.store):
+        with flight():
             parent = stage.puppet()
             path = group.join(parent)
             workers = []

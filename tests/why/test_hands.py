@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.flight import Answers, flight
+from support.flight import Answers, Flight
 from support.machine import need
 from support.supervisor import children_of
 from support.waiting import until
@@ -36,7 +36,9 @@ exec cron -f
 """
 
 
-def test_a_cron_job_that_kills_the_wrong_thing(answers: Answers, tmp_path: Path) -> None:
+def test_a_cron_job_that_kills_the_wrong_thing(
+    flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
     """The answer names cron, the script, and pkill, though only cron is left."""
     need(shutil.which("cron") is not None, "needs cron: tools/system-packages test python3")
     worker = Path(shutil.copy("/bin/sleep", tmp_path / "mailworker"))
@@ -45,7 +47,7 @@ def test_a_cron_job_that_kills_the_wrong_thing(answers: Answers, tmp_path: Path)
     job.chmod(0o755)
     table = tmp_path / "table"
     table.write_text(f"@reboot root {job}\n")
-    with flight(answers.store):
+    with flight():
         others = [subprocess.Popen([worker, "1000"]) for _ in range(3)]
         cron = subprocess.Popen(["unshare", "--mount", "sh", "-ec", QUIET, "sh", str(table)])
         for other in others:
@@ -83,11 +85,16 @@ def app(environ, start_response):
 """
 
 
-def test_the_timeout_of_a_worker_of_gunicorn(answers: Answers, tmp_path: Path) -> None:
+def test_the_timeout_of_a_worker_of_gunicorn(
+    flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
     (tmp_path / "slow.py").write_text(APP)
     path = tmp_path / "socket"
     words = ["-m", "gunicorn", "--timeout", "1", "--bind", f"unix:{path}", "slow:app"]
-    with flight(answers.store), running([sys.executable, *words], cwd=tmp_path) as gunicorn:
+    with (
+        flight(),
+        running([sys.executable, *words], cwd=tmp_path) as gunicorn,
+    ):
         until(lambda: path.exists() and len(children_of(gunicorn.pid)) == 1)
         (worker,) = children_of(gunicorn.pid)
         with socket.socket(socket.AF_UNIX) as client:

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from support.flight import Answers, flight
+from support.flight import Answers, Flight
 from support.machine import need
+from support.recorder import exits
 from support.waiting import until
 
 STARTS = 5
@@ -18,23 +19,34 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_shell_that_starts_it_again(answers: Answers, tmp_path: Path) -> None:
+def test_a_shell_that_starts_it_again(flight: Flight, answers: Answers, tmp_path: Path) -> None:
+    """It is told while it goes on, too."""
     crasher = script(tmp_path / "crasher", "kill -SEGV $$")
-    loop = f"for i in {' '.join('x' * STARTS)}; do {crasher}; sleep 0.05; done"
-    with flight(answers.store):
-        subprocess.run(["/bin/sh", "-c", loop], check=True, stderr=subprocess.DEVNULL)
+    begun, goal = tmp_path / "begun", tmp_path / "goal"
+    loop = f"until [ -e {goal} ]; do {crasher}; echo >> {begun}; sleep 0.05; done"
+    with flight() as recorder:
+        with subprocess.Popen(["/bin/sh", "-c", loop], stderr=subprocess.DEVNULL) as shell:
+            until(lambda: begun.exists() and begun.read_text().count("\n") >= STARTS)
+            until(lambda: bool(exits(answers.store, names=["crasher"])))
+            assert answers.record("crasher", "--boot", 0)["exit"]["cause"]["kind"] == "self"
+            assert "the recorder was stopped" not in answers.ask("crasher")
+            goal.touch()
+            shell.wait()
+        assert recorder.stop() == 0
+    deaths = begun.read_text().count("\n")
     told = answers.record("crasher")
     assert told["exit"]["signal_name"] == "SIGSEGV"
     (found,) = told["history"]["loops"]
-    assert (found["deaths"], found["cause"]) == (STARTS, "self")
+    assert (found["deaths"], found["cause"]) == (deaths, "self")
     assert 0.05 <= found["every_s"] < 5
     assert found["to"] == told["exit"]["time"]
     assert found["from"] < found["to"]
-    assert told["history"]["count"] == STARTS
-    assert told["history"]["by_cause"] == {"self": STARTS}
+    assert told["history"]["count"] == deaths
+    assert told["history"]["by_cause"] == {"self": deaths}
+    assert "(the recorder was stopped)" in " ".join(answers.ask("crasher").split())
 
 
-def test_runit_starts_it_again(answers: Answers, tmp_path: Path) -> None:
+def test_runit_starts_it_again(flight: Flight, answers: Answers, tmp_path: Path) -> None:
     """The service crashes below a script, which runsv starts: both levels are loops."""
     need(shutil.which("runsv") is not None, "needs runit: tools/system-packages test python3")
     service = tmp_path / "web"
@@ -42,7 +54,7 @@ def test_runit_starts_it_again(answers: Answers, tmp_path: Path) -> None:
     worker = script(tmp_path / "webworker", "exit 3")
     count = tmp_path / "count"
     script(service / "run", f"echo >> {count}\n{worker}\nexit 1")
-    with flight(answers.store), subprocess.Popen(["runsv", service]) as runsv:
+    with flight(), subprocess.Popen(["runsv", service]) as runsv:
         until(lambda: count.exists() and count.read_text().count("\n") > 3)
         runsv.terminate()
     for name in ("webworker", "run"):
@@ -57,9 +69,11 @@ def test_runit_starts_it_again(answers: Answers, tmp_path: Path) -> None:
     assert "] exited with code 3." in text
 
 
-def test_jobs_beside_each_other_are_no_loop(answers: Answers, tmp_path: Path) -> None:
+def test_jobs_beside_each_other_are_no_loop(
+    flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
     failing = script(tmp_path / "failing-job", "exit 2")
-    with flight(answers.store):
+    with flight():
         words = ["xargs", "-P8", "-n1", str(failing)]
         subprocess.run(words, input=" ".join("abcdefgh"), text=True, check=False)
     told = answers.record("failing-job")

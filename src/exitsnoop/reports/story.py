@@ -10,8 +10,7 @@ from textwrap import wrap
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
-from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import human_bytes
+from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
 from exitsnoop.reports import company, killer
 from exitsnoop.reports.history import Group, History, Loop
 from exitsnoop.reports.living import Living
@@ -26,7 +25,6 @@ _LABEL = 10
 _LONGEST_ARGS = 300
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
-_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "fish"}
 _KINDS = {
     "pid": "the PID {}",
     "name": "processes named {}",
@@ -149,8 +147,6 @@ def _evidence(story: Story) -> list[str]:
         )
     if cause is not None and cause.kind == "exited" and (said := _said_by_code(story)):
         lines.append(said)
-    if cause is not None and cause.kind == "unknown" and of.signal is not None:
-        lines.append("Nothing recorded shows where the signal came from.")
     return lines
 
 
@@ -184,19 +180,11 @@ def _chain(ancestors: Sequence[Ancestor], last: str, *, truncated: bool = False)
 def _said_by_code(story: Story) -> str | None:
     """Return what the exit code means, where the program is known to follow the convention."""
     of, code = story.exit, story.exit.exit_code or 0
-    program = (of.exe or "").rpartition("/")[2] or of.comm
-    if program not in _SHELLS or any(link.relation == "passed_on" for link in story.cascade):
+    meaning = shell_meaning(code) if {of.comm, (of.exe or "").rpartition("/")[2]} & SHELLS else None
+    if meaning is None or any(link.relation == "passed_on" for link in story.cascade):
         return None
-    if code == 127:
-        return "A shell exits with 127 if it did not find a command."
-    if code == 126:
-        return "A shell exits with 126 if a command could not be executed."
-    if 128 < code <= 128 + 64:
-        return (
-            f"A shell exits with 128+{code - 128} after SIG{signal_name(code - 128)} ended its "
-            "command; no such child is recorded."
-        )
-    return None
+    unseen = "; no such child is recorded near it" if code > 128 else ""
+    return f"In a shell, {code} stands for: {meaning}{unseen}."
 
 
 def _user(of: Exit | None, uid: int) -> str:

@@ -25,7 +25,7 @@ def verdict(exit_: Exit) -> str:
     if cause is None:
         return f"{_ended(exit_)}; why was not recorded"
     say = _VERDICTS.get(cause.kind)
-    text = say(exit_, cause) if say else f"{_ended(exit_)}: {escape(cause.text, spaces=False)}"
+    text = say(exit_, cause) if say else f"{_ended(exit_)}: {_told(cause)}"
     return f"{text}, and left a core" if exit_.core_dumped else text
 
 
@@ -38,7 +38,7 @@ def brief(exit_: Exit) -> str:
         return "out of memory"
     if cause.kind == "killed":
         return f"killed by {_by(cause.sender)}, {exit_.signal_name}"
-    return escape(cause.text, spaces=False)
+    return _told(cause)
 
 
 def ends_in_words(kind: str, status: int) -> str:
@@ -82,8 +82,8 @@ def _killed(exit_: Exit, cause: Cause) -> str:
     return f"was killed by {parent}{_by(sender)} with {exit_.signal_name}"
 
 
-def _fault(exit_: Exit, cause: Cause) -> str:
-    return f"crashed: {escape(cause.text, spaces=False)}, {exit_.signal_name}"
+def _told(cause: Cause) -> str:
+    return escape(cause.text, spaces=False)
 
 
 def _oom(_: Exit, cause: Cause) -> str:
@@ -95,38 +95,15 @@ def _oom(_: Exit, cause: Cause) -> str:
     return f"was killed by the kernel: its cgroup reached its limit of {human_bytes(oom.limit)}"
 
 
-def _terminal(exit_: Exit, cause: Cause) -> str:
-    return f"was ended by {escape(cause.text, spaces=False)} ({exit_.signal_name})"
-
-
-def _parent_death(exit_: Exit, cause: Cause) -> str:
-    return (
-        f"was ended by {exit_.signal_name} when its parent {_by(cause.sender)} died: "
-        "it had asked for that"
-    )
-
-
-def _namespace(_: Exit, cause: Cause) -> str:
-    return f"was ended with its PID namespace, whose init {_by(cause.sender)} died"
-
-
 _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "exited": lambda exit_, _: _ended(exit_),
     "killed": _killed,
     "self": lambda exit_, _: f"sent itself {exit_.signal_name}",
     "abort": lambda *_: "called abort() (SIGABRT)",
-    "fault": _fault,
+    "fault": lambda exit_, cause: f"crashed with {exit_.signal_name}: {_told(cause)}",
     "oom": _oom,
-    "seccomp": lambda _, cause: f"was ended for a {escape(cause.text, spaces=False)} (SIGSYS)",
     "pipe": lambda *_: "wrote to a pipe or socket that nobody reads (SIGPIPE)",
-    "timer": lambda _, cause: f"was ended by its own {escape(cause.text, spaces=False)}",
-    "cpu_limit": lambda _, cause: f"reached its {escape(cause.text, spaces=False)}",
-    "file_limit": lambda _, cause: f"reached its {escape(cause.text, spaces=False)}",
-    "terminal": _terminal,
-    "hangup": _terminal,
-    "parent_death": _parent_death,
-    "namespace": _namespace,
-    "tracer": lambda _, cause: f"was ended with its tracer {_by(cause.sender)}, which died",
-    "kernel": lambda exit_, _: f"was ended by {exit_.signal_name} from the kernel",
-    "unknown": lambda _, cause: f"was ended by {escape(cause.text, spaces=False)}",
+    "cpu_limit": lambda _, cause: f"reached its {_told(cause)}",
+    "file_limit": lambda _, cause: f"reached its {_told(cause)}",
 }
+"""How causes are told that their own text, after the signal, would tell less well."""

@@ -1,0 +1,111 @@
+"""The words of verdicts: over made exits, of every kind of cause."""
+
+from typing import Any, get_args
+
+import pytest
+
+from exitsnoop import CauseKind
+from exitsnoop.model.cause import Cause, Oom, Sender
+from exitsnoop.reports.verdicts import brief, ends_in_words, verdict
+from exitsnoop.testing import make_exit
+
+PKILL = Sender(50, 40, "pkill", 0)
+BOSS = Sender(1, 0, "x [9]\n", 0)
+MIB = 1 << 20
+TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "exited": [
+        ({"exit_code": 0}, "exited with code 0"),
+        ({"exit_code": 137}, "exited with code 137"),
+    ],
+    "killed": [
+        ({"signal": 9, "sender": PKILL}, "was killed by pkill[50] with SIGKILL"),
+        ({"signal": 9, "sender": BOSS}, r"was killed by its parent x\ [9]\n[1] with SIGKILL"),
+    ],
+    "self": [({"signal": 15}, "sent itself SIGTERM")],
+    "abort": [({"signal": 6, "core_dumped": True}, "called abort() (SIGABRT), and left a core")],
+    "fault": [({"signal": 11, "text": "segfault at 0x8"}, "crashed with SIGSEGV: segfault at 0x8")],
+    "oom": [
+        ({"signal": 9}, "was killed by the kernel, which was out of memory"),
+        (
+            {"signal": 9, "oom": Oom(1, 2, 3, "/a", 64 * MIB, PKILL)},
+            "was killed by the kernel: its cgroup reached its limit of 64.0M",
+        ),
+        (
+            {"signal": 9, "oom": Oom(1, 2, 3, None, None, PKILL)},
+            "was killed by the kernel: the whole system was out of memory",
+        ),
+    ],
+    "seccomp": [
+        (
+            {"signal": 31, "text": "system call 41 (socket), forbidden by seccomp"},
+            "was ended by SIGSYS: system call 41 (socket), forbidden by seccomp",
+        )
+    ],
+    "pipe": [({"signal": 13}, "wrote to a pipe or socket that nobody reads (SIGPIPE)")],
+    "timer": [
+        (
+            {"signal": 14, "text": "alarm or interval timer (SIGALRM)"},
+            "was ended by SIGALRM: alarm or interval timer (SIGALRM)",
+        )
+    ],
+    "cpu_limit": [
+        (
+            {"signal": 24, "text": "CPU time limit of 5 s (SIGXCPU)"},
+            "reached its CPU time limit of 5 s (SIGXCPU)",
+        )
+    ],
+    "file_limit": [
+        (
+            {"signal": 25, "text": "file size limit of 1.0M (SIGXFSZ)"},
+            "reached its file size limit of 1.0M (SIGXFSZ)",
+        )
+    ],
+    "terminal": [
+        ({"signal": 2, "text": "ctrl-c on pts/3"}, "was ended by SIGINT: ctrl-c on pts/3")
+    ],
+    "hangup": [({"signal": 1, "text": "hangup of pts/3"}, "was ended by SIGHUP: hangup of pts/3")],
+    "parent_death": [
+        ({"signal": 15, "text": "parent a[2] died"}, "was ended by SIGTERM: parent a[2] died")
+    ],
+    "namespace": [
+        ({"signal": 9, "text": "init a[2] died"}, "was ended by SIGKILL: init a[2] died")
+    ],
+    "tracer": [
+        ({"signal": 9, "text": "tracer a[2] died"}, "was ended by SIGKILL: tracer a[2] died")
+    ],
+    "kernel": [
+        (
+            {"signal": 29, "text": "SIGIO from the kernel"},
+            "was ended by SIGIO: SIGIO from the kernel",
+        )
+    ],
+    "unknown": [
+        (
+            {"signal": 9, "text": "SIGKILL, not seen being sent\x1b"},
+            r"was ended by SIGKILL: SIGKILL, not seen being sent\033",
+        )
+    ],
+}
+CASES = [(kind, *case) for kind, cases in TOLD.items() for case in cases]
+
+
+@pytest.mark.parametrize(("kind", "known", "words"), CASES)
+def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> None:
+    evidence = {name: known[name] for name in ("sender", "oom") if name in known}
+    of = {name: known[name] for name in ("signal", "exit_code", "core_dumped") if name in known}
+    cause = Cause(kind, known.get("text", "?"), **evidence)
+    exit_ = make_exit(ppid=1, cause=cause, **of)
+    assert verdict(exit_) == words
+    for short in (brief(exit_), ends_in_words(kind, exit_.status)):
+        assert short
+        assert short.isprintable()
+
+
+def test_every_kind_has_words() -> None:
+    assert TOLD.keys() == {*get_args(CauseKind)}
+
+
+def test_without_causes() -> None:
+    assert verdict(make_exit(exit_code=3)) == "exited with code 3; why was not recorded"
+    assert verdict(make_exit(signal=9)) == "was ended by SIGKILL; why was not recorded"
+    assert ends_in_words("", 9) == "SIGKILL"
