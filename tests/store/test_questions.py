@@ -50,6 +50,8 @@ def numbers_of(store: Path, **query: object) -> list[int]:
     [
         ({}, lambda _: True),
         ({"pids": [5]}, lambda n: of(n)["pid"] == 5),
+        ({"hostnames": ["web?"]}, lambda n: n % 4 == 3),
+        ({"hostnames": ["web2"]}, lambda _: False),
         ({"pids": [5, 6, 5000]}, lambda n: of(n)["pid"] in (5, 6)),
         ({"names": ["job3"]}, lambda n: n % 9 == 3),
         ({"names": ["job[34]", "x*"]}, lambda n: n % 9 in (3, 4)),
@@ -79,6 +81,9 @@ def test_what_is_asked_for_is_found(
     assert numbers_of(recorded, newest_first=True, **query) == expected[::-1]
     assert numbers_of(recorded, limit=3, **query) == expected[:3]
     assert numbers_of(recorded, limit=3, newest_first=True, **query) == expected[::-1][:3]
+    more = PAGE + 100
+    assert numbers_of(recorded, limit=more, **query) == expected[:more]
+    assert numbers_of(recorded, limit=more, newest_first=True, **query) == expected[::-1][:more]
 
 
 def test_a_selection_is_a_source(recorded: Path) -> None:

@@ -3,8 +3,11 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 from typing import NamedTuple
 
+_MOST_PARTS = 64
 _HOUR_NS = 3600 * 1_000_000_000
 
 
@@ -52,9 +55,17 @@ class Nothing(Exception):
 
 
 class Condition(NamedTuple):
-    """A condition in SQL; many: whether there are several values for a column."""
+    """A condition in SQL.
+
+    Attributes:
+        sql: the condition.
+        parts: conditions with one value for each column, which are the same all together, if it has
+            several for one; () if they would be too many.
+        many: whether there are several values for a column.
+    """
 
     sql: str
+    parts: list[str]
     many: bool
 
 
@@ -66,17 +77,16 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
     Raises Nothing if no row can match.
     """
     terms: list[str] = []
-    many = False
+    single: list[list[str]] = []
 
     def among(column: str, numbers: Sequence[int]) -> None:
-        nonlocal many
         if not numbers:
             raise Nothing
+        single.append([f"{column} = {int(number)}" for number in numbers])
         if len(numbers) == 1:
-            terms.append(f"{column} = {int(numbers[0])}")
+            terms.append(single[-1][0])
         else:
             terms.append(f"{column} IN ({', '.join([str(int(number)) for number in numbers])})")
-            many = True
 
     def among_places(numbers: Sequence[int], unknown: str) -> None:
         nonlocal many
@@ -110,7 +120,10 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
         among("place", _places(connection, "hostname", query.hostnames, "container NOT NULL"))
     if query.failed:
         terms.append("failed = 1")
-    return Condition(" AND ".join(terms), many)
+        single.append(["failed = 1"])
+    count = prod(map(len, single))
+    parts = [" AND ".join(one) for one in product(*single)] if 1 < count <= _MOST_PARTS else []
+    return Condition(" AND ".join(terms), parts, count > 1)
 
 
 def groups(connection: sqlite3.Connection, query: Query) -> str:

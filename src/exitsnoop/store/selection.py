@@ -193,6 +193,9 @@ def _rows(
         where += f" AND {wanted.sql}"
     times = (part.from_boot_ns, part.to_boot_ns)
     rows = rows_of(connection)
+    if wanted.parts and query.limit is not None:
+        yield from _merged(connection, query, part, wanted.parts)
+        return
     if wanted.many:  # SQLite would sort all of them for each page
         numbers = array("q")
         for (number,) in connection.execute(
@@ -210,6 +213,33 @@ def _rows(
     while low <= high:
         page = connection.execute(
             f"{rows} WHERE {where} ORDER BY id {order} LIMIT {PAGE}",
+            (low, high, *times),
+        ).fetchall()
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        if query.newest_first:
+            high = page[-1][0] - 1
+        else:
+            low = page[-1][0] + 1
+
+
+def _merged(
+    connection: sqlite3.Connection, query: Query, part: Range, parts: list[str]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Return the rows that meet one of some conditions, PAGE at a time; each uses an index."""
+    order = "DESC" if query.newest_first else "ASC"
+    low, high, *times = part
+    each = " UNION ALL ".join(
+        f"SELECT id FROM (SELECT id FROM rows WHERE id BETWEEN ?1 AND ?2 "
+        f"AND boot_ns BETWEEN ?3 AND ?4 AND {one} ORDER BY id {order} LIMIT {PAGE})"
+        for one in parts
+    )
+    while low <= high:
+        page = connection.execute(
+            f"{rows_of(connection)} WHERE id IN (SELECT id FROM ({each}) "
+            f"ORDER BY id {order} LIMIT {PAGE}) ORDER BY id {order}",
             (low, high, *times),
         ).fetchall()
         if page:
