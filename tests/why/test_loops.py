@@ -20,7 +20,7 @@ def script(path: Path, text: str) -> Path:
 
 
 def test_a_shell_that_starts_it_again(flight: Flight, answers: Answers, tmp_path: Path) -> None:
-    """It is told while it goes on, too."""
+    """The answer is there while it goes on, too."""
     crasher = script(tmp_path / "crasher", "kill -SEGV $$")
     begun, goal = tmp_path / "begun", tmp_path / "goal"
     loop = f"until [ -e {goal} ]; do {crasher}; echo >> {begun}; sleep 0.05; done"

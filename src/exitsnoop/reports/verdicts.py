@@ -106,4 +106,4 @@ _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "cpu_limit": lambda _, cause: f"reached its {_told(cause)}",
     "file_limit": lambda _, cause: f"reached its {_told(cause)}",
 }
-"""How causes are told that their own text, after the signal, would tell less well."""
+"""Words for causes whose own text, after the signal, would be less clear."""

@@ -89,7 +89,6 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
             terms.append(f"{column} IN ({', '.join([str(int(number)) for number in numbers])})")
 
     def among_places(numbers: Sequence[int], unknown: str) -> None:
-        nonlocal many
         if not query.or_unknown:
             among("place", numbers)
             return
@@ -99,7 +98,8 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
             return
         listed = ", ".join(map(str, [*numbers, *nowhere]))
         terms.append(f"(place IN ({listed}) OR place IS NULL)")
-        many = True
+        places = [f"place = {number}" for number in {*numbers, *nowhere}]
+        single.append([*places, "place IS NULL"])
 
     if query.pids:
         among("pid", list(query.pids))
