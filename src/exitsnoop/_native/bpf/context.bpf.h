@@ -208,9 +208,19 @@ static __u64 append_hostname(struct exit_context *context, struct task_struct *t
 #define PARTS_END sizeof(((struct exit_context *)0)->parts)
 #define ANCESTORS_END (PARTS_END - PATH_BYTES)
 
+/* The leader by a pointer that the verifier does not trust. For each pointer that it follows from one that
+ * it trusts, the verifier searches all types of the kernel by name (seen in v6.18): 200 ms for MAX_ANCESTORS.
+ * curr_target is always a thread of the process that is not released: copy_signal() sets it to the first,
+ * complete_signal() to one that takes a signal, __exit_signal() to the next when it releases it.
+ */
+static struct task_struct *untrusted(struct task_struct *leader)
+{
+	return leader->signal->curr_target->group_leader;
+}
+
 static __u64 append_ancestors(struct exit_context *context, struct task_struct *leader, __u64 at)
 {
-	struct task_struct *next = leader->real_parent->group_leader;
+	struct task_struct *next = untrusted(leader)->real_parent->group_leader;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MAX_ANCESTORS; i++) {

@@ -168,6 +168,7 @@ struct signal_struct {
 	int group_exit_code; /* what waitpid reports, once SIGNAL_GROUP_EXIT is set */
 	unsigned int flags;
 	int nr_threads;
+	struct task_struct *curr_target; /* a thread that is not released: see context.bpf.h */
 	struct sigpending shared_pending;
 	struct thread_group_cputimer cputimer; /* runs while RLIMIT_CPU is set */
 	struct tty_struct *tty;
@@ -232,6 +233,7 @@ struct kernfs_node___before_6_15 {
 };
 
 struct cgroup {
+	int level; /* below the root, which has 0 */
 	struct kernfs_node *kn;
 };
 

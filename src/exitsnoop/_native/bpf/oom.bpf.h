@@ -23,11 +23,22 @@ struct {
 	__uint(max_entries, 256);
 } oom_kills SEC(".maps");
 
+/* How far the search for the limit has come. It is in a map for the same reason as a path_walk. */
+struct limit_walk {
+	struct cgroup_subsys_state *css, *asking, *fullest;
+	__s64 least;
+};
+
+struct oom_buffer {
+	struct oom_evidence oom;
+	struct limit_walk walk;
+};
+
 /* Too big for the stack. It is used with interrupts off, so by one task at a time on each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, struct oom_evidence);
+	__type(value, struct oom_buffer);
 	__uint(max_entries, 1);
 } oom_scratch SEC(".maps");
 
@@ -49,41 +60,51 @@ struct {
 #define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */
 #define CGROUP_DEPTH 16
 
-static bool is_above(struct cgroup_subsys_state *above, struct cgroup_subsys_state *css)
+static int level_of(struct cgroup_subsys_state *css)
 {
-	for (int level = 0; css && level < CGROUP_DEPTH; level++) {
-		if (css == above)
-			return true;
-		css = BPF_CORE_READ(css, parent);
-	}
-	return false;
+	return BPF_CORE_READ(css, cgroup, level);
 }
 
 /* Finds the limit that was hit: that of the fullest of the cgroups that the victim's memory is charged
  * to, and of those of the nearest. page_counter_try_charge() asks the trigger's cgroups in turn and stops
  * at the first that has no page left, so the trigger is below it, too; unless a limit was lowered, from
  * outside, to less than is in use. If no cgroup is that full, the whole system was out of memory.
+ *
+ * The trigger's cgroup is followed up to the level of the victim's, so that the victim's is above it if they
+ * are the same: a loop within a loop has the verifier check ten times as much.
  */
-static void read_oom_limit(struct oom_evidence *oom, struct task_struct *victim,
-			   struct task_struct *trigger)
+static void read_oom_limit(struct oom_buffer *buffer, struct css_set *victim,
+			   struct css_set *trigger)
 {
 	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	struct cgroup_subsys_state *css = controller_css(victim, memory), *fullest = NULL;
-	struct cgroup_subsys_state *asking = controller_css(trigger, memory);
-	__s64 least = CLOSE_PAGES;
+	struct limit_walk *walk = &buffer->walk;
+	struct oom_evidence *oom = &buffer->oom;
+	struct cgroup_subsys_state *fullest;
 
-	for (int level = 0; css && level < CGROUP_DEPTH; level++) {
+	*walk = (struct limit_walk){ .css = controller_css(victim, memory),
+				     .asking = controller_css(trigger, memory),
+				     .least = CLOSE_PAGES };
+	for (int step = 0; step < 2 * CGROUP_DEPTH; step++) {
+		struct cgroup_subsys_state *css = walk->css, *asking = walk->asking;
 		struct mem_cgroup *group = (void *)css;
-		__s64 limit = BPF_CORE_READ(group, memory.max);
-		__s64 room = limit - BPF_CORE_READ(group, memory.usage.counter);
+		__s64 limit, room;
 
-		if (room < least && (room < 0 || is_above(css, asking))) {
-			least = room;
-			fullest = css;
+		if (!css)
+			break;
+		if (asking && level_of(asking) > level_of(css)) {
+			walk->asking = BPF_CORE_READ(asking, parent);
+			continue;
+		}
+		limit = BPF_CORE_READ(group, memory.max);
+		room = limit - BPF_CORE_READ(group, memory.usage.counter);
+		if (room < walk->least && (room < 0 || asking == css)) {
+			walk->least = room;
+			walk->fullest = css;
 			oom->limit_pages = limit;
 		}
-		css = BPF_CORE_READ(css, parent);
+		walk->css = BPF_CORE_READ(css, parent);
 	}
+	fullest = walk->fullest;
 	if (fullest)
 		oom->cgroup_bytes = read_cgroup_path(oom->cgroup,
 						     BPF_CORE_READ(fullest, cgroup, kn));
@@ -112,23 +133,25 @@ static bool shares_victim(struct task_struct *task, struct task_struct *trigger)
 }
 
 /* Call it when the signal is sent: by the exit the OOM reaper may have taken the memory. */
-static void record_memory(struct task_struct *task, struct task_struct *trigger)
+static void record_memory(struct task_struct *task, struct mm_struct *mm, __u64 started,
+			  struct task_struct *trigger)
 {
 	__u32 zero = 0, pid = task->tgid;
-	struct oom_evidence *oom = bpf_map_lookup_elem(&oom_scratch, &zero);
-	struct mm_struct *mm = task->mm;
+	struct oom_buffer *buffer = bpf_map_lookup_elem(&oom_scratch, &zero);
+	struct oom_evidence *oom;
 
-	if (!oom || !mm)
+	if (!buffer || !mm)
 		return;
+	oom = &buffer->oom;
 	oom->kind = OOM_EVIDENCE;
-	oom->start_boot_ns = start_boot_ns(task->group_leader);
+	oom->start_boot_ns = started;
 	oom->pid = pid;
 	oom->anon_pages = rss_pages(mm, MM_ANONPAGES);
 	oom->file_pages = rss_pages(mm, MM_FILEPAGES);
 	oom->shmem_pages = rss_pages(mm, MM_SHMEMPAGES);
 	oom->limit_pages = 0;
 	oom->cgroup_bytes = 0;
-	read_oom_limit(oom, task, trigger);
+	read_oom_limit(buffer, BPF_CORE_READ(task, cgroups), BPF_CORE_READ(trigger, cgroups));
 	bpf_map_update_elem(&oom_kills, &pid, oom, BPF_ANY);
 }
 

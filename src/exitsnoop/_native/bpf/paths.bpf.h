@@ -57,10 +57,9 @@ static __u32 read_cgroup_path(char *path, struct kernfs_node *node)
 	return at;
 }
 
-static struct cgroup_subsys_state *controller_css(struct task_struct *task, int controller)
+static struct cgroup_subsys_state *controller_css(struct css_set *set, int controller)
 {
 	struct cgroup_subsys_state *css = NULL;
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
 
 	bpf_probe_read_kernel(&css, sizeof(css), (char *)&set->subsys + controller * sizeof(css));
 	return css;
@@ -71,21 +70,22 @@ static struct cgroup_subsys_state *controller_css(struct task_struct *task, int 
  */
 static struct kernfs_node *cgroup_node(struct task_struct *task)
 {
-	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *other;
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct kernfs_node *node = BPF_CORE_READ(set, dfl_cgrp, kn), *other;
 
 	if (node_above(node))
 		return node;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		int pids = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
 
-		other = BPF_CORE_READ(controller_css(task, pids), cgroup, kn);
+		other = BPF_CORE_READ(controller_css(set, pids), cgroup, kn);
 		if (other && node_above(other))
 			return other;
 	}
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
 
-		other = BPF_CORE_READ(controller_css(task, memory), cgroup, kn);
+		other = BPF_CORE_READ(controller_css(set, memory), cgroup, kn);
 		if (other && node_above(other))
 			return other;
 	}

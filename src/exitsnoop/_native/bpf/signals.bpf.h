@@ -20,6 +20,7 @@
 
 #include "event.h"
 #include "oom.bpf.h"
+#include "queued.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
 
@@ -83,31 +84,11 @@ static bool has_default_action(struct task_struct *task, int signal)
  * made it the process's status, or the thread it was given to does not block it. Under ptrace it may
  * still be dropped.
  */
-static bool takes_effect(struct task_struct *task, int signal)
+static bool takes_effect(struct task_struct *task, struct signal_struct *group, int signal)
 {
-	struct signal_struct *group = task->signal;
-
 	if (group->flags & SIGNAL_GROUP_EXIT)
 		return group->group_exit_code == signal;
 	return !task->ptrace && !((task->blocked.sig[0] | task->real_blocked.sig[0]) & BIT(signal));
-}
-
-/* How many of a signal are queued: none, one, or more than one (or too many to be counted). */
-static int queued(struct sigpending *pending, int signal)
-{
-	struct list_head *end = __builtin_preserve_access_index(&pending->list);
-	struct list_head *at = BPF_CORE_READ(end, next);
-	int found = 0;
-
-	for (int i = 0; i < 32; i++) {
-		if (at == end)
-			return found;
-		found += BPF_CORE_READ((struct sigqueue *)at, info.si_signo) == signal;
-		if (found > 1)
-			return found;
-		at = BPF_CORE_READ(at, next);
-	}
-	return 2;
 }
 
 enum { OLDER_FIRST, NEWER_FIRST, UNCLEAR };
@@ -116,11 +97,9 @@ enum { OLDER_FIRST, NEWER_FIRST, UNCLEAR };
  * sent. A thread takes its own signals before those of the process. Of each number below SIGRTMIN a queue
  * has one signal at most, so a newer one means that the older was taken; others are taken in turn.
  */
-static int who_is_first(struct signal_evidence *older, struct task_struct *task, int signal,
-			__u32 thread)
+static int who_is_first(struct signal_evidence *older, struct task_struct *task,
+			struct signal_struct *group, int signal, __u32 thread)
 {
-	struct signal_struct *group = task->signal;
-
 	if (older->thread == thread) {
 		if (signal < SIGRTMIN)
 			return NEWER_FIRST;
@@ -248,36 +227,45 @@ static void read_siginfo(struct signal_evidence *evidence, struct kernel_siginfo
 	}
 }
 
-/* Keeps what is known of a signal that may end a process. Returns whether it was kept. */
+/* Keeps what is known of a signal that may end a process. Returns whether it was kept.
+ *
+ * What is needed of the task's pointers is loaded once, at the start: untrusted() says why.
+ */
 static bool record_signal(int signal, struct kernel_siginfo *info, struct task_struct *task,
 			  bool to_process)
 {
+	struct signal_struct *group = task->signal;
+	struct task_struct *leader = task->group_leader, *parent = task->parent;
+	struct mm_struct *mm = task->mm;
+	struct tty_struct *tty = group->tty;
 	struct signal_key key = { .pid = task->tgid, .signal = signal };
 	struct task_struct *sender = (void *)bpf_get_current_task();
 	unsigned int sender_flags = BPF_CORE_READ(sender, flags);
 	__u64 stack = (__u64)BPF_CORE_READ(sender, stack);
 	struct signal_evidence evidence = {
 		.kind = SIGNAL_EVIDENCE,
-		.start_boot_ns = start_boot_ns(task->group_leader),
+		.start_boot_ns = start_boot_ns(leader),
 		.pid = key.pid,
 		.flags = EVIDENCE_SEEN,
 		.thread = to_process ? 0 : task->pid,
-		.stack_start = task->mm->start_stack,
-		.limit = relevant_limit(task->signal, signal),
+		.stack_start = mm->start_stack,
+		.limit = relevant_limit(group, signal),
 	};
 	struct signal_evidence *before = bpf_map_lookup_elem(&signals, &key);
+	/* Not read from the flags: the verifier would then follow each combination of them. */
+	bool by_itself, by_kernel = (__u64)info == SEND_SIG_PRIV;
 
 	if (before && before->start_boot_ns == evidence.start_boot_ns) {
 		if (before->flags & EVIDENCE_TAKES_EFFECT)
 			return false;
-		int first = who_is_first(before, task, signal, evidence.thread);
+		int first = who_is_first(before, task, group, signal, evidence.thread);
 
 		if (first == OLDER_FIRST)
 			return false;
 		if (first == UNCLEAR)
 			evidence.flags |= EVIDENCE_SEVERAL;
 	}
-	if (takes_effect(task, signal))
+	if (takes_effect(task, group, signal))
 		evidence.flags |= EVIDENCE_TAKES_EFFECT;
 	if (sender_flags & PF_EXITING)
 		evidence.flags |= EVIDENCE_SENDER_EXITING;
@@ -290,37 +278,37 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	if (is_init_of(sender, task))
 		evidence.flags |= EVIDENCE_SENDER_IS_INIT;
 	read_sender(&evidence, sender);
-	if (evidence.sender_pid == key.pid)
+	by_itself = evidence.sender_pid == key.pid;
+	if (by_itself)
 		evidence.flags |= EVIDENCE_SELF;
-	if (task->ptrace && task->parent->tgid == (int)evidence.sender_pid)
+	if (task->ptrace && parent->tgid == (int)evidence.sender_pid)
 		evidence.flags |= EVIDENCE_SENDER_TRACES;
-	if (task->signal->tty)
-		bpf_probe_read_kernel_str(evidence.tty, TTY_BYTES, task->signal->tty->name);
+	if (tty)
+		bpf_probe_read_kernel_str(evidence.tty, TTY_BYTES, tty->name);
 	if ((__u64)info >= stack && (__u64)info < stack + STACK_BYTES)
 		evidence.flags |= EVIDENCE_OF_SENDER;
 	/* Not compared with 0: the verifier takes an argument's pointer for valid. */
 	if ((__u64)info > SEND_SIG_PRIV)
 		read_siginfo(&evidence, info, signal);
-	else if ((__u64)info == SEND_SIG_PRIV)
+	else if (by_kernel)
 		evidence.flags |= EVIDENCE_KERNEL;
 	else if (!to_process || sender_flags & PF_EXITING)
 		evidence.flags |= EVIDENCE_NO_INFO;
 	/* Else it is kill(), which passes none (seen in v7.3): what the kernel sends for a process goes to a
 	 * thread, or to the children of a process that ends. The si_code stays 0, SI_USER.
 	 */
-	if (evidence.flags & EVIDENCE_SELF && !to_process) {
+	if (by_itself && !to_process) {
 		read_comm(evidence.thread_comm, task);
 		if (evidence.si_code > 0)
 			read_trap(&evidence, task);
 	}
-	if (evidence.flags & EVIDENCE_KERNEL) {
+	if (by_kernel) {
 		if (signal == SIGKILL) {
 			if (shares_victim(task, sender))
 				evidence.flags |= EVIDENCE_SHARES_VICTIM;
-			record_memory(task, sender);
+			record_memory(task, mm, evidence.start_boot_ns, sender);
 		}
-	} else if (evidence.si_code <= 0 && !(evidence.flags & EVIDENCE_SELF) &&
-		   !(sender_flags & PF_KTHREAD)) {
+	} else if (evidence.si_code <= 0 && !by_itself && !(sender_flags & PF_KTHREAD)) {
 		read_sender_args(&evidence, sender);
 	}
 	return !bpf_map_update_elem(&signals, &key, &evidence, BPF_ANY);
