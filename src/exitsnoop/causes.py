@@ -8,7 +8,7 @@ v5.10 to v7.3 and by experiment.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exitsnoop import layout, traps
 from exitsnoop.decode.signals import NOBODY, Evidence
@@ -62,6 +62,7 @@ class _Case:
     """A process that was ended by a signal: its evidence in the words of the rules."""
 
     def __init__(self, signal: int, evidence: Evidence, pid: int) -> None:
+        self.kind: CauseKind = "unknown"  # until a rule holds
         self.signal = signal
         self.evidence = evidence
         self.pid = pid
@@ -94,6 +95,12 @@ class _Case:
         self.by_process = self.si_code is not None and (
             self.si_code <= 0 and self.si_code not in _OF_THE_KERNEL and not self.by_timer
         )
+
+    def with_evidence(self, evidence: Evidence, pid: int) -> "_Case":
+        """Return the same case for evidence that differs only in what no rule looks at."""
+        case = _Case.__new__(_Case)
+        vars(case).update(vars(self), evidence=evidence, pid=pid)
+        return case
 
     @property
     def name(self) -> str:
@@ -135,10 +142,32 @@ def judge(status: int, evidence: Evidence | None, *, pid: int = 0, comm: str = "
     signal = wait_status.signal(status)
     if signal is None:
         return _exited(status >> 8 & 0xFF, comm in SHELLS)
-    case = _Case(signal, evidence or Evidence(0, NOBODY), pid)
+    known = evidence or _NOTHING
+    case, tell = _decided(
+        signal, known.flags, known.si_code, known.limit is not None, bool(known.tty)
+    )
+    return tell(case.with_evidence(known, pid))
+
+
+_NOTHING = Evidence(0, NOBODY)
+
+
+@lru_cache(maxsize=1024)
+def _decided(
+    signal: int, flags: int, si_code: int, limited: bool, on_terminal: bool
+) -> "tuple[_Case, Callable[[_Case], Cause]]":
+    """Return a case with its kind, and what tells its cause.
+
+    The rules look only at these parts of the evidence, which repeat.
+    """
+    stub = Evidence(
+        flags, NOBODY, si_code, limit=0 if limited else None, tty="tty" if on_terminal else ""
+    )
+    case = _Case(signal, stub, 0)
     for rule in RULES:
         if rule.holds(case):
-            return rule.tell(case)._replace(kind=rule.kind)
+            case.kind = rule.kind
+            return case, rule.tell
     raise AssertionError("the last rule always holds")
 
 
@@ -152,11 +181,12 @@ def _named(sender: Sender) -> str:
     return f"{quoted(sender.comm)}[{sender.pid}]"
 
 
-def _cause(case: _Case, text: str) -> Cause:
+def _cause(case: _Case, text: str, sender: Sender | None = None, **more: Any) -> Cause:
     code = case.evidence.si_code  # without siginfo the kernel fills in the same
     if case.by_kernel:
         code = SI_KERNEL
-    return Cause("unknown", text, si_code=si_code_name(case.signal, code) if case.seen else None)
+    name = si_code_name(case.signal, code) if case.seen else None
+    return Cause(case.kind, text, sender, si_code=name, **more)
 
 
 def _oom(case: _Case) -> Cause:
@@ -167,9 +197,8 @@ def _oom(case: _Case) -> Cause:
     if memory.cgroup is not None and memory.limit is not None:
         where = f"cgroup {memory.cgroup} limit {human_bytes(memory.limit)}"
     text = f"out of memory: {where}, anon {human_bytes(memory.anon)}"
-    return _cause(case, f"{text}, triggered by {_named(trigger)}")._replace(
-        oom=Oom(*memory, trigger=trigger)
-    )
+    text = f"{text}, triggered by {_named(trigger)}"
+    return _cause(case, text, oom=Oom(*memory, trigger=trigger))
 
 
 def _seccomp(case: _Case) -> Cause:
@@ -178,7 +207,7 @@ def _seccomp(case: _Case) -> Cause:
     number = case.evidence.syscall
     name = syscall_name(number, case.evidence.syscall_arch)
     text = f"system call {number}{f' ({name})' if name else ''}, forbidden by seccomp"
-    return _cause(case, text)._replace(syscall=number)
+    return _cause(case, text, syscall=number)
 
 
 def _fault(case: _Case) -> Cause:
@@ -199,14 +228,13 @@ def _fault(case: _Case) -> Cause:
     if case.si_code == SI_KERNEL or (not address and code == "BUS_ADRALN"):
         trap = traps.reason(case.signal, case.evidence.trap)
         overflow = ", stack overflow" if trap == traps.NO_ROOM and _is_stack_overflow(case) else ""
-        found = _cause(case, f"{text}{f', {trap}' if trap else ''} ({code}){overflow}{where}")
-        return found._replace(thread=thread, trap=trap)
+        text = f"{text}{f', {trap}' if trap else ''} ({code}){overflow}{where}"
+        return _cause(case, text, thread=thread, trap=trap)
     access = traps.access(address, case.evidence.trap)
     doing = f"{traps.DOING[access]} " if access else "at "
     overflow = ", stack overflow" if _is_stack_overflow(case) else ""
-    return _cause(case, f"{text} {doing}{address:#x} ({code}){overflow}{where}")._replace(
-        address=address, thread=thread, access=access
-    )
+    text = f"{text} {doing}{address:#x} ({code}){overflow}{where}"
+    return _cause(case, text, address=address, thread=thread, access=access)
 
 
 def _is_stack_overflow(case: _Case) -> bool:
@@ -235,7 +263,7 @@ def _killed(case: _Case) -> Cause:
     sender = case.evidence.sender
     text = f"killed by {_named(sender)} uid {sender.uid} ({case.name})"
     how = None if case.si_code is None else _HOW.get(case.si_code, "sigqueue")
-    return _cause(case, text)._replace(sender=sender, how=how)
+    return _cause(case, text, sender, how=how)
 
 
 def _timer(case: _Case) -> Cause:
@@ -247,13 +275,13 @@ def _timer(case: _Case) -> Cause:
 
 def _cpu_limit(case: _Case) -> Cause:
     limit = case.evidence.limit
-    return _cause(case, f"CPU time limit of {limit} s ({case.name})")._replace(limit=limit)
+    return _cause(case, f"CPU time limit of {limit} s ({case.name})", limit=limit)
 
 
 def _file_limit(case: _Case) -> Cause:
     limit = case.evidence.limit
     size = "" if limit is None else f" of {human_bytes(limit)}"
-    return _cause(case, f"file size limit{size} ({case.name})")._replace(limit=limit)
+    return _cause(case, f"file size limit{size} ({case.name})", limit=limit)
 
 
 def _tty(case: _Case) -> str | None:
@@ -264,12 +292,12 @@ def _tty(case: _Case) -> str | None:
 def _terminal(case: _Case) -> Cause:
     tty = _tty(case)
     key = "ctrl-c" if case.signal == INT else "ctrl-\\"
-    return _cause(case, f"{key} on {tty}")._replace(tty=tty)
+    return _cause(case, f"{key} on {tty}", tty=tty)
 
 
 def _hangup(case: _Case) -> Cause:
     tty = _tty(case)
-    return _cause(case, f"hangup of {tty}" if tty else "hangup of the terminal")._replace(tty=tty)
+    return _cause(case, f"hangup of {tty}" if tty else "hangup of the terminal", tty=tty)
 
 
 def _parent_death(case: _Case) -> Cause:
@@ -277,13 +305,13 @@ def _parent_death(case: _Case) -> Cause:
     who = f"parent {_named(sender)} died"
     if case.sender_goes_on:
         who = f"thread {sender.tid or sender.pid} of parent {_named(sender)} ended"
-    return _cause(case, f"{who} (PDEATHSIG)")._replace(sender=sender)
+    return _cause(case, f"{who} (PDEATHSIG)", sender)
 
 
 def _namespace(case: _Case) -> Cause:
     sender = case.evidence.sender
     text = f"init {_named(sender)} of its PID namespace died"
-    return _cause(case, text)._replace(sender=sender)
+    return _cause(case, text, sender)
 
 
 def _reboot(case: _Case) -> Cause:
@@ -293,12 +321,12 @@ def _reboot(case: _Case) -> Cause:
         return _cause(case, f"its PID namespace was {what} (reboot)")
     sender = case.evidence.sender
     text = f"its PID namespace was {what} by {_named(sender)} (reboot)"
-    return _cause(case, text)._replace(sender=sender)
+    return _cause(case, text, sender)
 
 
 def _tracer(case: _Case) -> Cause:
     sender = case.evidence.sender
-    return _cause(case, f"tracer {_named(sender)} died (EXITKILL)")._replace(sender=sender)
+    return _cause(case, f"tracer {_named(sender)} died (EXITKILL)", sender)
 
 
 def _kernel(case: _Case) -> Cause:
@@ -315,7 +343,7 @@ def _unknown(case: _Case) -> Cause:
 
 
 def _abort(case: _Case) -> Cause:
-    return _cause(case, "abort()")._replace(thread=case.evidence.thread)
+    return _cause(case, "abort()", thread=case.evidence.thread)
 
 
 # The order matters: rules with more evidence, and with evidence that cannot be forged, come first.

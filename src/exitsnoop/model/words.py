@@ -1,6 +1,7 @@
 """Words for numbers: exit codes, si_codes, system calls, sizes."""
 
 import os
+from functools import lru_cache
 
 from exitsnoop.model.status import SIGNALS, signal_name
 
@@ -85,6 +86,7 @@ def shell_meaning(code: int) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
     """Return a process's name for a sentence: in quotes if it could be taken for more."""
     if name and not set(name) - _PLAIN_IN_NAMES:

@@ -16,7 +16,7 @@ from exitsnoop.model.plain import text as plain_text
 from exitsnoop.sinks.values import each_once, name_of, texts
 
 if TYPE_CHECKING:
-    from exitsnoop.model.cause import Cause
+    from exitsnoop.model.cause import Cause, Sender
     from exitsnoop.model.context import Chain, Image, Place
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Values, Writer
@@ -178,11 +178,35 @@ _SHARED: "dict[str, Callable[[Sequence[Field]], Values]]" = {
 }
 
 
-@lru_cache(maxsize=128)
 def _cause(cause: "Cause | None") -> str:
-    return "null" if cause is None else dumps(PLAIN["cause"](cause))
+    if cause is None:
+        return "null"
+    if cause.oom:  # which is seldom
+        return dumps(PLAIN["cause"](cause))
+    members = [
+        f'"{name}": {_PARTS[name](value)}'
+        for name, value in zip(cause._fields, cause, strict=True)
+        if value is not None
+    ]
+    return f"{{{', '.join(members)}}}"
 
 
+def _sender(sender: "Sender") -> str:
+    pid, ppid, comm, uid, args, truncated, tid = sender
+    known = f'"pid": {pid}, "ppid": {ppid}, "comm": {_text(comm)}, "uid": {uid}'
+    if args is not None:
+        words = ", ".join(map(_quoted, args))
+        known += f', "args": [{words}], "args_truncated": {_FLAGS[truncated]}'
+    return f"{{{known}}}" if tid is None else f'{{{known}, "tid": {tid}}}'
+
+
+# By the type that they have, if they are not None.
+_PARTS: "dict[str, Writer]" = {
+    **dict.fromkeys(("kind", "text", "how", "si_code", "tty", "access", "trap"), _text),
+    **dict.fromkeys(("address", "syscall", "limit"), str),
+    "sender": _sender,
+    "thread": lambda thread: f'{{"tid": {thread.tid}, "comm": {_text(thread.comm)}}}',
+}
 _WRITERS: "dict[str, Writer]" = {
     "flag": _FLAGS.__getitem__,
     "text": _text,
