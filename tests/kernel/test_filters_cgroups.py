@@ -1,5 +1,7 @@
 """Cgroups and containers: what these filters let pass, and what not."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +91,37 @@ def test_containers(life: Stage, top: Path, excluding: bool) -> None:
         inside = {ended_in(life, place) for place in (groups[0], inner)}
         outside = {ended_in(life, place) for place in (*groups[1:], service)}
     assert pids(exits) & (inside | outside) == (outside if excluding else inside)
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+def test_an_exit_whose_container_is_lost_is_a_loss(
+    life: Stage, top: Path, endings: Path, excluding: bool
+) -> None:
+    """In a full buffer there may be room for an exit where there was none for its context.
+
+    How much room is left depends on how long the path is.
+    """
+    service = life.cgroup(top)
+    scope = f"docker-{ID}.scope"
+    inside = [life.cgroup(life.cgroup(service, "x" * size), scope) for size in range(1, 250, 30)]
+    outside = [life.cgroup(service, "y" * size) for size in range(1, 250, 30)]
+    count = 60
+    shell = f'echo $$ >"$1"/cgroup.procs; exec "$0" vforks {count - 1}'
+    lost = 0
+    with Tracer(
+        tree=[os.getpid()],
+        containers=[ID[:12]],
+        excluding=["containers"] if excluding else [],
+        ring_bytes=4096,
+    ) as tracer:
+        for group in inside + outside:
+            words = ["sh", "-c", shell, str(endings), str(group)]
+            subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+            exits = tracer.read()
+            lost, new = tracer.lost, tracer.lost - lost
+            if (group in inside) == excluding:
+                assert exits == []
+                assert new == 0 or excluding
+            else:
+                assert len(exits) + new == count
+    assert lost

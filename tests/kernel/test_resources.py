@@ -4,6 +4,7 @@ wait4 tells also of what comes after the event of the exit: the memory is given 
 given up for the last time. What ran since the last tick or switch is not in the event's numbers.
 """
 
+import ctypes
 import os
 import resource
 import signal
@@ -138,6 +139,32 @@ def test_more_threads_at_once_than_can_be_added_up(life: Stage) -> None:
         usage = puppet.usage()
     record = record_of(exits, puppet.pid)
     if has_loops() or record.minor_faults is not None:
+        assert_faults(record, usage)
+    else:
+        assert {getattr(record, field) for field in FIELDS if field != "max_rss"} == {None}
+
+
+PTRACE_SEIZE, WALL = 0x4206, 0x40000000
+
+
+@pytest.mark.parametrize("count", [1000, 5000])
+def test_threads_that_a_tracer_keeps_are_added_up_within_a_bound(life: Stage, count: int) -> None:
+    """They stay until the tracer waits for them, and it may wait as long as it likes."""
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long] * 4
+    with recorded(fields=FIELDS) as exits:
+        puppet = life.puppet()
+        puppet.ask("keep_threads", count, 0, PAGE)
+        threads = [int(name) for name in os.listdir(f"/proc/{puppet.pid}/task")]
+        for tid in threads:
+            assert ptrace(PTRACE_SEIZE, tid, 0, 0) == 0, os.strerror(ctypes.get_errno())
+        puppet.tell("exit", 0)
+        for tid in threads:
+            if tid != puppet.pid:
+                os.waitpid(tid, WALL)
+        usage = puppet.usage()
+    record = record_of(exits, puppet.pid)
+    if count == 1000 and has_loops():
         assert_faults(record, usage)
     else:
         assert {getattr(record, field) for field in FIELDS if field != "max_rss"} == {None}

@@ -45,6 +45,7 @@ class Reading:
         pace: when to read next.
         clues: what is known about the exits to come; None on the plain path.
         stopping: no more exits are wanted but those that are there.
+        undecided: how many exits were left out as a filter could not decide: they are lost.
 
     Raises OSError if the process may have no more descriptors.
     """
@@ -63,6 +64,7 @@ class Reading:
         self.pace = Pace(PAUSE_S if pause_s is None else pause_s)
         self.clues: Clues | None = None
         self.stopping = False
+        self.undecided = 0
         self._session = session
         self._filters = filters
         self._unwanted = unwanted
@@ -194,10 +196,19 @@ class Reading:
     def _completed(self, exits: Exits, clues: "Clues") -> Exits:
         completed = clues.complete(exits)
         passing = self._filters.passing(completed)
+        if self._filters.containers:
+            passing = self._decided(completed, passing)
         if not self._unwanted:
             return completed.where(passing)
         wanted = [a and b for a, b in zip(completed.column("wanted"), passing, strict=True)]
         return completed.replace(wanted=wanted)
+
+    def _decided(self, exits: Exits, passing: list[bool]) -> list[bool]:
+        """Let no exit pass whose container is unknown, as the buffer had no room for its cgroup."""
+        known = [path is not None for path in exits.column("cgroup")]
+        wanted = exits.column("wanted")
+        self.undecided += sum(a and not b for a, b in zip(wanted, known, strict=True))
+        return [passes and there for passes, there in zip(passing, known, strict=True)]
 
 
 class Unread:

@@ -230,9 +230,13 @@ class Tracer:
 
     @property
     def lost(self) -> int:
-        """How many exits, up to now, could not be delivered because the buffer was full."""
+        """How many exits, up to now, could not be delivered because the buffer was full.
+
+        With `containers`, also those that were delivered without their cgroup: nobody can say
+        whether they should pass.
+        """
         try:
-            self._lost = self._session.lost()
+            self._lost = self._session.lost() + self._reading.undecided
         except ValueError:
             pass  # closed: the last count stands
         return self._lost
@@ -286,7 +290,7 @@ class Tracer:
             if self._closed:
                 return
             self._session.settle()
-            self._lost = self._session.lost()
+            self._lost = self._session.lost() + self._reading.undecided
             self._signals_recorded = self._session.signals_recorded()
             self._closed = True
             self._release()

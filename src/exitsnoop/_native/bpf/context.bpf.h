@@ -25,8 +25,15 @@ const volatile bool with_resources = false;
 const volatile bool with_ancestors = false;
 const volatile bool with_cwd = false;
 
-/* How many threads that are not released yet are added up before v5.17, which brought bpf_loop(). */
+/* How many threads that are not released yet are added up: the process cannot end before that is done, and
+ * whoever traces it may have kept any number. Before v5.17, which brought bpf_loop(), it makes a long
+ * program.
+ */
+#ifdef LOOPS
+#define MAX_THREADS 4096
+#else
 #define MAX_THREADS 128
+#endif
 
 struct context_buffer {
 	struct exit_context context;
@@ -122,7 +129,7 @@ static void add_unreleased(struct exit_context *context, struct signal_struct *g
 				    .end = end };
 
 #ifdef LOOPS
-	bpf_loop(1 << 20, add_next_thread, &walk, 0);
+	bpf_loop(MAX_THREADS, add_next_thread, &walk, 0);
 #else
 	for (int i = 0; i < MAX_THREADS; i++)
 		if (add_next_thread(i, &walk))
