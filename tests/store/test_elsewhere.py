@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command import NOBODY
-from support.recorded import BOOT, OFFSET_NS, SECOND_NS, START_NS, exits, record
+from support.command import UNPRIVILEGED
+from support.recorded import BOOT, OFFSET_NS, SECOND_NS, START_NS, exits, record, without_rights
 
 import exitsnoop
+from exitsnoop import cli
 
 
 @pytest.fixture
@@ -31,12 +32,10 @@ def elsewhere(store: Path) -> Path:
 
 
 def answer(elsewhere: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run it as a user without any right, which has no place to write to either."""
+    """Run it as a user who cannot trace, and can write nowhere; its files may be anywhere."""
     return subprocess.run(
         [
-            "setpriv",
-            *NOBODY,
-            "--bounding-set=-all",
+            *UNPRIVILEGED,
             sys.executable,
             "-sB",
             "-m",
@@ -67,6 +66,33 @@ def test_past(elsewhere: Path) -> None:
     begun = (START_NS + OFFSET_NS) // SECOND_NS
     result = answer(elsewhere, "past", "--until", f"@{begun - 1}")
     assert (result.returncode, result.stdout) == (3, "")
+
+
+@pytest.mark.usefixtures("as_root")
+def test_sql(elsewhere: Path) -> None:
+    result = answer(elsewhere, "sql", "--csv", "SELECT count(*) AS n, max(user) FROM exits")
+    assert (result.returncode, result.stdout) == (0, "n,max(user)\n1000,known there\n")
+    result = answer(elsewhere, "sql")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("words", [["past"], ["sql", "SELECT 1 FROM exits"]])
+def test_who_may_not_read_is_refused_in_words(
+    store: Path, capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    record(store, exits(range(3)))
+
+    def refused() -> None:
+        assert cli.main([*words, "--store", str(store)]) == 77
+
+    without_rights(refused)
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        f"exitsnoop: may not read {store}: only root and the group adm may "
+        "(sudo, or usermod -aG adm USER)\n"
+    )
 
 
 @pytest.mark.usefixtures("as_root")

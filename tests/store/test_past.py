@@ -1,10 +1,12 @@
 """`exitsnoop past`: what was recorded, through the filters and formats of live exits."""
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.recorded import (
@@ -19,12 +21,16 @@ from support.recorded import (
     writer,
 )
 
-from exitsnoop import cli
+from exitsnoop import Filters, cli
+from exitsnoop.cli.matching import Matching
 from exitsnoop.cli.stretch import chosen
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
+from exitsnoop.store.decode import Decoder
 from exitsnoop.store.directory import Directory
+from exitsnoop.store.query import Query
+from exitsnoop.store.recording import Recording
 
 CONTAINER = "0123456789abcdef" * 4
 LATER = BOOT._replace(
@@ -187,6 +193,31 @@ def test_formats(store: Path, past: Past) -> None:
     assert past(
         "--json", "-o", every.replace(",args_truncated", "").replace(",ancestors_truncated", "")
     )[1].splitlines() == json_lines(exits(range(3)))
+
+
+def test_it_ends_when_nobody_reads(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before all is read, even if no exit has passed the filters up to then."""
+    record(store, exits(range(3000)))
+    pages = 0
+    decoded = Decoder.exits
+
+    def counting(self: Decoder, *given: Any) -> Exits:
+        nonlocal pages
+        pages += 1
+        return decoded(self, *given)
+
+    monkeypatch.setattr(Decoder, "exits", counting)
+    reading, writing = os.pipe()
+
+    def passing() -> list[Exits]:
+        return list(Matching(Recording(store), Filters(min_age=1)).batches(Query(), writing))
+
+    assert passing() == []
+    assert pages == 6
+    os.close(reading)
+    assert passing() == []
+    assert pages == 7
+    os.close(writing)
 
 
 def test_output_to_a_file(store: Path, past: Past, tmp_path: Path) -> None:

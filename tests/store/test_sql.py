@@ -1,5 +1,6 @@
 """`exitsnoop sql`: queries over a recording."""
 
+import contextlib
 import csv
 import io
 import json
@@ -32,6 +33,7 @@ from exitsnoop.model.derived import timestamps
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.schema import VIEW
+from exitsnoop.store.selection import File
 from exitsnoop.store.view import During
 
 Sql = Callable[..., tuple[int, str, str]]
@@ -272,6 +274,19 @@ def test_the_view_has_what_a_selection_has(store: Path) -> None:
             for pid, wall in zip(pids, walls, strict=True)
             if walls[since] <= wall <= walls[until]
         ]
+
+
+def test_a_segment_that_is_dropped_meanwhile(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the list is made anew: its failures may be in another file by now."""
+    record(store, exits(range(10)))
+    recording = Recording(store)
+    listed = recording._files()
+    lists = [[*listed, File(store / "exits-000000000000900.db", 900, 1000)], listed]
+    monkeypatch.setattr(recording, "_files", lambda: lists.pop(0))
+    with contextlib.closing(recording.connect()) as connection:
+        assert connection.execute("SELECT count(*) FROM exits").fetchone() == (10,)
+    assert lists == []
+    assert recording.unreadable == set()
 
 
 @pytest.mark.parametrize(

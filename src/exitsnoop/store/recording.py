@@ -1,5 +1,6 @@
 """Recording: answers questions to a recording, for every user who may read its files."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -274,7 +275,9 @@ class Recording:
         Raises NotReadable, StoreTooNew. Statements that do more than read raise
         sqlite3.DatabaseError.
         """
-        return view.connect(self._files(), sql, during, self.unreadable)
+        while True:
+            with contextlib.suppress(Gone):  # then the list is made anew
+                return view.connect(self._files(), sql, during, self.unreadable)
 
     def copy(self, to: str | os.PathLike[str]) -> None:
         """Write a copy to a directory, which must not exist; a recorder may go on meanwhile.

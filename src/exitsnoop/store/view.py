@@ -1,5 +1,6 @@
 """All files of a recording as one view, for SQL that can only read."""
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,28 +46,15 @@ def connect(
 ) -> sqlite3.Connection:
     """Return a connection that has the view; see Recording.connect().
 
-    Adds the files that cannot be read to `unreadable`.
+    Adds the files that cannot be read to `unreadable`. Raises Gone if one was removed meanwhile.
     """
     connection = sqlite3.connect(":memory:", uri=True, isolation_level=None)
     connection.text_factory = opening.text
-    found = []
-    for nth, file in enumerate(files, start=int(not files or files[0].first != 0)):
-        try:
-            found.append((nth, file, Opened(file.path)))
-        except (Gone, sqlite3.DatabaseError):
-            unreadable.add(file.path)
-    parts = {}
-    for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
-        schema = "kept" if file.first == 0 else f"s{nth}"
-        opened.attach(connection, schema)
-        try:
-            columns = present(opened.connection, NAME)
-            parts[nth] = _Part(schema, columns, _condition(opened.connection, file, during))
-        except sqlite3.DatabaseError:
-            unreadable.add(file.path)
-        finally:
-            opened.close()
-    in_order = [parts[nth] for nth in sorted(parts)]
+    try:
+        in_order = _attached(connection, files, during, unreadable)
+    except Gone:
+        connection.close()
+        raise
     _create(connection, in_order, list(VIEW))
     needed = _columns(connection, sql)
     if needed != list(VIEW):
@@ -75,6 +63,33 @@ def connect(
     connection.execute("PRAGMA query_only=1")
     connection.set_authorizer(_only_reading)
     return connection
+
+
+def _attached(
+    connection: sqlite3.Connection, files: Sequence[File], during: During, unreadable: set[Path]
+) -> list[_Part]:
+    """Attach the files, and return them in their order."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for nth, file in enumerate(files, start=int(not files or files[0].first != 0)):
+            try:
+                found.append(
+                    (nth, file, stack.enter_context(contextlib.closing(Opened(file.path))))
+                )
+            except sqlite3.DatabaseError:
+                unreadable.add(file.path)
+        parts = {}
+        for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
+            schema = "kept" if file.first == 0 else f"s{nth}"
+            try:
+                opened.attach(connection, schema)
+                columns = present(opened.connection, NAME)
+                parts[nth] = _Part(schema, columns, _condition(opened.connection, file, during))
+            except sqlite3.DatabaseError:
+                if not file.path.exists():
+                    raise Gone(file.path) from None
+                unreadable.add(file.path)
+    return [parts[nth] for nth in sorted(parts)]
 
 
 def _condition(connection: sqlite3.Connection, file: File, during: During) -> str:
