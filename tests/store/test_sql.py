@@ -34,10 +34,11 @@ from exitsnoop.store.directory import Directory
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.schema import VIEW
 from exitsnoop.store.selection import File
-from exitsnoop.store.view import During
+from exitsnoop.store.view import ALWAYS, During
 
 Sql = Callable[..., tuple[int, str, str]]
 FIRST = START_NS + OFFSET_NS
+HOUR_NS = 3600 * SECOND_NS
 KILLER = Sender(712, 1, "pkill", 1000)
 OOM = Oom(62 << 20, 1, 0, "/system.slice/nginx.service", 64 << 20, KILLER)
 ENDS: list[tuple[int, Cause]] = [
@@ -274,6 +275,34 @@ def test_the_view_has_what_a_selection_has(store: Path) -> None:
             for pid, wall in zip(pids, walls, strict=True)
             if walls[since] <= wall <= walls[until]
         ]
+
+
+def test_hours_count_what_was_dropped_too(store: Path) -> None:
+    recorder = writer(store, limits=SMALL)
+    for first in range(0, 90_000, 1000):
+        numbers = range(first, first + 1000)
+        times = [START_NS + number * SECOND_NS for number in numbers]  # 25 hours in all
+        recorder.add(exits(numbers, boot_ns=times, start_boot_ns=times))
+    recorder.close()
+    recording = Recording(store)
+    assert len(read(store)) < 90_000
+
+    def ask(sql: str, during: During = ALWAYS) -> list[Any]:
+        with contextlib.closing(recording.connect(sql, during)) as connection:
+            return connection.execute(sql).fetchall()
+
+    assert ask("SELECT sum(exits) FROM hours") == [(90_000,)]
+    assert ask(
+        "SELECT comm, exe, unit, container, cause, sum(exits) FROM hours "
+        "WHERE status = 256 AND comm = 'job3' GROUP BY 1, 2, 3, 4, 5 ORDER BY 6"
+    ) == [
+        ("job3", "/usr/bin/job", "job.service", None, "killed", 200),
+        ("job3", "/usr/bin/job", "job.service", None, "exited", 1800),
+    ]
+    by_hour = ask("SELECT hour, sum(exits) FROM hours GROUP BY hour ORDER BY hour")
+    assert by_hour[1] == ("2026-09-21T16:00:00Z", 3600)
+    during = During((FIRST // HOUR_NS + 2) * HOUR_NS, (FIRST // HOUR_NS + 4) * HOUR_NS - 1)
+    assert ask("SELECT sum(exits) FROM hours", during) == [(7200,)]
 
 
 def test_a_segment_that_is_dropped_meanwhile(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from exitsnoop.model.fields import FIELDS
 from exitsnoop.store.schema import VIEW
+from exitsnoop.store.view import HOURS
 
 _OWN = {
     "id": "ascends in the order of the recording",
@@ -99,6 +100,8 @@ def schema() -> str:
         "The view exits has a row for each exit; what is unknown is NULL. Its columns:\n"
         + "\n".join(lines)
         + f"\n\nThe evidence of the cause:\n{_wrapped(parts)}\n"
+        "\nThe view hours counts exits by the hour for up to a year, also dropped ones:\n"
+        f"  {', '.join(HOURS)}\n"
         "\n`exitsnoop sql --examples` prints ten queries. --since and --until limit the\n"
         "view to a time, which is much faster than a condition on the column `time`.\n"
     )

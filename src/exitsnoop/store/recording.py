@@ -264,10 +264,11 @@ class Recording:
     def connect(
         self, sql: str = "SELECT * FROM exits", during: During = ALWAYS
     ) -> sqlite3.Connection:
-        """Return a connection for SQL, read-only, with the view `exits` over all files.
+        """Return a connection for SQL, read-only, with views over all files: `exits` and `hours`.
 
-        The view has only the columns that the statement needs: this makes one that counts many
-        times faster. By default it has all. `during` limits it to a time.
+        `exits` has only the columns that the statement needs: this makes one that counts many times
+        faster. By default it has all. `hours` has what view.HOURS names. `during` limits both to a
+        time, `hours` to whole hours.
 
         Each file is a schema with its tables: "kept" for kept.db, "s1" for the oldest segment, "s2"
         for the next. A segment that is dropped stays until the connection is closed.

@@ -1,4 +1,4 @@
-"""All files of a recording as one view, for SQL that can only read."""
+"""All files of a recording as one: the views `exits` and `hours`, for SQL that can only read."""
 
 import contextlib
 import sqlite3
@@ -13,6 +13,18 @@ from exitsnoop.store.schema import VIEW, present
 from exitsnoop.store.selection import File
 
 NAME = "exits"
+HOURS = {
+    "hour": "strftime('%Y-%m-%dT%H:00:00Z', h.hour * 3600, 'unixepoch')",
+    "comm": "n.text",
+    "exe": "x.text",
+    "unit": "p.unit",
+    "container": "p.container",
+    "cause": "nullif(h.cause, '')",
+    "status": "h.status",
+    "exits": "h.count",
+}
+"""The columns of the view `hours`: how many exits of an hour ended in one way."""
+_HOUR_NS = 3600 * 1_000_000_000
 _READING = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -34,11 +46,12 @@ ALWAYS = During()
 
 
 class _Part(NamedTuple):
-    """A file in the view: its schema, the columns it has, and a condition."""
+    """A file in the views: its schema, the columns it has, and which rows and hours belong."""
 
     schema: str
     columns: set[str]
     condition: str
+    hours: str
 
 
 def connect(
@@ -56,6 +69,7 @@ def connect(
         connection.close()
         raise
     _create(connection, in_order, list(VIEW))
+    _create_hours(connection, in_order)
     needed = _columns(connection, sql)
     if needed != list(VIEW):
         connection.execute(f"DROP VIEW {NAME}")
@@ -84,7 +98,8 @@ def _attached(
             try:
                 opened.attach(connection, schema)
                 columns = present(opened.connection, NAME)
-                parts[nth] = _Part(schema, columns, _condition(opened.connection, file, during))
+                condition = _condition(opened.connection, file, during)
+                parts[nth] = _Part(schema, columns, condition, _hours(file, during))
             except sqlite3.DatabaseError:
                 if not file.path.exists():
                     raise Gone(file.path) from None
@@ -109,6 +124,28 @@ def _condition(connection: sqlite3.Connection, file: File, during: During) -> st
         quoted = during.boot_id.replace("'", "''")
         terms.append(f"boot_id = '{quoted}'")
     return " AND ".join(terms) or "1"
+
+
+def _hours(file: File, during: During) -> str:
+    """Return which of the counts by the hour in a file belong to the view; hours are whole."""
+    terms = [f"h.segment <= {file.last}"]  # kept.db has those of segments that are there, too
+    if during.since_ns is not None:
+        terms.append(f"h.hour >= {during.since_ns // _HOUR_NS}")
+    if during.until_ns is not None:
+        terms.append(f"h.hour <= {during.until_ns // _HOUR_NS}")
+    return " AND ".join(terms)
+
+
+def _create_hours(connection: sqlite3.Connection, parts: Sequence[_Part]) -> None:
+    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in HOURS.items())
+    selects = [
+        f"SELECT {columns} FROM {part.schema}.hours h LEFT JOIN {part.schema}.texts n "
+        f"ON n.id = h.name LEFT JOIN {part.schema}.texts x ON x.id = h.exe "
+        f"LEFT JOIN {part.schema}.places p ON p.id = h.place WHERE {part.hours}"
+        for part in parts
+    ]
+    if selects:
+        connection.execute(f"CREATE TEMP VIEW hours AS {' UNION ALL '.join(selects)}")
 
 
 def _create(connection: sqlite3.Connection, parts: Sequence[_Part], columns: Sequence[str]) -> None:
