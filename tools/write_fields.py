@@ -141,6 +141,12 @@ DEFINITIONS: dict[str, Any] = {
                 "enum": ["read", "write", "execute"],
                 "description": "fault: what the thread tried at the address.",
             },
+            "reraised": {
+                "const": True,
+                "description": "The process sent itself the signal again, after its handler had "
+                "had it; the cause is that of the first one.",
+            },
+            "after": {"$ref": "#/$defs/after"},
             "trap": {
                 "type": "string",
                 "description": "fault: what the CPU reported, where si_code has no word for it.",
@@ -178,6 +184,24 @@ DEFINITIONS: dict[str, Any] = {
         "required": ["tid", "comm"],
         "additionalProperties": False,
         "description": "The thread that had a fault, or called abort().",
+    },
+    "after": {
+        "type": "object",
+        "properties": {
+            "signal": {"type": "integer", "minimum": 1, "maximum": 64},
+            "signal_name": {"type": "string"},
+            "seconds": {"type": "number", "minimum": 0},
+            "kind": {"enum": list(KINDS)},
+            "handled": {"enum": ["handled", "ignored", "blocked"]},
+            "sender": {"$ref": "#/$defs/sender"},
+            "address": {"type": "integer", "minimum": 0},
+            "tty": {"type": "string"},
+            "limit": {"type": "integer", "minimum": 0},
+        },
+        "required": ["signal", "signal_name", "seconds", "kind", "handled"],
+        "additionalProperties": False,
+        "description": "A signal that the process had before it ended in another way; seconds "
+        "before its end. The evidence is that of a cause of this kind.",
     },
     "oom": {
         "type": "object",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from exitsnoop.filters.filters import Filters
     from exitsnoop.model.batch import Exits
-    from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender, Thread
+    from exitsnoop.model.cause import After, Cause, CauseKind, Oom, Sender, Thread
     from exitsnoop.model.cgroup import Container
     from exitsnoop.model.context import Ancestor
     from exitsnoop.model.exit import Exit
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "After",
     "Ancestor",
     "Cause",
     "CauseKind",
@@ -59,7 +60,7 @@ if not TYPE_CHECKING:
         ),
         "filters.filters": ("Filters",),
         "model.batch": ("Exits",),
-        "model.cause": ("Cause", "CauseKind", "Oom", "Sender", "Thread"),
+        "model.cause": ("After", "Cause", "CauseKind", "Oom", "Sender", "Thread"),
         "model.cgroup": ("Container",),
         "model.context": ("Ancestor",),
         "model.exit": ("Exit",),

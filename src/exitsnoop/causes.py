@@ -177,7 +177,8 @@ def _exited(code: int, by_shell: bool) -> Cause:
     return Cause("exited", f"exit {code}: {meaning}" if meaning else f"exit {code}")
 
 
-def _named(sender: Sender) -> str:
+def named(sender: Sender) -> str:
+    """Return the name and the PID of a process."""
     return f"{quoted(sender.comm)}[{sender.pid}]"
 
 
@@ -197,7 +198,7 @@ def _oom(case: _Case) -> Cause:
     if memory.cgroup is not None and memory.limit is not None:
         where = f"cgroup {memory.cgroup} limit {human_bytes(memory.limit)}"
     text = f"out of memory: {where}, anon {human_bytes(memory.anon)}"
-    text = f"{text}, triggered by {_named(trigger)}"
+    text = f"{text}, triggered by {named(trigger)}"
     return _cause(case, text, oom=Oom(*memory, trigger=trigger))
 
 
@@ -261,7 +262,7 @@ def _is_stack_overflow(case: _Case) -> bool:
 
 def _killed(case: _Case) -> Cause:
     sender = case.evidence.sender
-    text = f"killed by {_named(sender)} uid {sender.uid} ({case.name})"
+    text = f"killed by {named(sender)} uid {sender.uid} ({case.name})"
     how = None if case.si_code is None else _HOW.get(case.si_code, "sigqueue")
     return _cause(case, text, sender, how=how)
 
@@ -302,15 +303,15 @@ def _hangup(case: _Case) -> Cause:
 
 def _parent_death(case: _Case) -> Cause:
     sender = case.evidence.sender
-    who = f"parent {_named(sender)} died"
+    who = f"parent {named(sender)} died"
     if case.sender_goes_on:
-        who = f"thread {sender.tid or sender.pid} of parent {_named(sender)} ended"
+        who = f"thread {sender.tid or sender.pid} of parent {named(sender)} ended"
     return _cause(case, f"{who} (PDEATHSIG)", sender)
 
 
 def _namespace(case: _Case) -> Cause:
     sender = case.evidence.sender
-    text = f"init {_named(sender)} of its PID namespace died"
+    text = f"init {named(sender)} of its PID namespace died"
     return _cause(case, text, sender)
 
 
@@ -320,13 +321,13 @@ def _reboot(case: _Case) -> Cause:
     if not case.seen:
         return _cause(case, f"its PID namespace was {what} (reboot)")
     sender = case.evidence.sender
-    text = f"its PID namespace was {what} by {_named(sender)} (reboot)"
+    text = f"its PID namespace was {what} by {named(sender)} (reboot)"
     return _cause(case, text, sender)
 
 
 def _tracer(case: _Case) -> Cause:
     sender = case.evidence.sender
-    return _cause(case, f"tracer {_named(sender)} died (EXITKILL)", sender)
+    return _cause(case, f"tracer {named(sender)} died (EXITKILL)", sender)
 
 
 def _kernel(case: _Case) -> Cause:

@@ -52,6 +52,7 @@ const struct command commands[] = {
 	{ "unblock", unblock },
 	{ "unblock_all", unblock_all },
 	{ "handle", handle },
+	{ "handle_and", handle_and },
 	{ "ignore", ignore },
 	{ "default", set_default },
 	{ "take", take },

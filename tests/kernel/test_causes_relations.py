@@ -63,11 +63,14 @@ def test_keys(stage: Stage, terminal: Terminal, key: bytes, number: int, text: s
         leader.ask("default", int(number))
         terminal.type(key)
         assert leader.wait() == -number
-    for pid in (leader, child):
+    for pid, *more in ((leader, "after"), (child,)):
         cause = cause_of(exits, pid)
-        assert_only(cause, "terminal", "tty")
+        assert_only(cause, "terminal", "tty", *more)
         assert cause.tty == terminal.name
-        assert cause.text == text.format(terminal.name)
+        assert cause.text.startswith(text.format(terminal.name))
+    after = cause_of(exits, leader).after
+    assert after
+    assert (after.signal, after.kind, after.tty) == (number, "terminal", terminal.name)
 
 
 def test_a_terminal_that_goes_away(stage: Stage, terminal: Terminal) -> None:

@@ -12,7 +12,7 @@ from support.fakes import HOSTILE
 from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines, read, record
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import FIELDS
@@ -123,6 +123,14 @@ causes = st.builds(
     st.none() | st.builds(Oom, *[st.integers(0, 2**50)] * 3, st.none() | texts, st.none(), senders),
     st.none() | st.builds(Thread, st.integers(0, 2**22), texts),
     *(st.sampled_from([None, "read", "write", "execute"]), st.none() | texts),
+    st.sampled_from([None, True]),
+    st.none()
+    | st.builds(
+        After,
+        *(st.integers(1, 64), texts, st.floats(0, 1e9), st.sampled_from(KINDS), texts),
+        *(st.none() | senders, st.none() | st.integers(0, 2**64 - 1), st.none() | texts),
+        st.none() | st.integers(0, 2**63 - 1),
+    ),
 )
 pids = st.integers(1, 2**22)
 made_up = st.builds(

@@ -17,7 +17,7 @@ import exitsnoop
 from exitsnoop import Exit
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -45,6 +45,16 @@ CAUSES = st.builds(
     thread=st.none() | st.builds(Thread, COUNT, TEXT),
     access=st.none() | TEXT,
     trap=st.none() | TEXT,
+    reraised=st.sampled_from([None, True]),
+    after=st.none()
+    | st.builds(
+        After,
+        *(COUNT, TEXT, st.floats(0, 1e9), st.sampled_from(KINDS), TEXT),
+        sender=st.none() | SENDERS,
+        address=st.none() | COUNT,
+        tty=st.none() | TEXT,
+        limit=st.none() | COUNT,
+    ),
 )
 OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "int": COUNT,
@@ -215,7 +225,7 @@ def test_what_a_value_cannot_be(name: str, value: object) -> None:
         Exit.from_dict({**NEEDED, name: value})
 
 
-PUBLIC = [Exit, Exits, Cause, Oom, Sender, Thread, Container, Ancestor]
+PUBLIC = [Exit, Exits, After, Cause, Oom, Sender, Thread, Container, Ancestor]
 
 
 def parts(public: Any) -> list[Any]:

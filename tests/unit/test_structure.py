@@ -28,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "decode": {"layout", "model", "host", "errors"},
     "traps": {"decode", "model"},
     "causes": {"layout", "traps", "decode", "model"},
-    "tracing": {"layout", "decode", "causes", "kernel", "filters", "model", "host", "errors"},
+    "handled": {"layout", "causes", "decode", "model"},
+    "tracing": {"layout", "decode", "handled", "causes", "kernel", "filters", "model"}
+    | {"host", "errors"},
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},

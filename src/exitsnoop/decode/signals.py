@@ -13,11 +13,12 @@ from exitsnoop.model.context import split_args
 
 _SIGNAL = only(
     "signal_evidence",
-    *("start_boot_ns", "address", "stack_start", "trap_error", "system_call"),
+    *("start_boot_ns", "sent_boot_ns", "address", "stack_start", "trap_error", "system_call"),
     *("instruction", "stack_pointer", "limit", "pid", "flags", "si_code", "syscall"),
     *(
         "syscall_arch",
         "thread",
+        "signal",
         "trap",
         "sender_pid",
         "sender_tid",
@@ -86,6 +87,8 @@ class Evidence(NamedTuple):
     memory: Memory | None = None
     thread: Thread | None = None
     trap: Trap | None = None
+    signal: int = 0
+    sent_boot_ns: int = 0
 
 
 # In a fraction of the time of Sender(...) and Trap(...).
@@ -98,6 +101,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
     """Return what is known of a signal that ended a process. Raises struct.error."""
     (
         start_boot_ns,
+        sent_boot_ns,
         address,
         stack_start,
         trap_error,
@@ -111,6 +115,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         syscall,
         syscall_arch,
         thread,
+        number,
         trap,
         sender_pid,
         sender_tid,
@@ -159,6 +164,8 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         )
         if flags & EVIDENCE_TRAP
         else None,
+        signal=number,
+        sent_boot_ns=sent_boot_ns,
     )
     return (pid, start_boot_ns), evidence
 

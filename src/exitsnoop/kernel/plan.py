@@ -18,6 +18,9 @@ _SECOND_NS = 1_000_000_000
 
 _PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
 
+# The maps that the programs use with `why`.
+_OF_SIGNALS = ("signals", "signal_scratch", "handled", "oom_kills", "oom_scratch", "victims")
+
 Entries = list[tuple[bytes, bytes]]
 
 
@@ -64,7 +67,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps["contexts"] = (0, [])
     if filters.why:
         programs.append("on_signal")
-        maps |= dict.fromkeys(("signals", "oom_kills", "oom_scratch", "victims"), (0, []))
+        maps |= dict.fromkeys(_OF_SIGNALS, (0, []))
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs

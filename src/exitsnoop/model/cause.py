@@ -90,6 +90,29 @@ class Thread(NamedTuple):
     comm: str
 
 
+class After(NamedTuple):
+    """A signal that a process handled, ignored or blocked before it ended in another way.
+
+    Attributes:
+        signal: its number.
+        signal_name: its name, such as "SIGTERM".
+        seconds: how long before the end it was sent.
+        kind: where it came from, as the kind of a Cause.
+        handled: what the process did with it: "handled", "ignored" or "blocked".
+        sender, address, tty, limit: the evidence, as in a Cause.
+    """
+
+    signal: int
+    signal_name: str
+    seconds: float
+    kind: CauseKind
+    handled: str
+    sender: Sender | None = None
+    address: int | None = None
+    tty: str | None = None
+    limit: int | None = None
+
+
 class Oom(NamedTuple):
     """What the OOM killer found, in bytes.
 
@@ -125,6 +148,9 @@ class Cause(NamedTuple):
         access: fault: "read", "write" or "execute": what it tried at the address (x86).
         trap: fault: what the CPU reported, where si_code has no word for it, such as "general
             protection" (x86, Linux 5.15 and later).
+        reraised: True if the process sent itself the signal again, after its handler had had it;
+            the cause is that of the first one.
+        after: the last such signal before another end.
         syscall: seccomp: the number of the system call.
         limit: cpu_limit: seconds. file_limit: bytes.
         tty: terminal, hangup: the terminal, such as "pts/3".
@@ -144,3 +170,5 @@ class Cause(NamedTuple):
     thread: Thread | None = None
     access: str | None = None
     trap: str | None = None
+    reraised: bool | None = None
+    after: After | None = None

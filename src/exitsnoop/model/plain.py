@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from json import dumps
 from typing import Any
 
-from exitsnoop.model.cause import Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import After, Cause, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -44,6 +44,15 @@ def _cause(known: Cause) -> dict[str, Any]:
         found["oom"] = {**known.oom._asdict(), "trigger": _sender(known.oom.trigger)}
     if known.thread is not None:
         found["thread"] = known.thread._asdict()
+    if known.after is not None:
+        found["after"] = _after(known.after)
+    return found
+
+
+def _after(known: After) -> dict[str, Any]:
+    found = {key: value for key, value in known._asdict().items() if value is not None}
+    if known.sender is not None:
+        found["sender"] = _sender(known.sender)
     return found
 
 
@@ -110,7 +119,16 @@ def _cause_back(given: Mapping[str, Any]) -> Cause:
         found["oom"] = Oom(**{**oom, "trigger": _sender_back(oom["trigger"])})
     if found.get("thread"):
         found["thread"] = Thread(**_of(Thread, found["thread"]))
+    if found.get("after"):
+        found["after"] = _after_back(found["after"])
     return Cause(**found)
+
+
+def _after_back(given: Mapping[str, Any]) -> After:
+    found = _of(After, given)
+    if found.get("sender"):
+        found["sender"] = _sender_back(found["sender"])
+    return After(**found)
 
 
 def _sender_back(given: Mapping[str, Any]) -> Sender:

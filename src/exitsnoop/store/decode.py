@@ -203,6 +203,8 @@ def _record(parts: Parts, cells: dict[str, Any]) -> Any:
             values.append(None if cell is None else tuple(loads(cell)))
         elif name == "args_truncated":
             values.append(bool(cell))
+        elif name == "reraised":
+            values.append(_flag(cell))
         elif name in _UNSIGNED and cell is not None:
             values.append(cell & (1 << 64) - 1)
         else:

@@ -9,11 +9,13 @@ from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
 from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
 from exitsnoop.decode.signals import Evidence, Memory
+from exitsnoop.handled import with_handled
 from exitsnoop.layout import (
     EXEC_IMAGE,
     EXIT_CONTEXT,
     FORKED,
     GONE,
+    HANDLED_SIGNAL,
     LEFT,
     OOM_EVIDENCE,
     SIGNAL_EVIDENCE,
@@ -24,7 +26,7 @@ from exitsnoop.model.fields import IMAGE_GROUPS
 
 MOST = 8192  # records of lost exits must not pile up
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
-_PLAIN_STATUS = 125 << 8  # up to here, a shell's code means no more than that of any program
+_PLAIN_STATUS = 125 << 8  # the codes up to here mean nothing special, even of a shell
 _CONTEXT = kind_bytes(EXIT_CONTEXT)
 
 
@@ -45,10 +47,12 @@ class Clues:
         self._images = Images(per_thread=per_thread)
         self._contexts = context.Contexts(groups)
         self._evidence: dict[Process, Evidence] = {}
+        self._handled: dict[Process, list[Evidence]] = {}
         self._memory: dict[Process, Memory] = {}
         self._collected: list[bytes] = []
         self._takes = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
+            kind_bytes(HANDLED_SIGNAL): self._handled_signal,
             kind_bytes(OOM_EVIDENCE): self._oom,
             kind_bytes(EXEC_IMAGE): self._images.exec,
             kind_bytes(FORKED): self._images.fork,
@@ -67,7 +71,7 @@ class Clues:
 
         Raises struct.error if one is malformed; for some of them complete() does.
         """
-        for kept in (self._evidence, self._memory):
+        for kept in (self._evidence, self._handled, self._memory):
             _keep_most(kept)  # of those that earlier exits have left
         del self._collected[:-MOST_COLLECTED]
         takes, collected = self._takes, self._collected
@@ -82,6 +86,10 @@ class Clues:
         process, found = evidence.signal(record)
         memory = self._memory.pop(process, None)
         self._evidence[process] = found._replace(memory=memory) if memory else found
+
+    def _handled_signal(self, record: bytes) -> None:
+        process, found = evidence.signal(record)
+        self._handled.setdefault(process, []).append(found)
 
     def _oom(self, record: bytes) -> None:
         process, memory = evidence.memory(record)
@@ -100,19 +108,27 @@ class Clues:
         return exits.replace(**columns)
 
     def _causes(self, exits: Exits) -> list[Cause | None]:
-        exited, judged = self._exited, self._judged
-        names = ("last_thread", "pid", "start_boot_ns", "status", "raw_comm")
+        exited, judged, handled = self._exited, self._judged, self._handled
+        names = ("last_thread", "pid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             None
             if not last
-            else judged(pid, started, status)
-            if status & 0x7F
+            else judged(pid, started, status, raw_comm, boot_ns)
+            if status & 0x7F or (handled and (pid, started) in handled)
             else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
-            for last, pid, started, status, raw_comm in zip(*_columns(exits, *names), strict=True)
+            for last, pid, started, status, raw_comm, boot_ns in zip(
+                *_columns(exits, *names), strict=True
+            )
         ]
 
-    def _judged(self, pid: int, start_boot_ns: int, status: int) -> Cause:
-        cause = judge(status, self._evidence.pop((pid, start_boot_ns), None), pid=pid)
+    def _judged(
+        self, pid: int, start_boot_ns: int, status: int, raw_comm: bytes, boot_ns: int
+    ) -> Cause:
+        known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
+        cause = judge(status, known, pid=pid) if status & 0x7F else self._exited[status, raw_comm]
+        if handled := self._handled.pop((pid, start_boot_ns), None):
+            signal = status & 0x7F or None
+            cause = with_handled(cause, known, handled, signal=signal, pid=pid, boot_ns=boot_ns)
         if cause.kind == "unknown":
             self.missing += 1
         return cause

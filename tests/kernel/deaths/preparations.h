@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,33 @@
 static void do_nothing(int unused)
 {
 	(void)unused;
+}
+
+static void raise_again(int number)
+{
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void exit_at_once(int number)
+{
+	_exit(128 + number);
+}
+
+static void abort_at_once(int unused)
+{
+	(void)unused;
+	abort();
+}
+
+static void handle_and(void) /* "handle_and raise|exit|abort SIGNAL" */
+{
+	void (*handler)(int) = is(1, "raise")  ? raise_again
+			       : is(1, "exit") ? exit_at_once
+					       : abort_at_once;
+
+	check(signal((int)number(2), handler) == SIG_ERR ? -1 : 0);
+	answer("handling");
 }
 
 /* By system call: glibc keeps some signals to itself. */

@@ -52,9 +52,12 @@ enum note_kind {
 	FORKED = 5,
 	GONE = 6, /* a process ended, but its exit is not sent, because nobody asked for it */
 	LEFT = 7, /* a process is no longer in `tree`; the record of its exit, if any, comes before */
+	HANDLED_SIGNAL = 8,
 };
 
-/* SIGNAL_EVIDENCE, with `why`: what is known of the signal that ended a process. */
+/* With `why`. SIGNAL_EVIDENCE: what is known of the signal that ended a process. HANDLED_SIGNAL: of one
+ * before, which asked the process to end, or was a fault, but did not end it.
+ */
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 #define CODE_BYTES 16 /* no instruction of x86 is longer */
@@ -79,15 +82,18 @@ enum signal_evidence_flags {
 	EVIDENCE_TRAP = 1 << 16,     /* what is marked with x86 is known */
 	EVIDENCE_NO_STACK = 1 << 17, /* the stack pointer points to nothing that is in memory */
 	EVIDENCE_SHARES_VICTIM = 1 << 18, /* it shares its memory with the OOM killer's victim */
+	EVIDENCE_IGNORED = 1 << 19, /* of HANDLED_SIGNAL: it had no handler, but was ignored */
+	EVIDENCE_BLOCKED = 1 << 20, /* of HANDLED_SIGNAL: it had none, but was blocked */
 };
 
 struct signal_evidence {
 	__u64 boot_ns;
 	__u64 kind;
 	__u64 start_boot_ns; /* with pid: the process that the signal was sent to */
-	__u64 address;	     /* si_addr */
-	__u64 stack_start;   /* the highest address of the first thread's stack */
-	__u64 trap_error;    /* x86: what the CPU said of that exception */
+	__u64 sent_boot_ns;
+	__u64 address;	   /* si_addr */
+	__u64 stack_start; /* the highest address of the first thread's stack */
+	__u64 trap_error;  /* x86: what the CPU said of that exception */
 	__u64 system_call; /* x86: the number of the system call that the thread is in; ~0: none */
 	__u64 instruction; /* x86: the address of the instruction that it is at */
 	__u64 stack_pointer; /* x86 */
@@ -98,7 +104,8 @@ struct signal_evidence {
 	__s32 syscall;
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
-	__u32 trap;	    /* x86: the number of the CPU's last exception in that thread */
+	__u16 signal;
+	__u16 trap; /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;
 	__u32 sender_tid;
 	__u32 sender_ppid;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What came before the end: signals that ask a process to end, or that it took for a fault, and that it
+ * handled, ignored or blocked. The last of each sort is kept, until the process ends.
+ *
+ * Other signals, of which there may be thousands a second (SIGURG of Go, SIGPROF), touch no map. A program
+ * may take many faults on purpose, as a JVM does: each overwrites the one before in place.
+ */
+#ifndef EXITSNOOP_HANDLED_BPF_H
+#define EXITSNOOP_HANDLED_BPF_H
+
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "evidence.bpf.h"
+#include "rings.bpf.h"
+#include "task.bpf.h"
+
+/* HUP INT QUIT ABRT TERM XCPU */
+#define REQUESTS (BIT(1) | BIT(2) | BIT(3) | BIT(6) | BIT(15) | BIT(24))
+/* PIPE ALRM XFSZ: a handler may raise them again; many programs ignore them. */
+#define RAISED_AGAIN (BIT(13) | BIT(14) | BIT(25))
+#define FAULTS                                                                                     \
+	(BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11) | BIT(31)) /* ILL TRAP BUS FPE SEGV SYS */
+
+enum handled_sort { REQUEST, FAULT };
+
+struct handled_key {
+	__u32 pid;
+	__u32 sort;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct handled_key);
+	__type(value, struct signal_evidence);
+	__uint(max_entries, 8192);
+} handled SEC(".maps");
+
+/* flags: how it was handled, if not by a handler. What a process sends itself does not take the place of
+ * what was sent to it: a handler may raise its signal again.
+ */
+static void keep_handled(struct signal_evidence *evidence, __u32 flags)
+{
+	struct handled_key key = { .pid = evidence->pid,
+				   .sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST };
+	struct signal_evidence *before;
+
+	if (key.sort == REQUEST && evidence->flags & EVIDENCE_SELF) {
+		before = bpf_map_lookup_elem(&handled, &key);
+		if (before && before->start_boot_ns == evidence->start_boot_ns)
+			return;
+	}
+	evidence->flags |= flags;
+	bpf_map_update_elem(&handled, &key, evidence, BPF_ANY);
+}
+
+/* Whether the kernel raised the signal, as it does for faults. */
+static bool is_fault(struct kernel_siginfo *info)
+{
+	int si_code = 0;
+
+	if ((__u64)info <= SEND_SIG_PRIV)
+		return false;
+	bpf_core_read(&si_code, sizeof(si_code), &info->si_code);
+	return si_code > 0;
+}
+
+/* Where the thread had such a fault before, writes what is new of this one over it. */
+static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
+{
+	struct handled_key key = { .pid = task->tgid, .sort = FAULT };
+	struct signal_evidence *evidence = bpf_map_lookup_elem(&handled, &key);
+
+	if (!evidence || evidence->start_boot_ns != start_boot_ns(task->group_leader) ||
+	    evidence->thread != (__u32)task->pid || evidence->signal != signal)
+		return false;
+	evidence->sent_boot_ns = bpf_ktime_get_boot_ns();
+	read_siginfo(evidence, info, signal);
+	read_trap(evidence, task);
+	return true;
+}
+
+static void send_one_handled(struct task_struct *leader, struct task_struct *subject, __u32 sort)
+{
+	struct handled_key key = { .pid = leader->tgid, .sort = sort };
+	struct signal_evidence *evidence = bpf_map_lookup_elem(&handled, &key);
+
+	if (!evidence)
+		return;
+	if (evidence->start_boot_ns == start_boot_ns(leader)) {
+		evidence->kind = HANDLED_SIGNAL;
+		evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+		send_note(evidence, sizeof(*evidence));
+	}
+	bpf_map_delete_elem(&handled, &key);
+}
+
+/* Sends what is known of signals that the process handled; its exit is sent next. */
+static inline void send_handled(struct task_struct *leader, struct task_struct *subject)
+{
+	send_one_handled(leader, subject, REQUEST);
+	send_one_handled(leader, subject, FAULT);
+}
+
+#endif

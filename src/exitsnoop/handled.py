@@ -1,0 +1,110 @@
+"""What came before the end: signals that the process handled, ignored or blocked.
+
+Most programs handle a signal that asks them to end: they log, clean up, and exit with a code, or
+send themselves the signal again. A supervisor kills those that do not end in time.
+"""
+
+from exitsnoop import layout
+from exitsnoop.causes import judge, named
+from exitsnoop.decode.signals import Evidence
+from exitsnoop.model.cause import FAULTS, SYS, After, Cause
+from exitsnoop.model.status import signal_name
+
+PATIENCE_S = 90
+"""The text reports what was so long before the end at most: it is how long systemd waits."""
+_AT_ONCE_S = 0.1
+_NS = 1_000_000_000
+
+
+def with_handled(
+    cause: Cause,
+    evidence: Evidence | None,
+    handled: list[Evidence],
+    *,
+    signal: int | None,
+    pid: int,
+    boot_ns: int,
+) -> Cause:
+    """Return the cause, with what came before the end.
+
+    A signal that ended the process, but was not kept as one that could, had a handler when it was
+    sent: it was blocked, and the handler was taken away before it was delivered.
+
+    Args:
+        cause: of the end by itself.
+        evidence: what it rests on.
+        handled: what is known of the signals before.
+        signal: the signal that ended the process; None if it exited.
+        pid: the process.
+        boot_ns: when it ended, by the boot clock.
+    """
+    for first in handled:
+        if first.signal != signal or _how(first):
+            continue
+        original = judge(first.signal, first, pid=pid)
+        if not (evidence and evidence.flags & layout.EVIDENCE_SEEN):
+            return original
+        if cause.kind in ("self", "abort") and original.kind not in ("self", "abort", "unknown"):
+            text = f"{original.text}, raised again by its handler"
+            return original._replace(text=text, reraised=True)
+    sent = evidence.sent_boot_ns if evidence else 0
+    before = [one for one in handled if one.sent_boot_ns != sent]
+    if not before:
+        return cause
+    last = max(before, key=lambda one: one.sent_boot_ns)
+    return _after(cause, last, pid, max(0, boot_ns - last.sent_boot_ns) / _NS)
+
+
+def _how(handled: Evidence) -> str:
+    """Return what the process did with a signal; "" if it had a handler."""
+    if handled.flags & layout.EVIDENCE_IGNORED:
+        return "ignored"
+    return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
+
+
+def _after(cause: Cause, handled: Evidence, pid: int, seconds: float) -> Cause:
+    first = judge(handled.signal, handled, pid=pid)
+    after = After(
+        handled.signal,
+        f"SIG{signal_name(handled.signal)}",
+        seconds,
+        first.kind,
+        _how(handled) or "handled",
+        first.sender,
+        first.address,
+        first.tty,
+        first.limit,
+    )
+    text = cause.text
+    if _is_told(cause, after):
+        text += f", {_duration(seconds)} after {_what(cause, first, after)}"
+    return cause._replace(text=text, after=after)
+
+
+def _is_told(cause: Cause, after: After) -> bool:
+    """Return whether the text reports it.
+
+    Some runtimes take faults on purpose (JVM, Go): one before an exit may mean nothing.
+    """
+    if after.signal in FAULTS or after.signal == SYS:
+        return cause.kind != "exited" or (cause.text != "exit 0" and after.seconds <= _AT_ONCE_S)
+    return after.seconds <= PATIENCE_S
+
+
+def _what(cause: Cause, first: Cause, after: After) -> str:
+    if first.kind in ("killed", "self"):
+        who = "itself" if first.sender is None else named(first.sender)
+        if first.sender and cause.sender and first.sender.pid == cause.sender.pid:
+            who = "the same"
+        text = f"{after.signal_name} from {who}"
+    elif first.kind == "fault":
+        text = f"{'an' if first.text[0] in 'ai' else 'a'} {first.text}"
+    else:
+        text = first.text
+    return text if after.handled == "handled" else f"{text}, which it {after.handled}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"

@@ -1,0 +1,141 @@
+"""What a process was asked, or took a fault for, before it ended in another way."""
+
+import time
+from signal import SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGSEGV, SIGTERM, SIGUSR1, SIGXCPU
+
+import pytest
+from support.causes import assert_killed, assert_only, cause_of
+from support.stage import Stage
+from support.truth import recorded
+
+REQUESTS = [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM, SIGXCPU]
+
+
+@pytest.mark.parametrize("number", REQUESTS)
+def test_the_cause_of_a_signal_raised_again_is_its_first_sender(stage: Stage, number: int) -> None:
+    with recorded(why=True) as exits:
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle_and", "raise", int(number))
+        sender.kill(victim, number)
+        assert victim.wait() == -number
+    cause = cause_of(exits, victim)
+    assert_killed(cause, sender)
+    assert (cause.reraised, cause.after) == (True, None)
+    assert cause.text.endswith(", raised again by its handler")
+
+
+def test_a_fault_raised_again_is_that_fault(stage: Stage) -> None:
+    with recorded(why=True) as exits:
+        victim = stage.puppet()
+        victim.ask("handle_and", "raise", int(SIGSEGV))
+        victim.die("touch", 0x40)
+        assert victim.wait() == -SIGSEGV
+    cause = cause_of(exits, victim)
+    assert (cause.kind, cause.address, cause.reraised) == ("fault", 0x40, True)
+    assert cause.thread
+    assert cause.thread.tid == victim.pid
+
+
+def test_a_filter_for_the_cause_finds_what_was_raised_again(stage: Stage) -> None:
+    with recorded(causes=["fault"]) as exits:
+        victim, other = stage.puppet(), stage.puppet()
+        victim.ask("handle_and", "raise", int(SIGSEGV))
+        victim.die("touch", 0x40)
+        other.die("signal_itself", "raise", int(SIGSEGV))
+    assert [record.pid for record in exits] == [victim.pid]
+
+
+@pytest.mark.parametrize("number", REQUESTS)
+def test_an_exit_after_a_request(stage: Stage, number: int) -> None:
+    with recorded(why=True) as exits:
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle_and", "exit", int(number))
+        begun = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        sender.kill(victim, number)
+        assert victim.wait() == 128 + number
+        most = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - begun) / 1e9
+    cause = cause_of(exits, victim)
+    assert_only(cause, "exited", "after")
+    after = cause.after
+    assert after
+    assert (after.signal, after.kind, after.handled) == (number, "killed", "handled")
+    assert after.sender
+    assert (after.sender.pid, after.sender.args) == (sender.pid, sender.args)
+    assert 0 <= after.seconds <= most
+    assert cause.text.startswith(f"exit {128 + number}, ")
+    assert cause.text.endswith(f" after {after.signal_name} from deaths[{sender.pid}]")
+
+
+@pytest.mark.parametrize("way", ["abort", "exit"])
+def test_an_end_after_a_fault(stage: Stage, way: str) -> None:
+    with recorded(why=True) as exits:
+        victim = stage.puppet()
+        victim.ask("handle_and", way, int(SIGSEGV))
+        victim.die("touch", 0x40)
+        assert victim.wait() == (-SIGABRT if way == "abort" else 128 + SIGSEGV)
+    cause = cause_of(exits, victim)
+    assert cause.kind == ("abort" if way == "abort" else "exited")
+    assert cause.after
+    assert (cause.after.kind, cause.after.address) == ("fault", 0x40)
+    assert "after a segfault" in cause.text
+
+
+@pytest.mark.parametrize("preparation", ["handle", "ignore", "block"])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_kill_after_a_request(stage: Stage, preparation: str, same: bool) -> None:
+    """The whole story of many an exit 137: a supervisor that lost patience."""
+    with recorded(why=True) as exits:
+        victim, supervisor = stage.puppet(), stage.puppet()
+        killer = supervisor if same else stage.puppet()
+        victim.ask(preparation, int(SIGTERM))
+        supervisor.kill(victim, SIGTERM)
+        killer.kill(victim, SIGKILL)
+        assert victim.wait() == -SIGKILL
+    cause = cause_of(exits, victim)
+    assert_killed(cause, killer)
+    assert cause.after
+    assert (
+        cause.after.handled
+        == {"handle": "handled", "ignore": "ignored", "block": "blocked"}[preparation]
+    )
+    assert cause.after.sender
+    assert cause.after.sender.pid == supervisor.pid
+    who = "the same" if same else f"deaths[{supervisor.pid}]"
+    assert f" after SIGTERM from {who}" in cause.text
+    assert cause.reraised is None
+
+
+def test_the_last_of_several_requests_is_told(stage: Stage) -> None:
+    with recorded(why=True) as exits:
+        victim, first, second = stage.puppet(), stage.puppet(), stage.puppet()
+        victim.ask("handle", int(SIGHUP))
+        victim.ask("handle", int(SIGTERM))
+        first.kill(victim, SIGTERM)
+        second.kill(victim, SIGHUP)
+        victim.die("exit", 0)
+    after = cause_of(exits, victim).after
+    assert after
+    assert after.sender
+    assert (after.signal, after.sender.pid) == (SIGHUP, second.pid)
+
+
+def test_what_asks_for_no_end_is_not_told(stage: Stage) -> None:
+    with recorded(why=True) as exits:
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle", int(SIGUSR1))
+        sender.kill(victim, SIGUSR1)
+        victim.die("exit", 3)
+    assert_only(cause_of(exits, victim), "exited")
+
+
+def test_the_next_process_with_the_pid_was_not_asked(stage: Stage) -> None:
+    with recorded(pids=[1], why=True), recorded(why=True) as exits:  # the first sees no end of it
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle_and", "exit", int(SIGTERM))
+        sender.kill(victim, SIGTERM)
+        victim.wait()
+        following = stage.reused(victim.pid)
+        following.die("exit", 9)
+    (cause,) = [record.cause for record in exits if record.exit_code == 9]
+    assert cause
+    assert cause.after is None

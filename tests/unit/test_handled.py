@@ -1,0 +1,72 @@
+"""What came before the end, in words: no kernel."""
+
+from typing import Any
+
+import pytest
+
+from exitsnoop import layout
+from exitsnoop.causes import judge
+from exitsnoop.decode.signals import Evidence
+from exitsnoop.handled import with_handled
+from exitsnoop.model.cause import Sender
+
+SEEN, SELF = layout.EVIDENCE_SEEN, layout.EVIDENCE_SELF
+IGNORED, BLOCKED = layout.EVIDENCE_IGNORED, layout.EVIDENCE_BLOCKED
+BOB, EVE = Sender(712, 1, "bob", 0), Sender(9, 1, "eve", 0)
+END = 10**12
+
+
+def sent(
+    signal: int, seconds: float, sender: Sender = BOB, flags: int = SEEN, **more: Any
+) -> Evidence:
+    at = END - round(seconds * 1e9)
+    return Evidence(flags, sender, signal=signal, sent_boot_ns=at, **more)
+
+
+TERM, FAULT = sent(15, 0.02), sent(11, 0.001, flags=SEEN | SELF, si_code=1, address=64)
+IGNORING, BLOCKING = (sent(15, 10, flags=SEEN | how) for how in (IGNORED, BLOCKED))
+RAISED = sent(0, 0, flags=SEEN | SELF, si_code=-6)
+KILLED, ASKED = (f"killed by bob[712] uid 0 ({name})" for name in ("SIGKILL", "SIGTERM"))
+BLOCKED_BY = " from bob[712], which it blocked"
+BY_EVE = "killed by eve[9] uid 0 (SIGKILL)"
+SEGFAULT = "segfault at 0x40 (SEGV_MAPERR)"
+LONG_AGO = sent(15, 91)
+TABLE = [
+    # status, what ended it, what came before, the text
+    (0, None, TERM, "exit 0, 0.02 s after SIGTERM from bob[712]"),
+    (143 << 8, None, TERM, "exit 143, 0.02 s after SIGTERM from bob[712]"),
+    (0, None, LONG_AGO, "exit 0"),
+    (9, sent(9, 0), IGNORING, f"{KILLED}, 10.0 s after SIGTERM from the same, which it ignored"),
+    (9, sent(9, 0, EVE), BLOCKING, f"{BY_EVE}, 10.0 s after SIGTERM{BLOCKED_BY}"),
+    (6, RAISED._replace(signal=6), FAULT, f"abort(), 1.0 ms after a {SEGFAULT}"),
+    (11, RAISED._replace(signal=11), FAULT, f"{SEGFAULT}, raised again by its handler"),
+    (3 << 8, None, FAULT, f"exit 3, 1.0 ms after a {SEGFAULT}"),
+    (3 << 8, None, FAULT._replace(sent_boot_ns=END - 10**9), "exit 3"),
+    (0, None, FAULT, "exit 0"),
+    (15, None, TERM, ASKED),
+    (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again by its handler"),
+    (2, RAISED._replace(signal=2), TERM, "sent itself SIGINT, 0.02 s after SIGTERM from bob[712]"),
+]
+
+
+@pytest.mark.parametrize(("status", "evidence", "before", "text"), TABLE)
+def test_text(status: int, evidence: Evidence | None, before: Evidence, text: str) -> None:
+    signal = status & 0x7F or None
+    alone = judge(status, evidence)
+    cause = with_handled(alone, evidence, [before], signal=signal, pid=1, boot_ns=END)
+    assert cause.text == text
+    assert bool(cause.reraised) == ("raised again" in text)
+
+
+def test_what_is_not_told_is_evidence_all_the_same() -> None:
+    cause = with_handled(judge(0, None), None, [LONG_AGO], signal=None, pid=1, boot_ns=END)
+    assert cause.after
+    assert cause.after.signal_name == "SIGTERM"
+    assert (cause.after.seconds, cause.after.sender) == (91, BOB)
+
+
+def test_the_signal_that_ended_it_is_not_before_the_end() -> None:
+    """It was blocked when it was sent, and so was kept as one that might not end it."""
+    ending = sent(15, 5)
+    cause = with_handled(judge(15, ending), ending, [ending], signal=15, pid=1, boot_ns=END)
+    assert cause.after is None
