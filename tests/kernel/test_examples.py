@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = """\
-<!-- terminal 100 -->
+<!-- terminal 120 -->
 ```console
 # exitsnoop -w -- sh -c 'sh -c "exit 3"; exit 4'
 PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE                     CAUSE

@@ -39,15 +39,26 @@ def test_rows_without_free_text_at_the_end_are_never_cut(exitsnoop: str, endings
     assert len(first) > 40
 
 
-def test_rows_are_not_cut_where_there_is_no_room(exitsnoop: str, endings: Path) -> None:
-    """Of columns that take more than the terminal has; and of a terminal without a size."""
-    for columns in (60, 0):
-        words = [exitsnoop, "-a", "--color=never", *two_rows(endings)]
-        with Terminal(*words, columns=columns) as terminal:
-            first = terminal.line("first      ")
-            terminal.type(b"\n")
-            terminal.lines()
-        assert first.endswith(LONG)
+def test_rows_are_not_cut_on_a_terminal_without_a_size(exitsnoop: str, endings: Path) -> None:
+    words = [exitsnoop, "-a", "--color=never", *two_rows(endings)]
+    with Terminal(*words, columns=0) as terminal:
+        first = terminal.line("first      ")
+        terminal.type(b"\n")
+        terminal.lines()
+    assert first.endswith(LONG)
+
+
+def test_arguments_have_a_line_on_a_narrow_terminal(exitsnoop: str, endings: Path) -> None:
+    words = [exitsnoop, "-a", "--color=never", *two_rows(endings)]
+    with Terminal(*words, columns=60) as terminal:
+        terminal.line("first      ")
+        terminal.type(b"\n")
+        lines = terminal.lines()
+    (place,) = [place for place, line in enumerate(lines) if line.startswith("first ")]
+    assert lines[place].endswith("0")
+    assert lines[place + 1].startswith("    ")
+    assert lines[place + 1].endswith("…")
+    assert len(lines[place + 1]) == 60
 
 
 def test_rows_are_not_cut_in_a_pipe(exitsnoop: str, endings: Path) -> None:

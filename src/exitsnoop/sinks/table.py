@@ -18,11 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from exitsnoop.model.cause import Cause
     from exitsnoop.model.exit import Exit
+    from exitsnoop.sinks.fitted import Fitted
     from exitsnoop.sinks.values import Writer
 
-# Long values that are still of use when they are cut.
-_FREE_TEXT = {"text", "name", "cause", "args", "ancestors", "container"}
-_LEAST = 20  # with less room than this for the last column, rows are not cut
 _ORDINARY = {"exited", "unknown"}
 
 
@@ -37,7 +35,8 @@ class Table:
         label: a text that starts each row (after the time), None for none.
         ascii_only: escape what is not ASCII.
         color: show in color how processes ended that did not exit with 0.
-        terminal_width: gives the width to which rows that end in free text are cut; None: no cut.
+        terminal_width: gives the width of the terminal, to which rows are fitted; None: they are
+            written as they are.
     """
 
     def __init__(
@@ -61,26 +60,34 @@ class Table:
             text = self._writers["text"](label)
             layout.insert(place, Field("label", "str", "text", "LABEL", max(5, len(text)), ""))
             self._cells.insert(place, lambda exits: repeat(text, len(exits)))
+        formats = [_format(column) for column in layout]
         self._titles = " ".join([column.title.ljust(column.width) for column in layout])
-        self._template = " ".join([_format(column) for column in layout])
-        self._terminal_width = terminal_width if layout[-1].kind in _FREE_TEXT else None
-        self._least_width = sum(column.width + 1 for column in layout[:-1]) + _LEAST
+        self._template = " ".join(formats)
+        self._terminal_width = terminal_width
+        self._fitted: Fitted | None = None
+        if terminal_width:
+            from exitsnoop.sinks import fitted  # only a terminal needs it
+
+            self._fitted = fitted.Fitted(layout, formats, mark="+" if ascii_only else "…")
 
     def header(self) -> str:
-        """Return the line that names the columns."""
-        return (painted(self._titles, BOLD) if self._color else self._titles) + "\n"
+        """Return the line that names the columns; on a narrow terminal there are several."""
+        lines = [self._titles]
+        if self._fitted and (width := self._width()):
+            lines = self._fitted.titles(width) or lines
+        return "".join(f"{painted(line, BOLD) if self._color else line}\n" for line in lines)
 
     def rows(self, exits: "Sequence[Exit]") -> str:
-        """Return a line for each exit."""
+        """Return a line for each exit; on a narrow terminal some have more."""
         batch = Exits.of(exits)
-        columns = [cells(batch) for cells in self._cells]
-        rows = list(map(self._template.__mod__, zip(*columns, strict=True)))
-        width = self._terminal_width() if self._terminal_width else 0
-        if width >= self._least_width:
-            from exitsnoop.sinks.terminal import cut  # only a terminal needs it
+        cells = zip(*[column(batch) for column in self._cells], strict=True)
+        if self._fitted and (width := self._width()):
+            return self._fitted.rows(cells, width)
+        return "\n".join([*map(self._template.__mod__, cells), ""])
 
-            rows = [cut(row, width, "+" if self._ascii_only else "…") for row in rows]
-        return "\n".join([*rows, ""])
+    def _width(self) -> int:
+        """Return the width of the terminal; 0 if there is none, or if it has no size."""
+        return self._terminal_width() if self._terminal_width else 0
 
     def lost(self, count: int, wall_ns: int) -> str:  # noqa: ARG002
         """Return nothing: a table has only rows."""

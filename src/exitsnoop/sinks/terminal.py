@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from exitsnoop.sinks.colors import painted
+
 _COLOR = re.compile("(\033\\[[0-9;]*m)")
 
 
@@ -30,6 +32,31 @@ def cut(row: str, width: int, mark: str) -> str:
 
 
 _PER_CELL = 4
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the text in lines that are at most so wide, broken at spaces if there are any.
+
+    The text may be in one color as a whole; then each line is.
+    """
+    parts = _COLOR.split(text)
+    color, plain = ("", text) if len(parts) == 1 else (parts[1], parts[2])
+    lines, room = [""], width
+    for word in re.findall(" *[^ ]+", plain):
+        if width_of(word) > room and room < width:
+            lines.append("")
+            word, room = word.lstrip(" "), width
+        while word:
+            start, left = _start(word, room, len(word))
+            if left >= 0:
+                lines[-1] += word
+                room = left
+                break
+            lines[-1] += start or word[0]
+            word = word[len(start) or 1 :]
+            lines.append("")
+            room = width
+    return [painted(line, color) if color else line for line in lines]
 
 
 def _start(text: str, room: int, most: int) -> tuple[str, int]:
