@@ -55,7 +55,7 @@ exit status:
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Add its own options, and those of a trace."""
-    from exitsnoop.cli.parser import add_groups
+    from exitsnoop.cli.parser import Store, add_groups
 
     parser.epilog = NOTES
     group = parser.add_argument_group("what time")
@@ -63,8 +63,9 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     add_stretch(group)
     group.add_argument(
         "--last",
-        metavar="N",
+        action=Store,
         type=_count,
+        metavar="N",
         default=None,
         help="only the last N of them",
     )
@@ -79,10 +80,9 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ValueError(f"{text!r} is not a number of exits")
+    return int(text)
 
 
 def run(options: "Given") -> int:
@@ -109,17 +109,21 @@ def run(options: "Given") -> int:
         output.write(form.rows(batch), rows=True)
     if options.follow:
         time = time._replace(to_ns=time_ns(), now_ns=time_ns())
+    recording.unreadable |= matching.unreadable
     lost = [gap for gap in recording.gaps(time.from_ns, time.to_ns) if gap.lost]
     for gap in lost:
         output.write(form.lost(gap.lost or 0, gap.to_ns))
-    recording.unreadable |= matching.unreadable
-    if count := matching.undecided:
-        complain(
-            f"{'1 exit is' if count == 1 else f'{count:,} exits are'} left out: the recording does "
-            "not say whether these filters let them pass"
-        )
+    _say_what_is_undecided(matching.undecided)
     time.say_what_is_missing(recording)
     return os.EX_IOERR if lost or recording.unreadable else os.EX_OK
+
+
+def _say_what_is_undecided(count: int) -> None:
+    if count:
+        exits = "1 exit is" if count == 1 else f"{count:,} exits are"
+        complain(
+            f"{exits} left out: the recording does not say whether these filters let them pass"
+        )
 
 
 def _batches(
