@@ -15,7 +15,8 @@ An example is a block of code after a comment that says how to replay it:
 
 Lines of the block that begin with its prompt are typed into bash, and the rest is what came back.
 PIDs, times, ages and amounts differ from run to run: a check compares their places and, of PIDs,
-which are the same.
+which are the same. What lies around the terminal on this machine is left out: the processes between
+init and its bash, its cgroup, its folder.
 """
 
 import argparse
@@ -71,6 +72,7 @@ class Terminal:
             env={**places, "LC_ALL": "C.UTF-8", "TERM": "dumb", "NO_COLOR": "1"},
         )
         os.close(theirs)
+        self.pid = self._bash.pid
         self._bytes = b""
 
     @property
@@ -147,7 +149,18 @@ def replay(block: str, columns: int, how: str, path: str) -> str:
                 meanwhile.kill()
                 meanwhile.wait()
     text = text.replace(f"^C{MARK}", f"^C\n{MARK}")  # what ends with 0 leaves that to the shell
+    text = without_this_machine(text, terminal.pid, folder)
     return text.replace(MARK, "").removesuffix(f"{prompt} ")
+
+
+def without_this_machine(text: str, bash: int, folder: Path) -> str:
+    """Return the text as if the terminal's bash had been started by init, in a cgroup /demo."""
+    text = re.sub(rf"\S+\[1\] ->.*?(?=bash\[{bash}\])", "init[1] -> ", text, flags=re.S)
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        path = line.split(":", 2)[2]
+        if path != "/":
+            text = text.replace(path, "/demo")
+    return text.replace(str(folder), "/tmp/demo")
 
 
 def type_lines(terminal: Terminal, lines: list[str], commands: list[str], folder: Path) -> None:
