@@ -11,6 +11,7 @@ the figures.
 import argparse
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -272,9 +273,23 @@ def ask(directory: Path) -> None:
         rows = connection.execute(sql).fetchall()
         connection.close()
         _say(words, before, f"{len(rows)} rows")
+    why(directory)
     status = recording.status()
     each = status.bytes / max(1, status.exits)
     print(f"{status.exits:,} exits, {status.bytes:,} bytes: {each:.0f} an exit")
+
+
+def why(directory: Path) -> None:
+    """Print how long `exitsnoop why` takes, from its start to its end."""
+    command = [sys.executable, "-m", "exitsnoop", "why", "--store", str(directory)]
+    for words in ([], ["123456"], ["nginx"], ["ngin?"], ["/usr/sbin/nginx"], ["true"], ["nobody"]):
+        times = []
+        for _ in range(5):
+            before = time.perf_counter()
+            subprocess.run([*command, *words], stdout=subprocess.DEVNULL, check=False)
+            times.append(time.perf_counter() - before)
+        name = " ".join(["exitsnoop why", *words])
+        print(f"{name:40} {statistics.median(times) * 1e3:8.1f} ms")
 
 
 def _say(words: str, before: float, found: str) -> None:

@@ -209,6 +209,35 @@ def test_json_is_as_its_schema_says(answers: Answers) -> None:
     assert answers.record("loop")["history"]["loops"][0]["deaths"] == len(looping)
 
 
+def test_who_sent_the_signal_though_its_pid_was_used_again(answers: Answers) -> None:
+    def by(sender: Sender) -> Cause:
+        return Cause("killed", "killed", sender, "kill")
+
+    above: dict[str, Any] = {"ancestors": (Ancestor(40, "cron"),), "ancestors_truncated": False}
+    of_bash = (Ancestor(60, "bash"), Ancestor(3, "sshd"))
+    reused = [death(100 * nth, 50, age=10, comm=f"other{nth}") for nth in range(1, 20)]
+    init = by(Sender(1, 0, "systemd", 0))
+    lives = by(Sender(60, 61, "bash", 0))
+    record(
+        answers.store,
+        [
+            death(5, 50, age=2, comm="pkill", **above),
+            death(6, 7, signal=9, cause=by(Sender(50, 40, "pkill", 0))),
+            *reused,
+            death(50, 8, signal=15, cause=init, comm="daemon", ppid=2),
+            death(60, 9, signal=9, cause=lives, comm="job", ppid=62),
+            death(61, 99, comm="ls", ppid=60, ancestors=of_bash),
+        ],
+    )
+    killer = answers.record(7)["killer"]
+    assert (killer["exit"]["comm"], killer["ancestors"]) == ("pkill", [{"pid": 40, "comm": "cron"}])
+    text = answers.ask(8)
+    assert "was killed by systemd[1] with SIGTERM." in text
+    assert "of which nothing is recorded" not in text
+    killer = answers.record(9)["killer"]
+    assert (killer["exit"], killer["ancestors"]) == (None, [{"pid": 3, "comm": "sshd"}])
+
+
 def test_what_near_means_can_be_said(answers: Answers) -> None:
     record(
         answers.store, [death(at, 10 + at, exit_code=at, comm=f"job{at}") for at in (1, 4, 9, 60)]

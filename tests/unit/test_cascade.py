@@ -113,7 +113,7 @@ def test_a_parent_that_asks_the_others_to_end() -> None:
     assert links(others[1], first, *others) == expected
     assert links(first, death(2, 5, exit_code=2, age=0.001)) == []
     assert links(first, death(2, 5, exit_code=2, exe="/bin/ls")) == []
-    assert links(first, death(2, 1500, exit_code=2)) == []
+    assert links(first, death(2, 5500, exit_code=2)) == []
     assert links(first, death(2, 5)) == []
     at_top = [death(pid, pid, exit_code=2, ppid=1) for pid in (2, 3)]
     assert links(death(1, 0, signal=KILL, ppid=1), *at_top) == []

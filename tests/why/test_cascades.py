@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.command import NOBODY, become
 from support.flight import Answers, Flight
 from support.machine import need
 from support.stage import Stage
@@ -15,7 +16,7 @@ from support.waiting import until
 
 MIB = 1 << 20
 LIMIT = 48 * MIB
-NOBODY = 65534
+OWNER = 65534
 FAST = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", "autovacuum=on"]
 
 
@@ -29,10 +30,8 @@ def programs_of_postgres() -> Path:
 def postgres(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A server, which does not run as root."""
     programs = programs_of_postgres()
-    os.chown(folder, NOBODY, NOBODY)
-    for above in (folder, *folder.parents[:3]):
-        above.chmod(above.stat().st_mode | 0o011)
-    drop: list[str | Path] = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    os.chown(folder, OWNER, OWNER)
+    drop: list[str | Path] = [*become(NOBODY, "-all,+dac_read_search")]  # whoever owns the folders
     data = folder / "data"
     init = [*drop, programs / "initdb", "--no-sync", "--auth=trust", "--username=web", "-D", data]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd=folder)
@@ -42,8 +41,12 @@ def postgres(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
         until((folder / ".s.PGSQL.5432").exists)
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        left = children_of(process.pid)
+        process.kill()
         process.wait()
+        for pid in left:  # each is in a session of its own
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def comm_and_args(pid: int) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from support.flight import Answers, Flight
 from support.machine import need
-from support.supervisor import children_of
 from support.waiting import until
 
 
@@ -76,12 +75,14 @@ def test_a_cron_job_that_kills_the_wrong_thing(
 
 
 APP = """\
-import itertools
+import itertools, os, signal
+
+signal.signal(signal.SIGABRT, signal.SIG_IGN)  # the timeout sends it before SIGKILL
 
 def app(environ, start_response):
-    sum(itertools.repeat(0))  # in which no handler of a signal can run
-    start_response("200 OK", [])
-    return [b""]
+    with open("stuck", "w") as file:
+        file.write(str(os.getpid()))
+    sum(itertools.repeat(0))
 """
 
 
@@ -95,13 +96,13 @@ def test_the_timeout_of_a_worker_of_gunicorn(
         flight(),
         running([sys.executable, *words], cwd=tmp_path) as gunicorn,
     ):
-        until(lambda: path.exists() and len(children_of(gunicorn.pid)) == 1)
-        (worker,) = children_of(gunicorn.pid)
+        until(path.exists)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             client.settimeout(60)
             assert client.recv(1) == b"", "the worker is killed"
+        worker = int((tmp_path / "stuck").read_text())
         gunicorn.terminate()
         assert gunicorn.wait(timeout=60) == 0
     told = answers.record(worker)

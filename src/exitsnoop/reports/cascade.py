@@ -16,6 +16,7 @@ _INIT = 1
 _NOWHERE = (None, None, None)
 _ANYTHING = ("user@", "session-", "capsule@", "init.scope")
 _AT_ONCE_NS = SECOND_NS
+_SOON_NS = 5 * SECOND_NS  # after that PostgreSQL sends SIGKILL to children that were to end
 WINDOW_NS = 10 * SECOND_NS
 """Deaths that hang together are at most so far apart, one from the next."""
 
@@ -233,11 +234,11 @@ def _sibling(exit_: Exit, near: Near) -> Exit | None:
     """Return the sibling that a signal ended just before this one, and others, gave up.
 
     A parent that ends its other children by a signal that they handle leaves no more evidence than
-    this: several that ran all that time exit with the same code, right after the first.
+    this: those that ran all that time exit with a code, right after the first.
     """
     if not exit_.exit_code:
         return None
-    before = near.children(exit_.ppid, exit_, _AT_ONCE_NS)
+    before = near.children(exit_.ppid, exit_, _SOON_NS)
     return next((one for one in before if one.signal is not None and _alike(one, exit_)), None)
 
 

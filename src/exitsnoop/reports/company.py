@@ -106,6 +106,6 @@ def _reason(link: Link) -> str:
         "killed_child": f"{name(exit_)} killed its child {name(to)}, then exited itself.",
         "passed_on": f"{name(exit_)} exited with what its child {name(to)} had ended with"
         + (f" (128 + signal {to.signal})." if to.signal else "."),
-        "sibling": f"They are children of {parent}, and exited at once with a code when the first "
+        "sibling": f"They are children of {parent}, and exited with a code right after the first "
         "was ended. Which signal asked them to was not recorded.",
     }[link.relation]

@@ -58,8 +58,12 @@ def find(recording: Recording, of: Exit, boot: Query, near: Iterable[Exit]) -> K
 
 
 def ended(recording: Recording, pid: int, of: Exit, boot: Query) -> Exit | None:
-    """Return the exit of the process that had a PID when another ended, or shortly before."""
-    query = replace(boot, pids=[pid], since_ns=of.wall_ns - _LATER_NS)
+    """Return the exit of the process that had a PID when another ended, or shortly before.
+
+    Whatever has the PID since then ended later.
+    """
+    since_ns = of.wall_ns - _LATER_NS
+    query = replace(boot, pids=[pid], since_ns=since_ns, newest_first=False)
     for (_, one), _ in zip(each(recording, query), range(_TRIES), strict=False):
         if one.start_boot_ns <= of.boot_ns and one.boot_ns >= of.boot_ns - _LATER_NS:
             return one

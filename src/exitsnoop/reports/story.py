@@ -162,7 +162,7 @@ def _killer(known: killer.Killer, of: Exit) -> list[str]:
     lines = [f"{who}: {_command(args)}" if args else f"{who}; its arguments are unknown"]
     if known.ancestors:
         lines.append(_chain(known.ancestors, process(sender.comm, sender.pid)))
-    elif known.ancestors is None:
+    elif known.ancestors is None and sender.ppid > 0:
         lines.append(f"Its parent was PID {sender.ppid}, of which nothing is recorded.")
     if own is not None and own.cgroup != of.cgroup and (where := _where(own)):
         lines.append(f"It ran {', '.join(where)}.")

@@ -150,15 +150,16 @@ def find(recording: Recording, candidates: list[Target]) -> Found | None:
     if not there:
         return None
     (target, last), *rest = there
-    also = [
-        (other, death.exit)
+    others = {
+        other.kind: (other, death.exit)
         for other, death in rest
         if other.kind != target.kind and death.id != last.id
-    ]
+    }
+    also = [*others.values()]
     if target.kind == "pid":
         deaths = each(recording, target.query)
-        others = [death.exit for _, death in zip(range(_PIDS_SHOWN), deaths, strict=False)]
-        return Found(target, last, also, others[1:], None)
+        reused = [death.exit for _, death in zip(range(_PIDS_SHOWN), deaths, strict=False)]
+        return Found(target, last, also, reused[1:], None)
     chosen = last if last.exit.status else _failed_before(recording, target, last) or last
     return Found(target, chosen, also, [], None if chosen == last else last.exit)
 

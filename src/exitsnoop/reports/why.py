@@ -109,7 +109,7 @@ def _story(recording: Recording, found: Found, around_ns: int) -> Story:
     near = _near(recording, death, boot, around_ns)
     links = cascade.cascade(death.exit, near)
     asked = None
-    if links and found.target.kind != "pid":
+    if links and links[0].exit.status and found.target.kind != "pid":
         root = _in_target(recording, found.target, links[0].exit)
         if root is not None and root.id != death.id:
             asked, death = death.exit, root
