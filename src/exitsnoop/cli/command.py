@@ -20,7 +20,7 @@ from exitsnoop.cli.show import (
     sink,
 )
 from exitsnoop.cli.summary import Summary
-from exitsnoop.errors import MalformedRecord
+from exitsnoop.errors import MalformedRecord, TraceError
 from exitsnoop.kernel.privileges import CAP_KILL, drop
 from exitsnoop.tracing.tracer import Tracer
 
@@ -67,13 +67,12 @@ def run(options: Options, command: list[str]) -> int:
         tracer.leave_out(os.getpid())
         priority = Priority()
         drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
+        _start_thread(Passer(child, tracer, linger=options.linger))
         try:
             child.start()
         except OSError as error:
             complain(f"cannot run {command[0]!r}: {error.strerror}")
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        passer = Passer(child, tracer, linger=options.linger)
-        passer.start()
         try:
             _show(tracer, form, output, priority, summary)
         except MalformedRecord as error:
@@ -162,6 +161,16 @@ class Child:
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
+
+
+def _start_thread(thread: threading.Thread) -> None:
+    """Start it before COMMAND: nothing that can fail comes after that. Raises TraceError."""
+    try:
+        thread.start()
+    except RuntimeError:
+        raise TraceError(
+            "this process may start no thread: raise pids.max of its cgroup, or `ulimit -u`"
+        ) from None
 
 
 class Passer(threading.Thread):
