@@ -2,12 +2,13 @@
 
 import subprocess
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGINT, SIGSTOP, SIGTERM
 
 from support.accounts import count, traced
 from support.waiting import until
 
 from exitsnoop import Tracer
+from exitsnoop.host.processes import stat
 
 COSTLY = "\x01" * 16_000  # the children of a process that has this argument have it, too
 FOR_EVER = 1_000_000_000
@@ -70,3 +71,24 @@ def test_a_full_buffer_of_ordinary_rows_is_written(
         ended = tracer.report()
         ended.assert_adds_up(truth, lost=False)
         assert not ended.unwritten
+
+
+def test_a_second_signal_ends_it_after_command_if_nobody_reads(exitsnoop: str, loads: Path) -> None:
+    script = f"{loads} forks 5000 >/dev/null; echo ended >&2"
+    with subprocess.Popen(
+        [exitsnoop, "--", "sh", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as tracer:
+        try:
+            assert tracer.stderr
+            assert tracer.stderr.readline() == "ended\n"
+            children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children")
+            until(lambda: all(stat(int(pid))[0] == b"Z" for pid in children.read_text().split()))
+            tracer.send_signal(SIGTERM)
+            tracer.send_signal(SIGINT)
+            assert tracer.wait(timeout=60) in (128 + SIGTERM, 128 + SIGINT)
+        finally:
+            tracer.kill()
