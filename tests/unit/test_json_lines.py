@@ -4,14 +4,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from jsonschema import Draft202012Validator
 from support.fakes import AT, CGROUP, HOSTILE, ID, NAMES, POD, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.model.cause import KINDS, Cause, Oom, Sender
+from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import COLUMNS
@@ -226,3 +226,30 @@ def test_the_schema_has_every_key_and_no_other() -> None:
 )
 def test_the_schema_refuses_what_is_wrong(wrong: dict[str, Any]) -> None:
     assert not VALIDATOR.is_valid(wrong)
+
+
+SENDER = Sender(7, 1, "a\n", 0, ("x", "é"), args_truncated=True, tid=8)
+PARTS: dict[str, Any] = {
+    "kind": "killed",
+    "text": "killed by é\n",
+    "sender": SENDER,
+    "how": "kill",
+    "si_code": "SI_USER",
+    "address": 2**64 - 1,
+    "syscall": -1,
+    "limit": 1,
+    "tty": "pts/1",
+    "oom": Oom(1, 2, 3, "/a", 4, SENDER),
+    "thread": Thread(9, 'a"b'),
+    "access": "write",
+    "trap": "general protection",
+    "reraised": True,
+    "after": After(15, "SIGTERM", 0.5, "killed", "handled", SENDER),
+}
+
+
+@pytest.mark.parametrize("part", get_type_hints(Cause))
+def test_each_part_of_a_cause_is_written_as_to_dict_has_it(part: str) -> None:
+    cause = Cause(**{"kind": "killed", "text": "", part: PARTS[part]})
+    exit_ = record(cause=cause)
+    assert json.loads(JsonLines(["cause"]).rows([exit_])) == {"cause": exit_.to_dict()["cause"]}

@@ -181,13 +181,13 @@ _SHARED: "dict[str, Callable[[Sequence[Field]], Values]]" = {
 def _cause(cause: "Cause | None") -> str:
     if cause is None:
         return "null"
-    if cause.oom:  # which is seldom
-        return dumps(PLAIN["cause"](cause))
-    members = [
-        f'"{name}": {_PARTS[name](value)}'
-        for name, value in zip(cause._fields, cause, strict=True)
-        if value is not None
-    ]
+    members = []
+    for name, value in zip(cause._fields, cause, strict=True):
+        if value is None:
+            continue
+        if name not in _PARTS:  # which is seldom
+            return dumps(PLAIN["cause"](cause))
+        members.append(f'"{name}": {_PARTS[name](value)}')
     return f"{{{', '.join(members)}}}"
 
 
@@ -200,7 +200,7 @@ def _sender(sender: "Sender") -> str:
     return f"{{{known}}}" if tid is None else f'{{{known}, "tid": {tid}}}'
 
 
-# By the type that they have, if they are not None.
+# How the parts are written that most causes have.
 _PARTS: "dict[str, Writer]" = {
     **dict.fromkeys(("kind", "text", "how", "si_code", "tty", "access", "trap"), _text),
     **dict.fromkeys(("address", "syscall", "limit"), str),
