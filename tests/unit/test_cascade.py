@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.recorded import FUZZ
 
 from exitsnoop import Exit
-from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender
+from exitsnoop.model.cause import After, Cause, CauseKind, Oom, Sender
 from exitsnoop.reports.cascade import WINDOW_NS, Near, beside, cascade, key
 from exitsnoop.testing import make_exit
 
@@ -117,6 +117,19 @@ def test_a_parent_that_asks_the_others_to_end() -> None:
     assert links(first, death(2, 5)) == []
     at_top = [death(pid, pid, exit_code=2, ppid=1) for pid in (2, 3)]
     assert links(death(1, 0, signal=KILL, ppid=1), *at_top) == []
+
+
+def test_a_signal_that_was_handled_is_evidence_too() -> None:
+    def told(pid: int, at_ms: float, by: int, seconds: float = 0.1) -> Exit:
+        after = After(15, "SIGTERM", seconds, "killed", "handled", Sender(by, 1, "boss", 0))
+        return death(pid, at_ms, exit_code=2, cause=Cause("exited", "exit 2", after=after))
+
+    first = death(1, 0, signal=SEGV)
+    others = [told(pid, pid, by=500) for pid in (2, 3)]
+    expected = [(1, "first", None), (2, "parent_reacted", 1), (3, "parent_reacted", 1)]
+    assert links(others[0], first, others[1]) == expected
+    assert links(told(2, 0, by=9), told(3, 5, by=9)) == [(2, "first", None), (3, "same_sender", 2)]
+    assert links(told(2, 0, by=9, seconds=60), told(3, 5, by=9)) == []
 
 
 def test_the_oom_killer_takes_a_whole_cgroup() -> None:

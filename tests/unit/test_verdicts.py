@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from exitsnoop import CauseKind
-from exitsnoop.model.cause import Cause, Oom, Sender
+from exitsnoop.model.cause import After, Cause, Oom, Sender
 from exitsnoop.reports.verdicts import brief, ends_in_words, verdict
 from exitsnoop.testing import make_exit
 
@@ -99,6 +99,42 @@ def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> Non
     for short in (brief(exit_), ends_in_words(kind, exit_.status)):
         assert short
         assert short.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (
+            After(15, "SIGTERM", 0.25, "killed", "handled", PKILL),
+            "exited with code 143, 0.2 s after SIGTERM from pkill[50]",
+        ),
+        (
+            After(15, "SIGTERM", 12, "killed", "ignored", BOSS),
+            r"exited with code 143, 12 s after SIGTERM from x\ [9]\n[1], which it ignored",
+        ),
+        (
+            After(2, "SIGINT", 0.5, "terminal", "handled", tty="pts/3"),
+            "exited with code 143, 0.5 s after SIGINT on pts/3",
+        ),
+        (
+            After(6, "SIGABRT", 0.5, "self", "handled"),
+            "exited with code 143, 0.5 s after SIGABRT from itself",
+        ),
+    ],
+)
+def test_what_came_before(after: After, words: str) -> None:
+    cause = Cause("exited", "exit 143, 0.25 s after something", after=after)
+    assert verdict(make_exit(exit_code=143, cause=cause)) == words
+    unsaid = Cause("exited", "exit 143", after=after)
+    assert verdict(make_exit(exit_code=143, cause=unsaid)) == "exited with code 143"
+
+
+def test_a_killer_that_had_asked_before() -> None:
+    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL)
+    cause = Cause("killed", "killed, 10 s after SIGTERM", PKILL, "kill", after=after)
+    assert verdict(make_exit(signal=9, cause=cause)) == (
+        "was killed by pkill[50] with SIGKILL, 10 s after SIGTERM from the same"
+    )
 
 
 def test_every_kind_has_words() -> None:

@@ -78,6 +78,7 @@ def test_postgres_ends_all_when_one_is_killed(
     for one in told["cascade"][1:]:
         assert one["to"] == victim
         assert one["exit_code"] == 2 or one["signal_name"] == "SIGQUIT"
+        assert one["relation"] == "parent_reacted"
     other = next(pid for pid in before if pid != victim)
     text = " ".join(answers.ask(other).split())
     assert f"postgres[{victim}] was the first of {len(before)} deaths that belong" in text

@@ -98,7 +98,7 @@ def test_the_timeout_of_a_worker_of_gunicorn(
     ):
         until(path.exists)
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
+            until(lambda: client.connect_ex(str(path)) == 0)  # it is there before it listens
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             client.settimeout(60)
             assert client.recv(1) == b"", "the worker is killed"

@@ -81,9 +81,18 @@ def _precedes(one: Exit, other: Exit, within_ns: int) -> bool:
 
 
 def killer(exit_: Exit) -> Sender | None:
-    """Return the process that sent the signal which ended it, if one did."""
+    """Return the process that sent the signal which ended it, or which it handled and then ended.
+
+    None if there was none, or if that was long before.
+    """
     cause = exit_.cause
-    return cause.sender if cause is not None and cause.kind == "killed" else None
+    if cause is None:
+        return None
+    if cause.kind == "killed":
+        return cause.sender
+    after = cause.after
+    is_near = after and after.kind == "killed" and after.seconds * SECOND_NS <= WINDOW_NS
+    return after.sender if after and is_near else None
 
 
 def cascade(of: Exit, near: Near) -> list[Link]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exitsnoop.host.clock import times_of_day
 from exitsnoop.model.exit import Exit
-from exitsnoop.reports.cascade import Link, key
+from exitsnoop.reports.cascade import Link, key, killer
 from exitsnoop.reports.verdicts import brief, name, process
 from exitsnoop.reports.when import length
 
@@ -90,7 +90,8 @@ def _later(first: Exit, then: Exit) -> str:
 def _reason(link: Link) -> str:
     """Return why a death belongs to the cascade. The same for several deaths is said once."""
     exit_, to = link.exit, link.to or link.exit
-    sender = exit_.cause.sender if exit_.cause else None
+    sender = killer(exit_)
+    did = "killed" if exit_.signal else "told"
     by = process(sender.comm, sender.pid) if sender else "?"
     parent = process(exit_.parent_comm or "?", exit_.ppid)
     oom = exit_.cause.oom if exit_.cause else None
@@ -98,8 +99,9 @@ def _reason(link: Link) -> str:
         "parent_death": f"When {name(to)} died, its children that had asked for it were ended.",
         "namespace": f"{name(to)} was the init of their PID namespace, which ended with it.",
         "tracer": f"When its tracer {name(to)} died, the kernel ended what it traced.",
-        "parent_reacted": f"{by}, the parent of all, then killed its other children.",
-        "same_sender": f"The same {by} killed them.",
+        "parent_reacted": f"{by}, the parent of all, then "
+        + ("killed its other children." if exit_.signal else "told its other children to end."),
+        "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}.",
         "same_oom": "The OOM killer took them together from "
         + (f"the cgroup {oom.cgroup}." if oom and oom.cgroup else "the whole system."),
         "same_terminal": "The same terminal sent them the signal.",

@@ -8,6 +8,7 @@ from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
+from exitsnoop.reports import cascade
 from exitsnoop.reports.target import each
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
@@ -17,7 +18,7 @@ _TRIES = 5
 
 
 class Killer(NamedTuple):
-    """A process that sent a signal, or whose own end was the reason.
+    """A process that sent a signal, also one that was handled, or whose own end was the reason.
 
     Attributes:
         sender: what the cause has of it.
@@ -39,9 +40,9 @@ def find(recording: Recording, of: Exit, boot: Query, near: Iterable[Exit]) -> K
         boot: a query for the boot of that exit.
         near: deaths near in time, among which may be descendants of it.
     """
-    if of.cause is None or of.cause.sender is None:
+    sender = (of.cause.sender if of.cause else None) or cascade.killer(of)
+    if sender is None:
         return None
-    sender = of.cause.sender
     own = ended(recording, sender.pid, of, boot)
     if own is not None:
         return Killer(sender, own, own.ancestors)

@@ -6,6 +6,7 @@ from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import human_bytes
+from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
 
 
@@ -25,7 +26,7 @@ def verdict(exit_: Exit) -> str:
     if cause is None:
         return f"{_ended(exit_)}; why was not recorded"
     say = _VERDICTS.get(cause.kind)
-    text = say(exit_, cause) if say else f"{_ended(exit_)}: {_told(cause)}"
+    text = f"{say(exit_, cause)}{_before(cause)}" if say else f"{_ended(exit_)}: {_told(cause)}"
     return f"{text}, and left a core" if exit_.core_dumped else text
 
 
@@ -33,7 +34,7 @@ def brief(exit_: Exit) -> str:
     """Return the same in few words, for a list: "killed by kill[812], SIGKILL", "code 3"."""
     cause = exit_.cause
     if cause is None or cause.kind == "exited":
-        return exit_.exit if exit_.status else "code 0"
+        return f"{exit_.exit if exit_.status else 'code 0'}{_before(cause) if cause else ''}"
     if cause.kind == "oom":
         return "out of memory"
     if cause.kind == "killed":
@@ -82,6 +83,21 @@ def _killed(exit_: Exit, cause: Cause) -> str:
     return f"was killed by {parent}{_by(sender)} with {exit_.signal_name}"
 
 
+def _before(cause: Cause) -> str:
+    """Return what came before the end, if the text of the cause reports it."""
+    after = cause.after
+    if after is None or cause.kind in _WITH_TEXT or " after " not in cause.text:
+        return ""
+    source = f" on {after.tty}" if after.tty else ""
+    if after.kind == "self":
+        source = " from itself"
+    elif after.sender:
+        is_same = cause.sender is not None and cause.sender.pid == after.sender.pid
+        source = f" from {'the same' if is_same else _by(after.sender)}"
+    how = "" if after.handled == "handled" else f", which it {after.handled}"
+    return f", {length(round(after.seconds * 1e9))} after {after.signal_name}{source}{how}"
+
+
 def _told(cause: Cause) -> str:
     return escape(cause.text, spaces=False)
 
@@ -107,3 +123,4 @@ _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "file_limit": lambda _, cause: f"reached its {_told(cause)}",
 }
 """Words for causes whose own text, after the signal, would be less clear."""
+_WITH_TEXT = {"fault", "cpu_limit", "file_limit"}
