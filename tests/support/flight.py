@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,8 @@ def flight(command: str, store: Path) -> Iterator[Recorder]:
     with recording(command, store) as recorder:
         yield recorder
         if recorder.process.poll() is None:
-            assert recorder.stop() == 0, recorder.errors
+            # Exits of other processes may be lost while the machine does much else.
+            assert recorder.stop() in (os.EX_OK, os.EX_IOERR), recorder.errors
 
 
 Flight = Callable[[], AbstractContextManager[Recorder]]
