@@ -1,7 +1,6 @@
 """`exitsnoop record`: keep every exit in a recording."""
 
 import gc
-import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -183,6 +182,8 @@ def _kept(options: "Given") -> "Kept":
 
 def _show_status(options: "Given") -> int:
     """Print how the recording stands. Raises StoreError, CannotWrite."""
+    import json
+
     from exitsnoop.reports.standing import Standing
 
     output = Output()

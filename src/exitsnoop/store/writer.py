@@ -17,7 +17,7 @@ from exitsnoop.store.redact import Kept
 from exitsnoop.store.segment import LEAST_AT_ONCE, TooMuch
 
 COMMIT_S = 1.0
-MOST_PENDING = 8192
+MOST_PENDING = 4096
 """So many exits are committed at once, however soon: they take memory."""
 MOST_HELD = 16_384
 """So many exits are held while nothing can be written; further ones are lost, and counted."""
