@@ -48,6 +48,14 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield from compiled(HERE / "endings.c", tmp_path_factory.mktemp("endings"))
 
 
+@pytest.fixture
+def vforks(endings: Path, tmp_path: Path) -> Path:
+    """The program endings.c by a name that no other process has, so that a filter finds its own."""
+    program = tmp_path / f"vforks-{os.getpid()}"
+    shutil.copy(endings, program)
+    return program
+
+
 @pytest.fixture(scope="session")
 def refuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program refuse.c."""

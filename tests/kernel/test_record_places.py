@@ -38,16 +38,16 @@ def capabilities(pid: int) -> set[str]:
 
 
 def test_root_needs_nothing_once_it_records(
-    exitsnoop: str, endings: Path, private_copy: Path, store: Path
+    exitsnoop: str, vforks: Path, private_copy: Path, store: Path
 ) -> None:
     """Segments begin, are sealed and dropped, in a package that it can no longer read.
 
     All files belong to the group that may read them.
     """
     env = {**os.environ, "PYTHONPATH": str(private_copy)}
-    with recording(exitsnoop, store, "-n", "endings", *LEAST, env=env) as recorder:
+    with recording(exitsnoop, store, "-n", vforks.name, *LEAST, env=env) as recorder:
         assert capabilities(recorder.pid) == {"0" * 16}
-        truth = count(endings, "vforks", 120_000)
+        truth = count(vforks, "vforks", 120_000)
         until(lambda: (store / "kept.db").exists())
         live = {path.name: path.stat().st_gid for path in store.iterdir()}
         assert size(store) <= LEAST_BYTES
@@ -102,22 +102,20 @@ def test_nonsense_is_refused(exitsnoop: str, store: Path, words: list[str], said
     assert said in result.stderr.splitlines()[-1]
 
 
-def test_a_full_disk_is_reported_and_got_over(
-    exitsnoop: str, endings: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_reported_and_got_over(exitsnoop: str, vforks: Path, tmp_path: Path) -> None:
     """It holds what it can, counts the rest, and goes on when there is room again."""
     with small_disk(tmp_path / "disk", 24) as disk:
         store = disk / "store"
-        with recording(exitsnoop, store, "-n", "endings", *LEAST, "--keep-free", "0") as recorder:
+        with recording(exitsnoop, store, "-n", vforks.name, *LEAST, "--keep-free", "0") as recorder:
             fill(disk / "hog")
             (store / "ballast").unlink()  # its room goes to the hog
             fill(disk / "more")
-            truth = count(endings, "vforks", 20_000)
+            truth = count(vforks, "vforks", 20_000)
             assert "No space" in recorder.line("cannot write to") or "disk full" in recorder.errors
-            truth += count(endings, "vforks", 40_000)
+            truth += count(vforks, "vforks", 40_000)
             (disk / "hog").unlink()
             assert f"writes to {store} again; " in recorder.line("again")
-            truth += count(endings, "vforks", 100)
+            truth += count(vforks, "vforks", 100)
             assert recorder.stop() == 74
         there = Recording(store)
         assert len(recorder.exits()) + recorder.lost() == truth

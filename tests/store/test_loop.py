@@ -1,7 +1,6 @@
 """The loop of the recorder, on a fake kernel and a real disk."""
 
 import itertools
-import re
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.recorded import pids
+from support.recorder import counters, is_asleep
 from support.waiting import until
 
 from exitsnoop import MalformedRecord, Tracer
@@ -41,22 +41,6 @@ with fake_kernel() as kernel, Tracer(pause_s=0.1) as tracer:
     notices = Notices(writer, sys.argv[1], print)
     record(tracer, writer, notices, Service(lambda: "fine"), lambda: None)
 """
-
-
-def counters(pid: int) -> list[str]:
-    """Return how often its threads ran and gave up the CPU, and what it read and wrote."""
-    found = [Path(f"/proc/{pid}/io").read_text()]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        status = (task / "status").read_text()
-        found += re.findall(r"^.*_ctxt_switches:.*", status, re.M)
-        found.append((task / "schedstat").read_text())
-    return found
-
-
-def is_asleep(pid: int) -> bool:
-    """Return whether it waits for ever: in epoll_wait() without a time-out."""
-    call = Path(f"/proc/{pid}/syscall").read_text().split()
-    return len(call) > 4 and int(call[4], 16) & 0xFFFFFFFF == 0xFFFFFFFF
 
 
 def test_when_nothing_ends_nothing_is_done(store: Path) -> None:

@@ -89,6 +89,22 @@ def recording(
         process.communicate()
 
 
+def counters(pid: int) -> list[str]:
+    """Return how often its threads ran and gave up the CPU, and what it read and wrote."""
+    found = [Path(f"/proc/{pid}/io").read_text()]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        status = (task / "status").read_text()
+        found += re.findall(r"^.*_ctxt_switches:.*", status, re.M)
+        found.append((task / "schedstat").read_text())
+    return found
+
+
+def is_asleep(pid: int) -> bool:
+    """Return whether it waits for ever: in epoll_wait() without a time-out."""
+    call = Path(f"/proc/{pid}/syscall").read_text().split()
+    return len(call) > 4 and int(call[4], 16) & 0xFFFFFFFF == 0xFFFFFFFF
+
+
 def exits(store: Path, **query: Any) -> list[Exit]:
     """Return the exits of a recording that a query selects, in its order; none if there is none."""
     try:
