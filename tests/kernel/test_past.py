@@ -73,9 +73,10 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(endings: Path, lives: Path, tmp_path_factory: pytest.TempPathFactory) -> Live:
-    """Everything that ended on this machine meanwhile."""
+    """What this process started, and all that came of it."""
     seen = Live(tmp_path_factory.mktemp("past") / "store")
-    with Tracer(why=True, fields=FIELDS) as tracer, Stage(lives) as stage:
+    mine = [os.getpid()]
+    with Tracer(tree=mine, why=True, fields=FIELDS) as tracer, Stage(lives) as stage:
         writer = Writer(seen.store)
         ends_of_all_kinds(endings, stage)
         tracer.stop()
