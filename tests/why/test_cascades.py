@@ -110,3 +110,23 @@ def test_workers_that_take_too_much_memory(flight: Flight, answers: Answers, dea
     text = " ".join(answers.ask(workers[0]).split())
     assert "was killed by the kernel: its cgroup reached its limit of 48.0M." in text
     assert f"The limit of {path} was hit: 48.0M." in text
+
+
+def test_what_filled_a_cgroup_was_not_the_victim_s(
+    flight: Flight, answers: Answers, deaths: Path
+) -> None:
+    """Files in a tmpfs count for the cgroup, and no process has them."""
+    script = (
+        'echo 0 > "$2/cgroup.procs"; mount -t tmpfs none /mnt; '
+        'head -c 40M /dev/zero > /mnt/full; exec "$1"'
+    )
+    with Stage(deaths) as stage:
+        group = stage.memory_cgroup()
+        group.set_limit(LIMIT)
+        with flight():
+            prefix = ["unshare", "--mount", "sh", "-c", script, "sh", str(deaths)]
+            victim = stage.puppet(*prefix, program=group.path)
+            victim.tell("allocate", LIMIT)
+            assert victim.wait() == -signal.SIGKILL
+    text = " ".join(answers.ask(victim.pid).split())
+    assert "were not its own: other processes of that cgroup, files in a tmpfs" in text

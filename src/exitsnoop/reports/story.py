@@ -62,7 +62,6 @@ def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tupl
         ("", _headline(of, now_ns)),
         ("", _taken(answer, story)),
         ("Evidence", _evidence(story)),
-        ("Before", _before(of)),
         ("What", _what(of)),
         ("Used", _used(of)),
         ("Together", company.together(of, story.cascade)),
@@ -146,31 +145,15 @@ def _evidence(story: Story) -> list[str]:
             f"{human_bytes(oom.file)} of files and {human_bytes(oom.shmem)} shared. "
             f"{_trigger(process(oom.trigger.comm, oom.trigger.pid), of)}"
         )
+        others = (oom.limit or 0) - oom.anon - oom.file - oom.shmem
+        if others > (oom.limit or 0) // 2:
+            lines.append(
+                f"The other {human_bytes(others)} were not its own: other processes of that cgroup, "
+                "files in a tmpfs, or the page cache."
+            )
     if cause is not None and cause.kind == "exited" and (said := _said_by_code(story)):
         lines.append(said)
     return lines
-
-
-def _before(of: Exit) -> list[str]:
-    """Return what the process had been asked, or had gone through, before it ended."""
-    cause = of.cause
-    if cause is None:
-        return []
-    if cause.reraised:
-        return ["Its handler had the signal first, and raised it again."]
-    if (after := cause.after) is None:
-        return []
-    line = f"{after.signal_name} had come {length(round(after.seconds * SECOND_NS))} before"
-    if after.sender is not None:
-        line += f", from {process(after.sender.comm, after.sender.pid)}"
-        if after.sender.args:
-            command = _command(after.sender.args, truncated=after.sender.args_truncated)
-            line += f" ({command})"
-    elif after.kind == "fault":
-        line += ", from a fault"
-    elif after.tty is not None:
-        line += f", from the terminal {escaped(after.tty)}"
-    return [f"{line}; it {after.handled} it."]
 
 
 def _trigger(trigger: str, of: Exit) -> str:
