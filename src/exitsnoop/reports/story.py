@@ -148,8 +148,8 @@ def _evidence(story: Story) -> list[str]:
         others = (oom.limit or 0) - oom.anon - oom.file - oom.shmem
         if others > (oom.limit or 0) // 2:
             lines.append(
-                f"The other {human_bytes(others)} were not its own: other processes of that cgroup, "
-                "files in a tmpfs, or the page cache."
+                f"The other {human_bytes(others)} were not its own: other processes of that "
+                "cgroup, files in a tmpfs, or the page cache."
             )
     if cause is not None and cause.kind == "exited" and (said := _said_by_code(story)):
         lines.append(said)
