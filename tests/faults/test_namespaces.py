@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.accounts import COLUMNS, Report, report, traced
 from support.cgroups import mounts
-from support.command import tracing
+from support.command import run, tracing
 from support.machine import need
 from support.supervisor import note_made
 from support.waiting import PATIENCE_S, until
@@ -107,3 +107,15 @@ def test_it_traces_without_proc(exitsnoop: str) -> None:
         lines = tracer.stop()
     assert [line.split()[-2:] for line in lines if f" {shell.pid} " in line] == [["code", "9"]]
     assert tracer.process.returncode == 0
+
+
+@pytest.mark.parametrize("offset", ["3600", "-60", "0"])
+def test_a_time_namespace_with_another_boot_clock_is_refused(exitsnoop: str, offset: str) -> None:
+    unshare = ["unshare", "--time", "--boottime", offset, "--fork"]
+    told = run(exitsnoop, "--output", "/dev/null", "--", "true", prefix=unshare)
+    if offset == "0":
+        assert told.returncode == 0
+    else:
+        assert told.returncode == 70
+        assert told.stderr.startswith("exitsnoop: this process is in a time namespace whose boot")
+        assert told.stderr.count("\n") == 1

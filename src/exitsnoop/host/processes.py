@@ -59,6 +59,19 @@ def in_first_namespace(kind: str) -> bool:
         return True
 
 
+def has_boot_clock_of_kernel() -> bool:
+    """Return whether the boot clock of this process is that of the kernel, which dates records.
+
+    In a time namespace it may not be. Also True if the kernel has none of these.
+    """
+    try:
+        with open("/proc/self/timens_offsets", "rb") as lines:
+            offsets = [line.split() for line in lines]
+    except OSError:
+        return True
+    return [b"boottime", b"0", b"0"] in offsets
+
+
 def capabilities() -> int:
     """Return the effective capabilities of this process as bits, 0 if they cannot be read."""
     try:

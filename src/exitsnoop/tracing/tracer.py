@@ -4,6 +4,7 @@ import os
 
 from exitsnoop.errors import NoSuchProcess, TraceError
 from exitsnoop.filters.filters import Filters
+from exitsnoop.host.processes import has_boot_clock_of_kernel
 from exitsnoop.kernel.plan import pid_key, plan, tree_entry
 from exitsnoop.kernel.session import join_tree, open_session
 from exitsnoop.model.later import Later, LaterUnpack
@@ -127,6 +128,11 @@ class Tracer:
 
     def _start(self, *, unwanted: bool, ring_bytes: int, pause_s: float | None) -> None:
         filters = self._filters
+        if not has_boot_clock_of_kernel():
+            raise TraceError(
+                "this process is in a time namespace whose boot clock is not that of the kernel: "
+                "run exitsnoop outside of it (nsenter --time=/proc/1/ns/time)"
+            )
         targets = self._held_targets() if filters.pids or filters.tree or filters.ppids else {}
         self._session = open_session(plan(filters, unwanted=unwanted), ring_bytes=ring_bytes)
         self._undo.append(self._session.close)
