@@ -15,20 +15,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import contention
 import measure
+import tables
 from measure import CPUS, Cost
+from tables import table
 
-from tools import ALL, C_TOOL, JSON, TABLE, TOOLS, Tool
+from tools import ALL, C_TOOL, JSON, RECORD, TABLE, TOOLS, Tool
 
 HERE = Path(__file__).parent
 os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian keeps bpftool
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 START, END = "<!-- made by make bench -->", "<!-- end -->"
 MS, US, MB = 1e-3, 1e3, 1e6
+PARTS = "storms,starts,latencies,floods,replays,live,recorder,contention"
 STARTS = 3  # in a round: they take little time, and differ
 
 
@@ -50,12 +53,20 @@ def main() -> None:
 
 
 def _parts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
+    parts: dict[str, Callable[[], Iterator[str]]] = {
+        "storms": lambda: _storms(options, tools, program),
+        "starts": lambda: _starts(options, tools, program),
+        "latencies": lambda: _latencies(options, tools, program),
+        "floods": lambda: _floods(options, tools, program),
+        "replays": lambda: tables.replays(program, options.replayed, options.rounds),
+        "live": lambda: tables.live(program, options.replayed),
+        "recorder": lambda: tables.recorder(program, options.seconds),
+        "contention": lambda: _contention(options),
+    }
     yield _described(options)
-    yield from _storms(options, tools, program)
-    yield _starts(options, tools, program)
-    yield _latencies(options, tools, program)
-    yield _floods(options, tools, program)
-    yield _contention(options)
+    for name, make in parts.items():
+        if name in options.parts.split(","):
+            yield from make()
 
 
 def _options() -> argparse.Namespace:
@@ -65,6 +76,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--flood", type=int, default=1_000_000, help="exits, from all CPUs")
     parser.add_argument("--records", type=int, default=1_500_000, help="of each CPU, contending")
     parser.add_argument("--tools", default="", help="only those with this in their name")
+    parser.add_argument("--replayed", type=int, default=8000, help="exits of each load")
+    parser.add_argument("--seconds", type=int, default=60, help="of a storm for the recorder")
+    parser.add_argument("--parts", default=PARTS, help=f"which to measure; default {PARTS}")
     parser.add_argument("--latencies", type=int, default=1000, help="exits, a hundred a second")
     parser.add_argument("--document", type=Path, help="put the tables into this file")
     return parser.parse_args()
@@ -118,10 +132,10 @@ def _storms(options: argparse.Namespace, tools: Sequence[Tool], program: str) ->
                 cost = measure.storm(tool, program, "processes", options.exits // 5, CPUS[:1])
                 inside[tool.name].append(cost)
     untraced = [cost.exit_ns for cost in costs[""]]
-    rows = [["nothing", "", "", _spread(untraced, US), "1", "", "", "", "", ""]]
+    rows = [["nothing", "", "", _spread(untraced, US), "1", *[""] * 7]]
     rows += [_cost_row(tool.name, costs, inside) for tool in tools]
     yield f"### {options.exits:,} exits from one CPU, as fast as they go"
-    yield _table(
+    yield table(
         [
             "tool",
             "in the kernel, ns an exit",
@@ -129,6 +143,8 @@ def _storms(options: argparse.Namespace, tools: Sequence[Tool], program: str) ->
             "load, us an exit",
             "to untraced",
             "tool's CPU, us a row",
+            "ratio",
+            "with its start",
             "ratio",
             "memory, MB (peak)",
             "rows",
@@ -152,28 +168,30 @@ def _cost_row(name: str, costs: dict[str, list[Cost]], inside: dict[str, list[Co
         _ratio([cost.exit_ns for cost in mine], untraced),
         _spread(cpu, US, 2),
         _ratio(cpu, [cost.cpu_ns for cost in theirs]),
+        _spread([cost.all_cpu_ns for cost in mine], US, 2),
+        _ratio([cost.all_cpu_ns for cost in mine], [cost.all_cpu_ns for cost in theirs]),
         _memory(mine),
         _share(mine),
         _losses(mine),
     ]
 
 
-def _starts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> str:
+def _starts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
     seconds: dict[str, list[float]] = {}
     rounds = STARTS * options.rounds
     for number in range(rounds):
         _say(f"start {number + 1} of {rounds}")
         for tool in tools:
-            if tool.name in (C_TOOL, TABLE, JSON, ALL, "bpftrace"):
+            if tool.name in (C_TOOL, TABLE, JSON, ALL, RECORD, "bpftrace"):
                 seconds.setdefault(tool.name, []).append(measure.start_up(tool, program))
     rows = [
         [name, _spread(mine, MS), _ratio(mine, seconds.get(C_TOOL, []))]
         for name, mine in seconds.items()
     ]
-    return "### From start to attached\n\n" + _table(["tool", "ms", "ratio"], rows)
+    yield "### From start to attached\n\n" + table(["tool", "ms", "ratio"], rows)
 
 
-def _latencies(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> str:
+def _latencies(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
     rows = []
     for tool in tools:
         if tool.name not in (C_TOOL, TABLE, JSON, "bpftrace"):
@@ -185,10 +203,10 @@ def _latencies(options: argparse.Namespace, tools: Sequence[Tool], program: str)
         rows.append([tool.name, *_quantiles(quiet), *_quantiles(busy), f"{idle:.1f}"])
     titles = ["tool", "at 100 a second: median", "99 %", "most"]
     titles += ["at full rate: median", "99 %", "most", "runs a second when idle"]
-    return "### From exit to row on a terminal, ms\n\n" + _table(titles, rows)
+    yield "### From exit to row on a terminal, ms\n\n" + table(titles, rows)
 
 
-def _floods(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> str:
+def _floods(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
     """All CPUs end processes, or threads, as fast as they can."""
     rows = []
     for kind in ("processes", "threads"):
@@ -210,12 +228,12 @@ def _floods(options: argparse.Namespace, tools: Sequence[Tool], program: str) ->
                 ]
             )
     titles = ["tool", "exits", "load, us an exit and CPU", "tool's CPU, us a row"]
-    return f"### From all {len(CPUS)} CPUs, as fast as they go\n\n" + _table(
+    yield f"### From all {len(CPUS)} CPUs, as fast as they go\n\n" + table(
         [*titles, "memory, MB (peak)", "rows", "said lost"], rows
     )
 
 
-def _contention(options: argparse.Namespace) -> str:
+def _contention(options: argparse.Namespace) -> Iterator[str]:
     """What a record costs where CPUs share a ring, and what it would on a large machine."""
     rounds = [contention.measure(CPUS, options.records) for _ in range(options.rounds)]
     measured = [
@@ -234,11 +252,11 @@ def _contention(options: argparse.Namespace) -> str:
     titles = ["records an exit", "rings"]
     for hold_ns in (100, 300):
         titles += [f"lock held {hold_ns} ns: in use", "mean wait, ns", "99 %"]
-    return (
+    yield (
         "### A record in a shared ring, measured here\n\n"
-        + _table(["", "ns a record, reserved and submitted"], measured)
+        + table(["", "ns a record, reserved and submitted"], measured)
         + "\n\n### The queue for a ring's lock at 1,000,000 exits a second, simulated\n\n"
-        + _table(titles, simulated)
+        + table(titles, simulated)
     )
 
 
@@ -277,11 +295,6 @@ def _quantiles(seconds: list[float]) -> list[str]:
     ordered = sorted(seconds)
     last = len(ordered) - 1
     return [f"{ordered[min(last, int(q * len(ordered)))] / MS:.1f}" for q in (0.5, 0.99, 1)]
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _put(document: Path, text: str) -> None:

@@ -29,6 +29,7 @@ class Cost(NamedTuple):
         exit_ns: of the load: from the start of one process to the start of the next.
         kernel_ns: in the tool's BPF programs, all of them, an exit; None where it has none.
         cpu_ns: of the tool's process, user and system, from when it was attached, a row.
+        all_cpu_ns: the same from its start on.
         peak_bytes: the most memory that it had resident: as it started, or since.
         end_bytes: what it had resident at the end.
         exits: how many ended, as the load counted them with waitpid.
@@ -39,6 +40,7 @@ class Cost(NamedTuple):
     exit_ns: int
     kernel_ns: float | None
     cpu_ns: float
+    all_cpu_ns: float
     peak_bytes: int
     end_bytes: int
     exits: int
@@ -47,10 +49,10 @@ class Cost(NamedTuple):
 
 
 class Run:
-    """A tool that runs, attached, and writes to a file or through a pipe."""
+    """A tool that runs, attached, and writes to a file or through a pipe, or to `store`."""
 
     def __init__(self, tool: Tool, program: str, options: list[str]) -> None:
-        self._tool = tool
+        self.tool = tool
         self._rows = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as we do
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._reader = None
@@ -59,8 +61,15 @@ class Run:
             self._reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=self._rows)
             assert self._reader.stdin
             output = self._reader.stdin.fileno()
+        self._directory = tempfile.TemporaryDirectory()
+        self.store = self._directory.name
+        self.all_rows = 0  # also of other processes than the load's; known at the end
+        store = ["--store", self.store] if tool.records else []
         self.process = subprocess.Popen(
-            [*tool.command, *options], stdout=output, stderr=self._errors, start_new_session=True
+            [*tool.command, *options, *store],
+            stdout=output,
+            stderr=self._errors,
+            start_new_session=True,
         )
         atexit.register(self.process.kill)  # harmless once it has ended and been waited for
         if self._reader and self._reader.stdin:
@@ -73,18 +82,24 @@ class Run:
         Tools that hold rows back until a block is full need many.
         """
         until = time.monotonic() + READY_S
-        while os.fstat(self._rows.fileno()).st_size < 200:
+        while not self._is_attached():
             subprocess.run([program, "paced", "50", "5000"], stdout=subprocess.DEVNULL, check=True)
             if self.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{self._tool.name} does not trace: {self._said()}")
+                raise RuntimeError(f"{self.tool.name} does not trace: {self.said()}")
         time.sleep(SETTLED_S)
 
-    def _said(self) -> str:
+    def _is_attached(self) -> bool:
+        if self.tool.records:
+            return "recording to" in self.said()
+        return os.fstat(self._rows.fileno()).st_size >= 200
+
+    def said(self) -> str:
+        """What it has written to standard error."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
 
     def _count(self) -> int:
-        return sum(bool(self._tool.is_row.search(line)) for line in _lines(self._rows.fileno()))
+        return sum(bool(self.tool.is_row.search(line)) for line in _lines(self._rows.fileno()))
 
     def cpu_ns(self) -> int:
         """The CPU time of its threads, those that have ended not included."""
@@ -107,6 +122,8 @@ class Run:
 
     def memory(self) -> tuple[int, int]:
         """The most bytes that it had resident, and how many it has."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.tool.name} has ended: {self.said()}")
         with open(f"/proc/{self.process.pid}/status") as lines:
             sizes = dict(line.split(":", 1) for line in lines)
         peak, now = (1024 * int(sizes[name].split()[0]) for name in ("VmHWM", "VmRSS"))
@@ -118,12 +135,22 @@ class Run:
         self.process.wait()
         if self._reader:
             self._reader.wait()
-        said = self._said()
+        if self.tool.records:
+            read_back(self.tool, self.store, self._rows.fileno())
+        said = self.said()
         told = re.findall(r"lost (\d+) events|(\d+) exits were lost in", said)
         rows = self._count()
+        self.all_rows = sum(1 for _ in _lines(self._rows.fileno()))
         self._rows.close()
         self._errors.close()
+        self._directory.cleanup()
         return rows, sum(int(a or b) for a, b in told) if told else None
+
+
+def read_back(tool: Tool, store: str, rows: int) -> None:
+    """Write what was recorded, as JSON; nothing if that began too late."""
+    past = [tool.command[0], "past", "--json", "--store", store]
+    subprocess.run(past, stdout=rows, stderr=subprocess.DEVNULL, check=False)
 
 
 def _lines(fd: int) -> Iterator[bytes]:
@@ -141,15 +168,18 @@ def storm(tool: Tool | None, program: str, kind: str, count: int, cpus: list[str
     load = subprocess.check_output([program, kind, str(count), *cpus]).split()
     exit_ns, exits = map(int, load)
     if not run:
-        return Cost(exit_ns, None, 0, 0, 0, exits, 0, None)
+        return Cost(exit_ns, None, 0, 0, 0, 0, exits, 0, None)
     _settle(run)
-    cpu_ns = run.cpu_ns() - cpu_ns
+    all_cpu_ns = run.cpu_ns()
+    cpu_ns = all_cpu_ns - cpu_ns
     if kernel_ns is not None:
         kernel_ns = (run.kernel_ns() or 0) - kernel_ns
     memory = run.memory()
     rows, lost = run.end()
     in_kernel = None if kernel_ns is None else kernel_ns / exits
-    return Cost(exit_ns, in_kernel, cpu_ns / max(rows, 1), *memory, exits, rows, lost)
+    each = max(rows, 1)
+    costs = (exit_ns, in_kernel, cpu_ns / each, all_cpu_ns / each)
+    return Cost(*costs, *memory, exits, rows, lost)
 
 
 def _settle(run: Run) -> None:
@@ -175,18 +205,21 @@ def start_up(tool: Tool, program: str) -> float:
 def _start_up_within(seconds: int, tool: Tool, program: str) -> float | None:
     """Return the same; None if it missed all exits of so many seconds."""
     time.sleep(SETTLED_S)
-    with tempfile.TemporaryFile() as rows:
+    with tempfile.TemporaryFile() as rows, tempfile.TemporaryDirectory() as store:
+        command = [*tool.command, "--store", store] if tool.records else tool.command
         load = subprocess.Popen(
             [program, "paced", str(2000 * seconds), "2000"], stdout=subprocess.PIPE, text=True
         )
         assert load.stdout
         load.stdout.readline()  # it runs
         begun = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        traced = subprocess.Popen(tool.command, stdout=rows, stderr=subprocess.DEVNULL)
+        traced = subprocess.Popen(command, stdout=rows, stderr=subprocess.DEVNULL)
         atexit.register(traced.kill)
         truth = [tuple(map(int, line.split())) for line in load.communicate()[0].splitlines()]
         os.kill(traced.pid, signal.SIGINT)
         traced.wait()
+        if tool.records:
+            read_back(tool, store, rows.fileno())
         told = {int(found[1]) for line in _lines(rows.fileno()) if (found := tool.pid.search(line))}
     attached = next((ended for pid, ended in truth if pid in told), None)
     return None if attached is None else (attached - begun) / 1e9

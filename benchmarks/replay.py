@@ -85,6 +85,10 @@ class Stored(Replay):
     def _end(self) -> None:
         self._writer.commit()
 
+    def close(self) -> None:
+        """Close the recording."""
+        self._writer.close()
+
 
 DOES: dict[str, type[Replay]] = {"decoded": Replay, "JSON": AsJson, "stored": Stored}
 
@@ -95,8 +99,19 @@ def cost(parts: list[Drained], does: type[Replay]) -> float:
     with tempfile.TemporaryDirectory() as directory:
         replay = does(parts, directory)
         gc.collect()
-        gc.freeze()  # as the command does
+        gc.freeze()  # as the command does, and as the next
+        gc.set_threshold(10_000)
         return replay.run() / exits * 1e6
+
+
+def bytes_on_disk(parts: list[Drained]) -> float:
+    """Return how many bytes an exit of a stream takes on disk."""
+    exits = sum(len(block) for block, _, _ in parts) / EVENT.size
+    with tempfile.TemporaryDirectory() as directory:
+        replay = Stored(parts, directory)
+        replay.run()
+        replay.close()
+        return sum(path.stat().st_size for path in Path(directory).glob("store/exits-*")) / exits
 
 
 def costs(streams: dict[str, list[Drained]], rounds: int) -> Costs:

@@ -62,18 +62,25 @@ class Stream:
         """Return 0."""
         return 0
 
+    def detach(self) -> None:
+        """Do nothing, as the next two."""
+
     def settle(self) -> None:
-        """Do nothing, as close()."""
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
+def script(load: str, program: str, count: int) -> str:
+    """Return the script for sh that makes so many exits."""
+    return LOADS[load].format(program=program, count=count, cpu=min(os.sched_getaffinity(0)))
+
+
 def record(load: str, program: str, count: int) -> list[Drained]:
     """Run a load, as root; return what the BPF programs sent, in full batches."""
-    script = LOADS[load].format(program=program, count=count, cpu=min(os.sched_getaffinity(0)))
     with subprocess.Popen(
-        ["/bin/sh", "-c", _GO + script],
+        ["/bin/sh", "-c", _GO + script(load, program, count)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -6,17 +6,14 @@ import shutil
 import sys
 from typing import NamedTuple
 
+from exitsnoop.model.fields import COLUMNS
+
 EXITSNOOP = os.path.join(os.path.dirname(sys.executable), "exitsnoop")
 PROGRAM = (
     'tracepoint:sched:sched_process_exit { printf("%s %d %d\\n", comm, pid, '
     "((struct task_struct *)curtask)->exit_code); }"
 )
-EVERYTHING = (
-    "time,boot_ns,pid,tid,ppid,comm,parent_comm,age,exit_code,signal,signal_name,core_dumped,cause,"
-    "uid,user,exe,args,cgroup,container,pod,unit,user_unit,nspid,hostname,ancestors,cpu_user,"
-    "cpu_system,max_rss,read_bytes,write_bytes,minor_faults,major_faults,voluntary_switches,"
-    "involuntary_switches"
-)
+EVERYTHING = ",".join(COLUMNS)
 
 
 class Tool(NamedTuple):
@@ -29,6 +26,7 @@ class Tool(NamedTuple):
         package: of Debian, that it comes from.
         is_row: what is in a row of an exit of the storm (exits.c), and in no other.
         pid: where a row has the PID.
+        records: whether it records, to a directory of its own; the rows are read afterwards.
     """
 
     name: str
@@ -37,6 +35,7 @@ class Tool(NamedTuple):
     package: str = ""
     is_row: re.Pattern[bytes] = re.compile(rb"^storm ")
     pid: re.Pattern[bytes] = re.compile(rb"^\S+ +(\d+)")
+    records: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -55,6 +54,7 @@ C_TOOL = "libbpf-tools exitsnoop"
 TABLE = "exitsnoop"
 JSON = "exitsnoop --json"
 ALL = "exitsnoop --json -w, every field"
+RECORD = "exitsnoop record"
 
 _JSON_ROW = (re.compile(rb'"comm": "storm"'), re.compile(rb'"pid": (\d+)'))
 
@@ -65,6 +65,7 @@ TOOLS = [
     Tool(JSON, [EXITSNOOP, "--json"], ["--per-thread"], "", *_JSON_ROW),
     Tool(f"{JSON}, to a pipe", [EXITSNOOP, "--json"], ["--per-thread"], "", *_JSON_ROW),
     Tool(ALL, [EXITSNOOP, "--json", "-w", "-o", EVERYTHING], ["--per-thread"], "", *_JSON_ROW),
+    Tool(RECORD, [EXITSNOOP, "record"], None, "", *_JSON_ROW, records=True),
     Tool("bpftrace", ["bpftrace", "-e", PROGRAM], [], "bpftrace"),
     Tool(
         "forkstat -e exit",

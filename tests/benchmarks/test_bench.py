@@ -11,7 +11,10 @@ from support.machine import need
 
 pytestmark = pytest.mark.timeout(900)  # every part of them runs once
 ROOT = Path(__file__).parents[2]
-SMALL = "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop"
+SMALL = (
+    "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop "
+    "--replayed 200 --seconds 1"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_every_tool_has_its_figures(report: str) -> None:
     storms = [line for line in report.splitlines() if re.match(r"\| (libbpf|exitsnoop)", line)]
     names = {line.split(" | ")[0] for line in storms}
     assert {"| libbpf-tools exitsnoop", "| exitsnoop", "| exitsnoop --json"} <= names
-    assert len(storms) == 6 + 4 + 3 + 2 * 4
+    assert len(storms) == 7 + 5 + 3 + 2 * 4
     assert "nan" not in report
 
 
@@ -66,3 +69,13 @@ def test_no_row_of_ours_is_missing(report: str) -> None:
     assert len(floods) == 6
     for exits, rows in floods:
         assert exits == rows
+
+
+def test_the_recorder_keeps_all_of_a_storm(report: str) -> None:
+    (ended, kept) = re.findall(r"\| ([\d,]+) \| [\d,]+ \| ([\d,]+) \| 0 \|", report)[0]
+    assert ended == kept == "30,000"
+
+
+def test_every_load_is_replayed(report: str) -> None:
+    rows = re.findall(r"^\| (vfork|shell|make|deaths) \|(?: [\d.]+ \|){4}$", report, re.M)
+    assert rows == ["vfork", "shell", "make", "deaths"]
