@@ -187,11 +187,9 @@ def _rows(
     except queries.Nothing:
         return
     order = "DESC" if query.newest_first else "ASC"
-    low, high = part.first, part.last
     where = "id BETWEEN ? AND ? AND boot_ns BETWEEN ? AND ?"
     if wanted.sql:
         where += f" AND {wanted.sql}"
-    times = (part.from_boot_ns, part.to_boot_ns)
     rows = rows_of(connection)
     if wanted.parts and query.limit is not None:
         yield from _merged(connection, query, part, wanted.parts)
@@ -199,8 +197,7 @@ def _rows(
     if wanted.many:  # SQLite would sort all of them for each page
         numbers = array("q")
         for (number,) in connection.execute(
-            f"SELECT id FROM rows WHERE {where} ORDER BY id {order}",
-            (low, high, *times),
+            f"SELECT id FROM rows WHERE {where} ORDER BY id {order}", part
         ):
             numbers.append(number)
         for at in range(0, len(numbers), PAGE):
@@ -210,16 +207,22 @@ def _rows(
                 f"{rows} WHERE id IN ({marks}) ORDER BY id {order}", some
             ).fetchall()
         return
+    sql = f"{rows} WHERE {where} ORDER BY id {order} LIMIT {PAGE}"
+    yield from _pages_of(connection, sql, part, newest_first=query.newest_first)
+
+
+def _pages_of(
+    connection: sqlite3.Connection, sql: str, part: Range, *, newest_first: bool
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Return what a statement finds in a range, which is its parameters, PAGE rows at a time."""
+    low, high, *times = part
     while low <= high:
-        page = connection.execute(
-            f"{rows} WHERE {where} ORDER BY id {order} LIMIT {PAGE}",
-            (low, high, *times),
-        ).fetchall()
+        page = connection.execute(sql, (low, high, *times)).fetchall()
         if page:
             yield page
         if len(page) < PAGE:
             return
-        if query.newest_first:
+        if newest_first:
             high = page[-1][0] - 1
         else:
             low = page[-1][0] + 1
@@ -230,26 +233,16 @@ def _merged(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Return the rows that meet one of some conditions, PAGE at a time; each uses an index."""
     order = "DESC" if query.newest_first else "ASC"
-    low, high, *times = part
     each = " UNION ALL ".join(
         f"SELECT id FROM (SELECT id FROM rows WHERE id BETWEEN ?1 AND ?2 "
         f"AND boot_ns BETWEEN ?3 AND ?4 AND {one} ORDER BY id {order} LIMIT {PAGE})"
         for one in parts
     )
-    while low <= high:
-        page = connection.execute(
-            f"{rows_of(connection)} WHERE id IN (SELECT id FROM ({each}) "
-            f"ORDER BY id {order} LIMIT {PAGE}) ORDER BY id {order}",
-            (low, high, *times),
-        ).fetchall()
-        if page:
-            yield page
-        if len(page) < PAGE:
-            return
-        if query.newest_first:
-            high = page[-1][0] - 1
-        else:
-            low = page[-1][0] + 1
+    sql = (
+        f"{rows_of(connection)} WHERE id IN (SELECT id FROM ({each}) "
+        f"ORDER BY id {order} LIMIT {PAGE}) ORDER BY id {order}"
+    )
+    yield from _pages_of(connection, sql, part, newest_first=query.newest_first)
 
 
 def _in_order(page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
