@@ -128,6 +128,13 @@ def shown(name: bytes) -> bytes:
     return name.decode("utf-8", "replace").encode()
 
 
+def in_sentence(name: bytes) -> bytes:
+    """Return what becomes of a name where it is part of a sentence, which it must not forge."""
+    if re.fullmatch(rb"[\w.:/@%+=,~#-]+", name):
+        return name
+    return b"'%s'" % name.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
+
+
 @pytest.fixture(scope="module")
 def told(
     hostile: Path, top: bytes, exitsnoop: str, tmp_path_factory: pytest.TempPathFactory
@@ -181,7 +188,7 @@ def expected(family: Family) -> Rows:
         "container": b"lxc:" + shown(family.cgroup.rpartition(b"/lxc.payload.")[2]),
     }
     child = common | {"parent_comm": shown(family.parent), "above": (shown(family.parent), parent)}
-    killed = b"killed by %s[%d] uid 0 (SIGTERM)" % (shown(family.sender), sender)
+    killed = b"killed by %s[%d] uid 0 (SIGTERM)" % (in_sentence(shown(family.sender)), sender)
     return {
         parent: common | {"status": 3 << 8, "comm": family.parent, "cause": b"exit 3"},
         victim: child | {"status": 15, "comm": family.victim, "cause": killed},

@@ -48,5 +48,12 @@ def loaded_by(*words: str) -> set[str]:
 def test_each_verb_loads_no_more_than_it_needs() -> None:
     plain = loaded_by("-x")
     assert not plain & {"argparse", "exitsnoop.cli.verbs", "exitsnoop.cli.check"}
-    assert "argparse" in loaded_by("-p", "1")
+    with_argparse = loaded_by("-p", "1", "-w", "-o", "+user", "--json")
+    assert "argparse" in with_argparse
+    assert not with_argparse & {
+        "sqlite3",
+        "exitsnoop.cli.past",
+        "exitsnoop.store.recording",
+        "dataclasses",
+    }
     assert not loaded_by("check", "--help") & {"exitsnoop.cli.parser", "exitsnoop.cli.lists"}

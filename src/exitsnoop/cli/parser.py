@@ -61,11 +61,22 @@ def usage() -> str:
     return "\n       ".join(f"%(prog)s {form:<22} {meaning}" for form, meaning in forms)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser with the usage above. That imports all verbs, so it is made when it is shown."""
+
+    @property
+    def usage(self) -> str | None:
+        return usage()
+
+    @usage.setter
+    def usage(self, _: str | None) -> None:
+        pass
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser, for an Options: what is not given stays as it is there."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="exitsnoop",
-        usage=usage(),
         description=DESCRIPTION,
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
