@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.recorded import (
@@ -29,8 +30,8 @@ from exitsnoop.store.recording import Recording
 OK = 0
 
 
-def quiet(numbers: range) -> Exits:
-    return exits(numbers, status=OK)
+def quiet(numbers: range, **columns: Any) -> Exits:
+    return exits(numbers, status=OK, **columns)
 
 
 def test_exits_are_committed_within_a_second(store: Path) -> None:
@@ -73,6 +74,21 @@ def test_many_are_committed_before_a_second_is_over(store: Path) -> None:
     recorder.add(quiet(range(writers.MOST_PENDING)))
     assert recorder.due is None
     assert len(read(store)) == writers.MOST_PENDING
+    recorder.close()
+
+
+def test_few_with_long_arguments_are_committed_before_a_second_is_over(store: Path) -> None:
+    """An exit may have 16 KB of them: a number of exits alone would not bound the memory."""
+    recorder = writer(store, clock=Clock())
+    count = writers.MOST_PENDING_BYTES // 16_000
+    assert count < writers.MOST_PENDING
+    recorder.add(quiet(range(count // 2), args=("job", "x" * 16_000)))
+    assert pids(store) == []
+    recorder.add(quiet(range(count // 2, 2 * count), args=("job", "x" * 16_000)))
+    assert recorder.due is None
+    assert len(pids(store)) == 2 * count
+    recorder.add(quiet(range(2 * count, 2 * count + 9)))  # and begins to count anew
+    assert recorder.due is not None
     recorder.close()
 
 

@@ -19,8 +19,12 @@ from exitsnoop.store.segment import LEAST_AT_ONCE, TooMuch
 COMMIT_S = 1.0
 MOST_PENDING = 4096
 """So many exits are committed at once, however soon: they take memory."""
+MOST_PENDING_BYTES = 8 << 20
+"""So many bytes of arguments are, too: an exit may have 16 KB."""
 MOST_HELD = 16_384
 """So many exits are held while nothing can be written; further ones are lost, and counted."""
+MOST_HELD_BYTES = 32 << 20
+"""The same, of their arguments."""
 _BYTES_AN_EXIT = 4096  # more than most take, so that a commit is much smaller than a segment
 _PIPE = 13
 
@@ -69,6 +73,7 @@ class Writer:
         self._clock = clock
         self._pending: list[tuple[Exits, int]] = []
         self._count = 0
+        self._bytes = 0  # of their arguments, about
         self._losses: list[tuple[int, int, int, str]] = []
         directory = Directory(path)
         directory.make()
@@ -113,11 +118,14 @@ class Writer:
             until = max(boot_ns)
             if lost:
                 self._losses.append((self._seen, until, lost, "overflow"))
-            if self.trouble and self._count + len(exits) > MOST_HELD:
+            if self.trouble and (
+                self._count + len(exits) > MOST_HELD or self._bytes > MOST_HELD_BYTES
+            ):
                 self._lose(exits, until)
             else:
                 self._pending.append((exits, self._eras.current))
                 self._count += len(exits)
+                self._bytes += _bytes_of_args(exits)
             self._seen = max(self._seen, until)
             urgent = any(status & 0x7F not in (0, _PIPE) for status in set(exits.column("status")))
         elif lost:
@@ -125,7 +133,8 @@ class Writer:
         else:
             return
         self.lost += lost
-        if self.trouble is None and (urgent or self._count >= MOST_PENDING):
+        is_much = self._count >= MOST_PENDING or self._bytes >= MOST_PENDING_BYTES
+        if self.trouble is None and (urgent or is_much):
             self.due = now
         elif self.due is None:
             self.due = now + COMMIT_S
@@ -213,9 +222,17 @@ class Writer:
 
     def _taken(self, count: int) -> None:
         """Drop the first of what is pending: it is on disk."""
+        self._bytes -= self._bytes * count // (self._count or 1)
         self._count -= count
         while count:
             exits, era = self._pending.pop(0)
             if count < len(exits):
                 self._pending.insert(0, (exits[count:], era))
             count -= min(count, len(exits))
+
+
+def _bytes_of_args(exits: Exits) -> int:
+    """Return about how many bytes the arguments take: a large batch is judged by some of it."""
+    args = exits.column("args")
+    step = len(args) // 64 + 1
+    return step * sum(len(word) for one in args[::step] if one for word in one)
