@@ -8,7 +8,7 @@ from exitsnoop.cli.lists import FORMS, WORDS
 from exitsnoop.cli.options import ONE_OF, OPTIONS, RUN, WRITTEN, Option
 from exitsnoop.cli.output import Output
 from exitsnoop.cli.statuses import STATUSES, WITH_COMMAND
-from exitsnoop.cli.verbs import VERBS, explain_stray_word, nearest, verb
+from exitsnoop.cli.verbs import VERBS, Parser, explain_stray_word, nearest, verb
 from exitsnoop.filters.filters import EXCLUDABLE
 from exitsnoop.filters.table import FILTERS, SHOWN, WHICH, WHOSE, Filter
 
@@ -61,7 +61,7 @@ def usage() -> str:
     return "\n       ".join(f"%(prog)s {form:<22} {meaning}" for form, meaning in forms)
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """A parser with the usage above. That imports all verbs, so it is made when it is shown."""
 
     @property

@@ -3,10 +3,11 @@
 import argparse
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from exitsnoop.cli.options import Options, UsageError, refuse
 from exitsnoop.cli.output import complain
@@ -15,6 +16,20 @@ from exitsnoop.store.errors import NoStore, NotReadable, StoreError
 
 # The names of the modules: a verb is imported only when it is run, or when --help lists all.
 VERBS = ("check", "record", "past", "sql", "why")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors have their status also where standard error is closed.
+
+    argparse itself then ends with a traceback (Python 3.11.2), and writes the usage to standard
+    output.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Write what is wrong to standard error, after the usage; exit with 2."""
+        if sys.stderr is not None:
+            self._print_message(f"{self.format_usage()}{self.prog}: error: {message}\n", sys.stderr)
+        sys.exit(2)
 
 
 class Given(Options, argparse.Namespace):
@@ -51,7 +66,7 @@ def verb(name: str) -> Verb:
 def verb_parser(name: str) -> argparse.ArgumentParser:
     """Return the parser of what may follow a verb."""
     module = verb(name)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"exitsnoop {module.NAME}",
         description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
