@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from exitsnoop.model.field import Field
-from exitsnoop.sinks.terminal import cut, width_of, wrapped
+from exitsnoop.sinks.terminal import cut, uncolored, width_of, wrapped
 
 # Long values that are still of use when they are cut.
 _FREE_TEXT = {"text", "name", "cause", "args", "ancestors", "container"}
@@ -14,7 +14,6 @@ _LEAST = {"cause": 40, "args": 20, "ancestors": 20}
 _LEAST_OF_PATHS = 20
 _PATHS = {"exe", "cwd", "cgroup"}
 _INDENT = "    "
-_COLOR = re.compile("\033\\[[0-9;]*m")
 _ONLY_A_CODE = re.compile(r"exit \d+")
 
 
@@ -82,10 +81,10 @@ class Fitted:
                 continue
             if self._layout[place].kind != "cause":
                 yield cut(_INDENT + cell, width, self._mark)
-            elif not (self._says_code and _ONLY_A_CODE.fullmatch(_COLOR.sub("", cell))):
+            elif not (self._says_code and _ONLY_A_CODE.fullmatch(uncolored(cell))):
                 for line in wrapped(cell, max(20, width - len(_INDENT))):
                     yield _INDENT + line
 
 
 def _fits(line: str, width: int) -> bool:
-    return width_of(_COLOR.sub("", line)) <= width
+    return width_of(uncolored(line)) <= width

@@ -71,6 +71,11 @@ def _start(text: str, room: int, most: int) -> tuple[str, int]:
     return text, room
 
 
+def uncolored(text: str) -> str:
+    """Return the text without its colors."""
+    return _COLOR.sub("", text)
+
+
 def width_of(text: str) -> int:
     """Return how many cells of a terminal a text takes; it has no escape sequences."""
     return len(text) if text.isascii() else sum(map(_character_width, text))
