@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exitsnoop import layout
-from exitsnoop.causes import RULES, judge
+from exitsnoop.causes.rules import RULES, judge
 from exitsnoop.decode.signals import Evidence, Memory
 from exitsnoop.model.cause import KINDS, Cause, Sender
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.blocks import ANCESTOR_BYTES, EXIT, LAYOUTS, PARTS, Layout, feed, note, pack, sizes
 
 from exitsnoop import layout
-from exitsnoop.causes import judge
+from exitsnoop.causes.rules import judge
 from exitsnoop.decode.signals import Evidence, Memory, Trap
 from exitsnoop.model.cause import Sender, Thread
 from exitsnoop.model.exit import Exit

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from exitsnoop import layout
-from exitsnoop.causes import judge
+from exitsnoop.causes.handled import with_handled
+from exitsnoop.causes.rules import judge
 from exitsnoop.decode.signals import Evidence
-from exitsnoop.handled import with_handled
 from exitsnoop.model.cause import Sender
 
 SEEN, SELF = layout.EVIDENCE_SEEN, layout.EVIDENCE_SELF

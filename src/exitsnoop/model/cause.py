@@ -1,6 +1,6 @@
 """Cause: why a process ended, with the evidence. The kinds of cause, and their signals.
 
-causes.py decides which kind it was.
+causes/ decides which kind it was.
 """
 
 from typing import Literal, NamedTuple, get_args

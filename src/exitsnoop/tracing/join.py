@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from exitsnoop.causes import judge
+from exitsnoop.causes.handled import with_handled
+from exitsnoop.causes.rules import judge
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
 from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
 from exitsnoop.decode.signals import Evidence, Memory
-from exitsnoop.handled import with_handled
 from exitsnoop.layout import (
     EXEC_IMAGE,
     EXIT_CONTEXT,

@@ -5,7 +5,8 @@ send themselves the signal again. A supervisor kills those that do not end in ti
 """
 
 from exitsnoop import layout
-from exitsnoop.causes import judge, named
+from exitsnoop.causes.rules import judge
+from exitsnoop.causes.tell import named
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, SYS, After, Cause
 from exitsnoop.model.status import signal_name

@@ -1,0 +1,1 @@
+"""Evidence -> verdict: why a process ended."""

@@ -1,0 +1,134 @@
+"""A sentence for each rule of rules.py: what ended a process."""
+
+from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
+from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom, Sender
+from exitsnoop.model.words import human_bytes, quoted, syscall_name
+
+_HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
+
+
+def named(sender: Sender) -> str:
+    """Return the name and the PID of a process."""
+    return f"{quoted(sender.comm)}[{sender.pid}]"
+
+
+def oom(case: Case) -> Cause:
+    """The OOM killer chose it."""
+    trigger, memory = case.evidence.sender, case.evidence.memory
+    if memory is None or not case.seen:
+        return case.cause("out of memory")
+    where = "system"
+    if memory.cgroup is not None and memory.limit is not None:
+        where = f"cgroup {memory.cgroup} limit {human_bytes(memory.limit)}"
+    text = f"out of memory: {where}, anon {human_bytes(memory.anon)}"
+    text = f"{text}, triggered by {named(trigger)}"
+    return case.cause(text, oom=Oom(*memory, trigger=trigger))
+
+
+def seccomp(case: Case) -> Cause:
+    """It called what seccomp forbids."""
+    if not case.seen:
+        return case.cause("a system call that seccomp forbids")
+    number = case.evidence.syscall
+    name = syscall_name(number, case.evidence.syscall_arch)
+    text = f"system call {number}{f' ({name})' if name else ''}, forbidden by seccomp"
+    return case.cause(text, syscall=number)
+
+
+def killed(case: Case) -> Cause:
+    """Another process sent the signal."""
+    sender = case.evidence.sender
+    text = f"killed by {named(sender)} uid {sender.uid} ({case.name})"
+    how = None if case.si_code is None else _HOW.get(case.si_code, "sigqueue")
+    return case.cause(text, sender, how=how)
+
+
+def timer(case: Case) -> Cause:
+    """A timer of its own."""
+    if case.si_code == SI_TIMER:
+        return case.cause(f"timer (timer_create, {case.name})")
+    words = {ALRM: "alarm or interval timer", VTALRM: "interval timer of user CPU time"}
+    return case.cause(f"{words.get(case.signal, 'interval timer of CPU time')} ({case.name})")
+
+
+def cpu_limit(case: Case) -> Cause:
+    """It used up its CPU time."""
+    limit = case.evidence.limit
+    return case.cause(f"CPU time limit of {limit} s ({case.name})", limit=limit)
+
+
+def file_limit(case: Case) -> Cause:
+    """A file reached the limit of its size."""
+    limit = case.evidence.limit
+    size = "" if limit is None else f" of {human_bytes(limit)}"
+    return case.cause(f"file size limit{size} ({case.name})", limit=limit)
+
+
+def _tty(case: Case) -> str | None:
+    name = case.evidence.tty
+    return f"pts/{name[3:]}" if name.startswith("pts") else name or None
+
+
+def terminal(case: Case) -> Cause:
+    """Somebody pressed a key."""
+    tty = _tty(case)
+    key = "ctrl-c" if case.signal == INT else "ctrl-\\"
+    return case.cause(f"{key} on {tty}", tty=tty)
+
+
+def hangup(case: Case) -> Cause:
+    """Its terminal went away."""
+    tty = _tty(case)
+    return case.cause(f"hangup of {tty}" if tty else "hangup of the terminal", tty=tty)
+
+
+def parent_death(case: Case) -> Cause:
+    """It asked for a signal at the end of its parent, which a thread's end also gives."""
+    sender = case.evidence.sender
+    who = f"parent {named(sender)} died"
+    if case.sender_goes_on:
+        who = f"thread {sender.tid or sender.pid} of parent {named(sender)} ended"
+    return case.cause(f"{who} (PDEATHSIG)", sender)
+
+
+def namespace(case: Case) -> Cause:
+    """Init of its PID namespace took it along."""
+    sender = case.evidence.sender
+    text = f"init {named(sender)} of its PID namespace died"
+    return case.cause(text, sender)
+
+
+def reboot(case: Case) -> Cause:
+    """The kernel gives the init of a namespace SIGHUP for a restart, SIGINT else."""
+    what = "restarted" if case.signal == HUP else "halted or powered off"
+    if not case.seen:
+        return case.cause(f"its PID namespace was {what} (reboot)")
+    sender = case.evidence.sender
+    text = f"its PID namespace was {what} by {named(sender)} (reboot)"
+    return case.cause(text, sender)
+
+
+def tracer(case: Case) -> Cause:
+    """Its tracer ended, and wanted it to end, too."""
+    sender = case.evidence.sender
+    return case.cause(f"tracer {named(sender)} died (EXITKILL)", sender)
+
+
+def kernel(case: Case) -> Cause:
+    """The kernel sent it, for another reason."""
+    return case.cause(f"{case.name} from the kernel")
+
+
+def unknown(case: Case) -> Cause:
+    """The evidence is not enough."""
+    why = "not seen being sent"
+    if case.several:
+        why = "sent by several processes, the first is unknown"
+    elif case.contradicts:
+        why = "sent by the process to itself, marked as from the kernel"
+    return case.cause(f"{case.name}, {why}")
+
+
+def abort(case: Case) -> Cause:
+    """It gave up by itself."""
+    return case.cause("abort()", thread=case.evidence.thread)
