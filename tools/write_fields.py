@@ -123,11 +123,7 @@ DEFINITIONS: dict[str, Any] = {
             "sender": {"$ref": "#/$defs/sender"},
             "how": {"enum": ["kill", "tgkill", "sigqueue"]},
             "si_code": {"type": "string", "description": 'By name, such as "SEGV_MAPERR".'},
-            "address": {
-                "type": "integer",
-                "minimum": 0,
-                "description": "fault: left out if the kernel gave none.",
-            },
+            "address": {"$ref": "#/$defs/address"},
             "syscall": {"type": "integer", "description": "Its number."},
             "limit": {
                 "type": "integer",
@@ -155,6 +151,12 @@ DEFINITIONS: dict[str, Any] = {
         "required": ["kind", "text"],
         "additionalProperties": False,
         "description": "Keys that do not belong to the kind are left out.",
+    },
+    "address": {
+        "type": "string",
+        "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,15})$",
+        "description": "In hexadecimal; left out if the kernel gave none. In version 1 it was a "
+        "number, which many readers round from 2^53 on.",
     },
     "sender": {
         "type": "object",
@@ -194,7 +196,7 @@ DEFINITIONS: dict[str, Any] = {
             "kind": {"enum": list(KINDS)},
             "handled": {"enum": ["handled", "ignored", "blocked"]},
             "sender": {"$ref": "#/$defs/sender"},
-            "address": {"type": "integer", "minimum": 0},
+            "address": {"$ref": "#/$defs/address"},
             "tty": {"type": "string"},
             "limit": {"type": "integer", "minimum": 0},
         },
@@ -242,7 +244,7 @@ def schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of exitsnoop's JSON output",
         "description": "-o chooses the keys. null means unknown or not collected.",
-        "x-schema-version": 1,
+        "x-schema-version": 2,
         "oneOf": [{"$ref": "#/$defs/exit"}, {"$ref": "#/$defs/lost"}],
         "$defs": {
             "exit": {

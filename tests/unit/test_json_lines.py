@@ -173,7 +173,24 @@ def test_a_cause_has_what_its_kind_brings() -> None:
             },
         }
     fault = Cause("fault", "segfault", si_code="SEGV_MAPERR", address=0)
-    assert value("cause", record(cause=fault))["address"] == 0
+    assert value("cause", record(cause=fault))["address"] == "0x0"
+
+
+@pytest.mark.parametrize("address", [0, 2**53 + 1, 2**64 - 1])
+def test_a_reader_whose_numbers_are_doubles_gets_the_address(address: int) -> None:
+    after = After(11, "SIGSEGV", 0.5, "fault", "handled", address=address)
+    exit_ = record(cause=Cause("fault", "", address=address, after=after))
+    line = JsonLines(("cause",)).rows([exit_])
+    VALIDATOR.validate(json.loads(line))
+    cause = json.loads(line, parse_int=float)["cause"]
+    assert int(cause["address"], 16) == int(cause["after"]["address"], 16) == address
+
+
+def test_addresses_of_version_1_of_the_schema_are_read() -> None:
+    exit_ = record(cause=Cause("fault", "", address=2**53 + 1))
+    old = exit_.to_dict()
+    old["cause"]["address"] = 2**53 + 1
+    assert Exit.from_dict(old) == Exit.from_dict(exit_.to_dict()) == exit_
 
 
 @pytest.mark.parametrize("label", ["exit", 'a"b%s', "\x1b[2J\n", "\u2028"])

@@ -93,7 +93,9 @@ class Attributes:
     def boot_ns(self) -> int:
         """When it exited, nanoseconds of the boot clock.
 
-        CLOCK_BOOTTIME, which nobody sets: for ordering.
+        CLOCK_BOOTTIME, which nobody sets: for ordering. As a number of JSON it exceeds 2^53 after
+        104 days without a boot: readers that keep numbers as doubles (jq up to 1.6, JavaScript)
+        then round it, to 2 ns at first. So they round start_boot_ns, too, and wall_ns to 256 ns.
         """
         return self._values[0]
 

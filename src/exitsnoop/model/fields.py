@@ -33,7 +33,10 @@ _ROWS = (
     Field(
         *("boot_ns", "int", "number", "BOOT(ns)", 16),
         "when it exited, nanoseconds of the boot clock",
-        details="CLOCK_BOOTTIME, which nobody sets: for ordering.",
+        details="CLOCK_BOOTTIME, which nobody sets: for ordering. As a number of JSON it exceeds "
+        "2^53 after 104 days without a boot: readers that keep numbers as doubles (`jq` up to 1.6, "
+        "JavaScript) then round it, to 2 ns at first. So they round `start_boot_ns`, too, and "
+        "`wall_ns` to 256 ns.",
         json=2,
     ),
     Field(

@@ -13,6 +13,7 @@ from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
 KEYS = tuple(key for field in COLUMNS.values() for key in (field.name, field.more) if key)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DECIMALS = {"age": 6, "seconds": 9}  # by kind: how many a number has in JSON
+ADDRESSES = {"address"}  # parts of a cause that many readers of JSON would round as numbers
 
 
 def value(name: str, known: Any) -> Any:
@@ -36,8 +37,22 @@ def _time(known: datetime) -> str:
     return known.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def address(known: int) -> str:
+    """Return an address as plain data: in hexadecimal, such as "0x7ffd0010"."""
+    return f"{known:#x}"
+
+
+def _parts(known: Cause | After) -> dict[str, Any]:
+    """Return what is known, with the addresses as plain data."""
+    return {
+        key: address(value) if key in ADDRESSES else value
+        for key, value in known._asdict().items()
+        if value is not None
+    }
+
+
 def _cause(known: Cause) -> dict[str, Any]:
-    found = {key: value for key, value in known._asdict().items() if value is not None}
+    found = _parts(known)
     if known.sender is not None:
         found["sender"] = _sender(known.sender)
     if known.oom is not None:
@@ -50,7 +65,7 @@ def _cause(known: Cause) -> dict[str, Any]:
 
 
 def _after(known: After) -> dict[str, Any]:
-    found = {key: value for key, value in known._asdict().items() if value is not None}
+    found = _parts(known)
     if known.sender is not None:
         found["sender"] = _sender(known.sender)
     return found
@@ -139,8 +154,15 @@ def _sender_back(given: Mapping[str, Any]) -> Sender:
 
 
 def _of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the type has a place for; a newer version may know more."""
-    return {key: value for key, value in given.items() if key in kind._fields}
+    """Return what the type has a place for; a newer version may know more.
+
+    In version 1 of the schema, addresses were numbers.
+    """
+    return {
+        key: int(value, 16) if key in ADDRESSES and isinstance(value, str) else value
+        for key, value in given.items()
+        if key in kind._fields
+    }
 
 
 def _words(given: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.field import Field
 from exitsnoop.model.fields import COLUMNS, FIELDS, function
-from exitsnoop.model.plain import DECIMALS, PLAIN
+from exitsnoop.model.plain import ADDRESSES, DECIMALS, PLAIN, address
 from exitsnoop.model.plain import text as plain_text
 from exitsnoop.sinks.values import each_once, name_of, texts
 
@@ -203,7 +203,8 @@ def _sender(sender: "Sender") -> str:
 # How the parts are written that most causes have.
 _PARTS: "dict[str, Writer]" = {
     **dict.fromkeys(("kind", "text", "how", "si_code", "tty", "access", "trap"), _text),
-    **dict.fromkeys(("address", "syscall", "limit"), str),
+    **dict.fromkeys(("syscall", "limit"), str),
+    **dict.fromkeys(ADDRESSES, lambda known: f'"{address(known)}"'),
     "sender": _sender,
     "thread": lambda thread: f'{{"tid": {thread.tid}, "comm": {_text(thread.comm)}}}',
 }
