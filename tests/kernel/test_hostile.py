@@ -62,6 +62,9 @@ class Family(NamedTuple):
     pids: tuple[int, int, int] = (0, 0, 0)
 
 
+UTF8 = {"LANG": "C.UTF-8"}
+
+
 def some_bytes(chance: random.Random, most: int, *, without: bytes = b"\0") -> bytes:
     """Return a name: one of the nasty ones, several of them, or anything; perhaps cut in two."""
     kind = chance.randrange(3)
@@ -154,7 +157,7 @@ def told(
         for name, options in formats.items():
             file = undo.enter_context((tmp_path / name).open("wb"))
             tracer = subprocess.Popen(
-                [exitsnoop, *options], stdout=file, stderr=subprocess.PIPE, env={}
+                [exitsnoop, *options], stdout=file, stderr=subprocess.PIPE, env=UTF8
             )
             undo.callback(tracer.communicate)
             undo.callback(tracer.kill)
@@ -286,6 +289,9 @@ def test_causes(told: tuple[list[Family], dict[str, str]]) -> None:
 # What the tracer's own environment may hold: none of it changes what is shown.
 ENVIRONMENTS: list[dict[str, str]] = [
     {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    {"LC_ALL": "C"},
+    {"LC_ALL": "POSIX", "LC_CTYPE": "C.UTF-8"},
+    {"LANG": ""},  # as with `env -i`
     {"LC_ALL": "\x1b[2J"},
     {"LANG": "xx", "LANGUAGE": "../../../tmp"},
     {"PYTHONIOENCODING": "latin-1:strict"},
@@ -305,7 +311,9 @@ ENVIRONMENTS: list[dict[str, str]] = [
 @pytest.mark.parametrize("form", ["--json", "--csv", "--label=\udcff\x1b", "--color=always"])
 def test_the_environment_changes_nothing(exitsnoop: str, env: dict[str, str], form: str) -> None:
     r"""Who does not take UTF-8 gets none: a second byte of U+00DB starts a sequence in Latin 1."""
-    utf8 = not {"C", "latin-1:strict", "utf-16"} & {*env.values()}
+    env = {**UTF8, **env}
+    locale = env.get("LC_ALL") or env["LANG"]
+    utf8 = locale == UTF8["LANG"] and "PYTHONIOENCODING" not in env
     words = [form, "-t", "-o", "+cause,user,args", "--", "sh", "-c", "exit 3", "\u00db\u0001"]
     result = run(exitsnoop, *words, env={"PATH": os.environ["PATH"], **env})
     assert result.returncode == 3, result.stderr
@@ -330,5 +338,6 @@ def test_a_user_s_name_that_is_not_utf8(exitsnoop: str, tmp_path: Path) -> None:
         ("--json", '{"user": "ro\\ufffd\\u001b[2J"}'),
         ("--csv", "ro\ufffd\\033[2J"),
     ):
-        result = run(*map(str, hidden), command[0], form, *command[1:])
+        words = [*map(str, hidden), command[0], form, *command[1:]]
+        result = run(*words, env={**os.environ, "LC_ALL": "C.UTF-8"})
         assert result.stdout.splitlines()[-1] == expected

@@ -1,8 +1,11 @@
 """The verdicts, from evidence alone: no kernel."""
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exitsnoop import layout
 from exitsnoop.causes.rules import RULES, judge
@@ -191,6 +194,16 @@ def test_a_name_cannot_forge_the_sentence(name: str) -> None:
     cause = judge(9, Evidence(SEEN, BOB._replace(comm=name), si_code=0))
     assert cause.text.startswith("killed by '")
     assert cause.text.endswith("'[712] uid 1000 (SIGKILL)")
+
+
+@given(st.text(max_size=15) | st.text("'\\()[]{} ,19auidSIGKL", max_size=15))
+def test_the_sentence_reads_back_whatever_the_name(name: str) -> None:
+    cause = judge(9, Evidence(SEEN, BOB._replace(comm=name), si_code=0))
+    plain, text = r"[\w.:/@%+=,~#-]+", r"'((?:[^'\\]|\\['\\])*)'"
+    form = rf"killed by (?:({plain})|{text})\[712\] uid 1000 \(SIGKILL\)"
+    found = re.fullmatch(form, cause.text, re.DOTALL)
+    assert found
+    assert (found[1] or re.sub(r"\\(.)", r"\1", found[2])) == name
 
 
 def test_every_kind_has_a_rule_and_a_case() -> None:

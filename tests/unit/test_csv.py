@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import formats
 from support.fakes import AT, HOSTILE, ID, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT
@@ -15,7 +16,9 @@ from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import COLUMNS
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.json_lines import JsonLines
+from exitsnoop.sinks.rows import RowCsv
 from exitsnoop.sinks.table import Table
+from exitsnoop.sinks.width import cells
 
 if TYPE_CHECKING:
     from exitsnoop.sinks import Sink
@@ -93,9 +96,28 @@ def test_any_text_is_one_field(column: str) -> None:
         assert len(read(Csv((column,)).rows([ended]))) == 1
 
 
-@pytest.mark.parametrize("text", [text for text in HOSTILE if text.isprintable()])
+@pytest.mark.parametrize("text", [text for text in HOSTILE if all(map(cells, text))])
 def test_what_prints_is_only_quoted(text: str) -> None:
-    assert cell("user", record(user=text)).replace("\\\\", "\\") == text
+    written = Csv(("user",), formulas=True).rows([record(user=text)])
+    assert read(written)[0][:1] == ([text.replace("\\", "\\\\")] if text else [""])
+
+
+@pytest.mark.parametrize("column", TEXTS)
+@pytest.mark.parametrize("start", [*"=+-@\t\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_text_is_a_formula(column: str, start: str) -> None:
+    """What OWASP lists as beginnings of a formula; the text reads back as it was."""
+    ended = with_text(column, f"{start}SUM(1,1)")
+    shown = cell(column, ended)
+    assert shown[0] not in f"{start}=+-@\t\r"
+    as_it_is = Csv((column,), formulas=True).rows([ended])
+    if not start.isspace():
+        assert read(as_it_is)[0][0][0] != "\\"
+    assert formats.raw(shown) == formats.raw(read(as_it_is)[0][0])
+
+
+def test_numbers_are_left_alone_and_labels_are_not() -> None:
+    assert Csv(("age",), label="=1").rows([record(age=-1.0)]) == "\\0751,-1.0\r\n"
+    assert RowCsv(["n", "t"]).rows([(-1, "-1"), (-2.5, "+2")]) == ("-1,\\0551\r\n-2.5,\\0532\r\n")
 
 
 def test_the_sinks_are_used_alike() -> None:

@@ -17,7 +17,9 @@ from exitsnoop.model.exit import Exit
 
 PAGE = os.sysconf("SC_PAGESIZE")
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
-NAME = st.binary(min_size=1, max_size=40).map(lambda name: name.replace(b"\0", b"0"))
+NAME = st.binary(min_size=1, max_size=40).map(
+    lambda name: name.replace(b"\0", b"0").replace(b"/", b"-")
+)
 COMM = st.binary(max_size=15).map(lambda name: name.replace(b"\0", b"0"))
 PID, START = 4242, 77
 EXIT_BYTES = sum(sizes(EXIT).values())

@@ -183,7 +183,7 @@ def test_a_message_is_in_the_encoding_of_who_reads_it(
 
     monkeypatch.setattr("sys.stderr", Latin1())
     complain("\u00db \u65e5 \udcff")
-    assert capfd.readouterr().err == "exitsnoop: \\xdb \\u65e5 \\udcff\n"
+    assert capfd.readouterr().err == "exitsnoop: \\303\\233 \\346\\227\\245 \\377\n"
 
 
 @pytest.mark.parametrize("make", [Table, Csv])

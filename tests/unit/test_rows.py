@@ -11,7 +11,7 @@ from support.fakes import HOSTILE
 from support.recorded import FUZZ
 
 from exitsnoop.sinks.rows import RowCsv, RowJson, RowTable
-from exitsnoop.sinks.terminal import width_of
+from exitsnoop.sinks.width import width_of
 
 VALUES = st.one_of(
     st.none(),

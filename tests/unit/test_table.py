@@ -270,13 +270,12 @@ def test_the_mark_is_ascii_for_those_who_take_no_utf8() -> None:
     assert table.rows([record(exe="x" * 31)]) == "x" * 29 + "+\n"
 
 
-def test_wide_and_combining_characters_are_measured() -> None:
+def test_wide_characters_are_measured_and_combining_ones_escaped() -> None:
     table = Table(("exe",), terminal_width=lambda: 30)
     assert table.rows([record(exe="日" * 15)]) == "日" * 15 + "\n"
     assert table.rows([record(exe="日" * 16)]) == "日" * 14 + "…\n"
     assert table.rows([record(exe="x" + "日" * 15)]) == "x" + "日" * 14 + "…\n"
-    assert table.rows([record(exe="e\u0301" * 30)]) == "e\u0301" * 30 + "\n"
-    assert table.rows([record(exe="e\u0301" * 31)]) == "e\u0301" * 29 + "…\n"
+    assert table.rows([record(exe="e\u0301" * 3)]) == r"e\314\201" * 3 + "\n"
 
 
 def test_a_cut_row_keeps_its_colors() -> None:

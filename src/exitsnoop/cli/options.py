@@ -96,6 +96,13 @@ OPTIONS = (
     ),
     Option("json", ("--json",), WRITTEN, "JSON lines: docs/exit.schema.json describes the record"),
     Option("csv", ("--csv",), WRITTEN, "CSV (RFC 4180) with a header"),
+    Option(
+        "formulas",
+        ("--formulas",),
+        WRITTEN,
+        "with --csv: do not escape the = + - or @ that text begins with: spreadsheets take such "
+        "text for a formula",
+    ),
 )
 # The words that take no value, and what they switch on.
 SWITCHES = {
@@ -125,6 +132,7 @@ class Options:
     output: str | None
     json: bool
     csv: bool
+    formulas: bool
 
     def __init__(self) -> None:
         vars(self).update({row.name: row.default for row in OPTIONS})

@@ -7,6 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
 STDOUT, STDERR = 1, 2
@@ -96,16 +97,50 @@ class Output:
 
 def _takes_utf8(stream: "TextIO | None") -> bool:
     """Return whether its reader does, by the locale or PYTHONIOENCODING; None: it is closed."""
-    return stream is not None and stream.encoding.lower().replace("-", "") == "utf8"
+    if stream is None or not _is_utf8(stream.encoding):
+        return False
+    return not sys.flags.utf8_mode or _is_utf8(_asked_for(os.environ))
+
+
+def _asked_for(environment: "Mapping[str, str]") -> str:
+    """Return the encoding that the environment names, "" if none.
+
+    For the locale C, as with an empty environment, Python takes UTF-8 instead (its UTF-8 mode) and
+    may set LC_CTYPE so. Whoever asked for C may have a terminal for which bytes of UTF-8 are
+    controls.
+    """
+    names = [environment.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if names[1] in _SET_BY_PYTHON:
+        names[1] = ""
+    locale = next(filter(None, names), "").partition("@")[0].partition(".")[2]
+    return environment.get("PYTHONIOENCODING", "").partition(":")[0] or locale
+
+
+_SET_BY_PYTHON = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("-", "") == "utf8"
+
+
+def for_stderr(line: str) -> str:
+    """Return a line of a message with what it quotes escaped."""
+    try:
+        from exitsnoop.sinks.escape import message  # seldom needed before tracing is on
+
+        return message(line, ascii_only=not _takes_utf8(sys.stderr))
+    except ImportError:  # without privileges the package may be unreadable
+        return ascii(line)[1:-1]
 
 
 def complain(message: str, details: str = "") -> None:
-    """Write a message to standard error: one line, and details below it if there are any."""
-    text = f"exitsnoop: {message}\n"
-    if details:
-        text += "".join(f"  {line}\n" for line in details.splitlines())
-    encoding = "utf-8" if _takes_utf8(sys.stderr) else "ascii"
+    """Write a message to standard error: one line, and details below it if there are any.
+
+    What they quote is escaped.
+    """
+    lines = [f"exitsnoop: {message}", *(f"  {line}" for line in details.splitlines())]
+    text = "".join(f"{for_stderr(line)}\n" for line in lines)
     try:
-        os.write(STDERR, text.encode(encoding, "backslashreplace"))
+        os.write(STDERR, text.encode())
     except OSError:
         pass  # nobody reads it

@@ -48,7 +48,7 @@ def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
     if options.csv:
         from exitsnoop.sinks.csv import Csv
 
-        return Csv(names, label=label, ascii_only=not output.takes_utf8)
+        return Csv(names, label=label, ascii_only=not output.takes_utf8, formulas=options.formulas)
     from exitsnoop.sinks.table import Table
 
     return Table(
@@ -68,6 +68,7 @@ def load_what_rows_need(names: "Iterable[str]", output: Output) -> None:
     load_what_fields_need(names)
     if output.is_terminal:
         import_module("exitsnoop.sinks.terminal")
+    if output.takes_utf8:
         import_module("unicodedata")
 
 

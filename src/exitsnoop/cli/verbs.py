@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
 from exitsnoop.cli.options import Options, UsageError, refuse
-from exitsnoop.cli.output import complain
+from exitsnoop.cli.output import complain, for_stderr
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.store.errors import NoStore, NotReadable, StoreError
 
@@ -28,7 +28,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Write what is wrong to standard error, after the usage; exit with 2."""
         if sys.stderr is not None:
-            self._print_message(f"{self.format_usage()}{self.prog}: error: {message}\n", sys.stderr)
+            text = f"{self.prog}: error: {for_stderr(message)}\n"
+            self._print_message(f"{self.format_usage()}{text}", sys.stderr)
         sys.exit(2)
 
 

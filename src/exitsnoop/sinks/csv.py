@@ -11,7 +11,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.fields import COLUMNS
 from exitsnoop.model.status import describe
-from exitsnoop.sinks.escape import escape, word
+from exitsnoop.sinks.escape import escape, inert, word
 from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, name_of, texts
 
 if TYPE_CHECKING:
@@ -29,12 +29,21 @@ class Csv:
         columns: their names, at least one.
         label: a text for the column "label", which then comes first; None for none.
         ascii_only: escape what is not ASCII.
+        formulas: leave text as it is that a spreadsheet takes for a formula; else its first
+            character is escaped.
     """
 
     def __init__(
-        self, columns: Sequence[str], *, label: str | None = None, ascii_only: bool = False
+        self,
+        columns: Sequence[str],
+        *,
+        label: str | None = None,
+        ascii_only: bool = False,
+        formulas: bool = False,
     ) -> None:
         writers = _writers(ascii_only=ascii_only)
+        if not formulas:
+            writers |= {kind: inert(writers[kind]) for kind in _OF_OTHERS}
         chosen = [COLUMNS[name] for name in columns]
         self._names = [column.name for column in chosen]
         self._cells = [texts(column, writers.get(column.kind), "") for column in chosen]
@@ -55,6 +64,10 @@ class Csv:
     def lost(self, count: int, wall_ns: int) -> str:  # noqa: ARG002
         """Return nothing: in CSV each line is a row."""
         return ""
+
+
+# Kinds of text that may begin with what others chose.
+_OF_OTHERS = ("text", "name", "cause", "args", "ancestors", "container")
 
 
 def _lines(rows: Iterable[Iterable[Any]]) -> str:

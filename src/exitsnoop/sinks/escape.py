@@ -1,9 +1,18 @@
 r"""Text from a process, made safe for a row: the C-style escapes of `ls --escape`.
 
 A newline is \n, an escape character \033, a space "\ ", a backslash \\. Bytes that are not UTF-8,
-and the bytes of characters that do not print, are \ooo, in octal. So no name can add a column to a
-row or move a cursor, and a row can be split at its spaces.
+and the bytes of characters that do not print, are \ooo, in octal; so are those of characters whose
+place on a terminal is not certain (width.cells()): combining ones, letters written from right to
+left. So no name can add a column to a row, shift one, or move a cursor, and a row can be split at
+its spaces.
 """
+
+from exitsnoop.sinks.width import cells
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _LETTERS = {
     "\a": r"\a",
@@ -35,7 +44,7 @@ class _Escapes(dict[int, str]):
         character = chr(point)
         if point < len(_ASCII):
             shown = _ASCII[point]
-        elif character.isprintable() and not self._ascii_only:
+        elif not self._ascii_only and cells(character):
             shown = character
         else:
             shown = "".join([_OCTAL[byte] for byte in character.encode("utf-8", "surrogateescape")])
@@ -63,6 +72,35 @@ def escape(text: str | bytes, *, ascii_only: bool = False, spaces: bool = True) 
     else:
         escaped = decoded.translate(_escapes[ascii_only])
     return escaped if spaces else escaped.replace("\\ ", " ")
+
+
+def message(text: str, *, ascii_only: bool = False) -> str:
+    """Return a text for a message, which nobody splits or reads back: backslashes stay as they are.
+
+    What it quotes from a user, a file or a process cannot move a cursor or add a line.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return escape(text, ascii_only=ascii_only, spaces=False).replace("\\\\", "\\")
+
+
+# A tab and a carriage return, which some spreadsheets skip, are escaped anyway.
+_FORMULAS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+def inert(write: "Callable[[Any], str]") -> "Callable[[Any], str]":
+    """Return the same function with texts that no spreadsheet takes for a formula.
+
+    The character that would make it one is in octal.
+    """
+
+    def shown(value: "Any") -> str:
+        text = write(value)
+        if text[:1] not in _FORMULAS:
+            return text
+        return "".join([_OCTAL[byte] for byte in text[0].encode()]) + text[1:]
+
+    return shown
 
 
 def word(text: str | bytes, *, ascii_only: bool = False) -> str:

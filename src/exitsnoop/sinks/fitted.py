@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from exitsnoop.model.field import Field
-from exitsnoop.sinks.terminal import cut, uncolored, width_of, wrapped
+from exitsnoop.sinks.terminal import cut, uncolored, wrapped
+from exitsnoop.sinks.width import Padding, padded, width_of
 
 # Long values that are still of use when they are cut.
 _FREE_TEXT = {"text", "name", "cause", "args", "ancestors", "container"}
@@ -39,8 +40,8 @@ class Fitted:
             if column.kind in _LEAST or column.name in _PATHS
         ]
         self._short = [place for place in range(len(layout)) if place not in self._long]
-        self._template = " ".join(formats)
-        self._of_short = " ".join([formats[place] for place in self._short])
+        self._line = Padding(formats).line
+        self._line_of_short = Padding([formats[place] for place in self._short]).line
         self._ends_in_cause = layout[-1].kind == "cause"
         self._is_cut = layout[-1].kind in _FREE_TEXT
         self._says_code = any(column.kind == "exit" for column in layout)
@@ -54,7 +55,7 @@ class Fitted:
         if not self._is_narrow(width):
             return []
         titles = [column.title for column in self._layout]
-        short = [titles[place].ljust(self._layout[place].width) for place in self._short]
+        short = [padded(titles[place], self._layout[place].width) for place in self._short]
         return [" ".join(short).rstrip(), *(f"{_INDENT}{titles[place]}" for place in self._long)]
 
     def rows(self, cells: Iterable[Sequence[Any]], width: int) -> str:
@@ -62,7 +63,7 @@ class Fitted:
         narrow = self._is_narrow(width)
         lines: list[str] = []
         for row in cells:
-            line = "" if narrow else self._template % tuple(row)
+            line = "" if narrow else self._line(row)
             if narrow or (self._ends_in_cause and self._short and not _fits(line, width)):
                 lines += self._lines(row, width)
             else:
@@ -73,7 +74,7 @@ class Fitted:
         return bool(self._short and self._long) and width < self._least
 
     def _lines(self, row: Sequence[Any], width: int) -> Iterator[str]:
-        short = self._of_short % tuple([row[place] for place in self._short])
+        short = self._line_of_short([row[place] for place in self._short])
         yield cut(short.rstrip(), width, self._mark)
         for place in self._long:
             cell = row[place]

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from exitsnoop.sinks.escape import escape
-from exitsnoop.sinks.terminal import cut, width_of
+from exitsnoop.sinks.escape import escape, inert
+from exitsnoop.sinks.terminal import cut
+from exitsnoop.sinks.width import padded, width_of
 
 Row = Sequence[Any]
 _BETWEEN = "  "
@@ -74,7 +75,7 @@ class RowTable:
         widest = max(map(width_of, self._names))
         return "".join(
             "".join(
-                self._cut(f"{name:<{widest}}  {text}", self._width or 0) + "\n"
+                self._cut(f"{padded(name, widest)}  {text}", self._width or 0) + "\n"
                 for name, text in zip(self._names, row, strict=True)
             )
             + "\n"
@@ -99,6 +100,7 @@ class RowCsv:
     def __init__(self, names: Sequence[str], *, ascii_only: bool = False) -> None:
         self._names = names
         self._cell = _cells(ascii_only=ascii_only, null="", alone=False)
+        self._text = inert(self._cell)  # which spreadsheets do not take for a formula
 
     def header(self) -> str:
         """Return the line with the names."""
@@ -110,7 +112,10 @@ class RowCsv:
 
     def _lines(self, rows: Sequence[Row]) -> str:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([self._cell(value) for value in row] for row in rows)
+        csv.writer(text).writerows(
+            [(self._text if isinstance(value, str) else self._cell)(value) for value in row]
+            for row in rows
+        )
         return text.getvalue()
 
 

@@ -13,6 +13,7 @@ from exitsnoop.model.words import human_bytes
 from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, name_of, texts
+from exitsnoop.sinks.width import Padding, padded, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ class Table:
         if label is not None:
             place = int(layout[0].kind == "time")
             text = self._writers["text"](label)
-            layout.insert(place, Field("label", "str", "text", "LABEL", max(5, len(text)), ""))
+            layout.insert(place, Field("label", "str", "text", "LABEL", max(5, width_of(text)), ""))
             self._cells.insert(place, lambda exits: repeat(text, len(exits)))
         formats = [_format(column) for column in layout]
-        self._titles = " ".join([column.title.ljust(column.width) for column in layout])
-        self._template = " ".join(formats)
+        self._titles = " ".join([padded(column.title, column.width) for column in layout])
+        self._padding = Padding(formats)
         self._terminal_width = terminal_width
         self._fitted: Fitted | None = None
         if terminal_width:
@@ -80,10 +81,10 @@ class Table:
     def rows(self, exits: "Sequence[Exit]") -> str:
         """Return a line for each exit; on a narrow terminal some have more."""
         batch = Exits.of(exits)
-        cells = zip(*[column(batch) for column in self._cells], strict=True)
+        cells = list(zip(*[column(batch) for column in self._cells], strict=True))
         if self._fitted and (width := self._width()):
             return self._fitted.rows(cells, width)
-        return "\n".join([*map(self._template.__mod__, cells), ""])
+        return self._padding.lines(cells)
 
     def _width(self) -> int:
         """Return the width of the terminal; 0 if there is none, or if it has no size."""
@@ -125,7 +126,7 @@ def _zoned(column: Field, *, utc: bool, ascii_only: bool) -> Field:
         return column
     # It may come from a file that anybody can have written ($TZ).
     title = f"{column.title}-{escape(clock.zone_name(utc=utc), ascii_only=ascii_only)}"
-    return _titled(column, title, max(column.width, len(title)))
+    return _titled(column, title, max(column.width, width_of(title)))
 
 
 def _format(column: Field) -> str:

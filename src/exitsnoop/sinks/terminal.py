@@ -1,9 +1,9 @@
 """How much room a row takes on a terminal."""
 
 import re
-from functools import lru_cache
 
 from exitsnoop.sinks.colors import painted
+from exitsnoop.sinks.width import cells, width_of
 
 _COLOR = re.compile("(\033\\[[0-9;]*m)")
 
@@ -65,7 +65,7 @@ def _start(text: str, room: int, most: int) -> tuple[str, int]:
     most: how many characters fit, however wide they are.
     """
     for index, character in enumerate(text):
-        room -= _character_width(character)
+        room -= cells(character)
         if room < 0 or index >= most:
             return text[:index], -1
     return text, room
@@ -74,19 +74,3 @@ def _start(text: str, room: int, most: int) -> tuple[str, int]:
 def uncolored(text: str) -> str:
     """Return the text without its colors."""
     return _COLOR.sub("", text)
-
-
-def width_of(text: str) -> int:
-    """Return how many cells of a terminal a text takes; it has no escape sequences."""
-    return len(text) if text.isascii() else sum(map(_character_width, text))
-
-
-@lru_cache(maxsize=1024)
-def _character_width(character: str) -> int:
-    if character.isascii():
-        return 1
-    from unicodedata import category, east_asian_width  # large, and seldom needed
-
-    if category(character) in ("Mn", "Me"):  # drawn over the character before it
-        return 0
-    return 2 if east_asian_width(character) in "FW" else 1
