@@ -130,6 +130,13 @@ class Image:
             self._args = made
         return made
 
+    @property
+    def args_size(self) -> int:
+        """About how many bytes the arguments take; 0 if they are not known."""
+        if self.raw_args is None:
+            return sum(map(len, self._args or ()))
+        return len(self.raw_args)
+
     def cut_args(self, most: int) -> None:
         """Keep only so many bytes of the arguments."""
         if self.raw_args is not None and len(self.raw_args) > most:

@@ -1,48 +1,41 @@
 """Exits -> rows of the tables of one file."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from json.encoder import encode_basestring as quoted
+from operator import sub
 from typing import Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
+from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
-    CAUSE,
     CAUSE_PARTS,
     OF_CGROUP,
     PLACE,
     PLACE_FIELDS,
     PLAIN,
     ROW,
+    USUAL,
     Parts,
 )
 from exitsnoop.store.redact import Kept
-from exitsnoop.store.schema import quoted as column_name
 
 _HOUR_NS = 3600 * 1_000_000_000
-_TABLES = {
-    "texts": ("id", "text", "raw"),
-    "places": ("id", *PLACE),
-    "images": ("id", "args", "truncated"),
-    "chains": ("id", "pid", "comm", "above"),
-    "causes": ("id", *CAUSE),
-    "times": ("id", "era", "offset_ns", "until_ns"),
-    "rows": ("id", *ROW),
-}
-INSERTS = {
-    table: f"INSERT INTO {table} ({', '.join(map(column_name, columns))}) "
-    f"VALUES ({', '.join('?' * len(columns))})"
-    for table, columns in _TABLES.items()
-}
+_TEXT: Shape = ("texts", ("text",))
+_NAME: Shape = ("texts", ("text", "raw"))
+_PLACE: Shape = ("places", PLACE)
+_ARGS: Shape = ("images", ("args",))
+_CUT_ARGS: Shape = ("images", ("args", "truncated"))
+_LINK: Shape = ("chains", ("pid", "comm", "above"))
+_TIME: Shape = ("times", ("era", "offset_ns", "until_ns"))
 NUMBERED = ("texts", "places", "images", "chains", "causes")
 """Tables whose rows are shared by exits, and numbered as they come up."""
 
 MOST_REMEMBERED = 4096
 MOST_KEYS_AN_HOUR = 2000
-_LONG = 1024
 
 
 class _Numbers(dict[Any, int]):
@@ -72,13 +65,13 @@ class Encoder:
         kept: decides about arguments.
 
     Attributes:
-        rows: the rows to insert, by the name of the table.
+        rows: the rows to insert.
         hours: how many exits to add: (hour, name, exe, place, cause, status) -> count.
         long_bytes: the size of the arguments in `rows`.
     """
 
     def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
-        self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in INSERTS}
+        self.rows = Inserts({"rows": USUAL, "images": {"truncated": 0}})
         self.hours: Counter[tuple[int, int, int, int, str, int]] = Counter()
         self.long_bytes = 0
         self._next = {table: count + 1 for table, count in numbers.items()}
@@ -121,26 +114,26 @@ class Encoder:
         causes = exits.column("cause")
         columns = {
             "boot_ns": boot_ns,
-            "age_ns": [end - start for end, start in _rows(exits, "boot_ns", "start_boot_ns")],
+            "age_ns": [*map(sub, boot_ns, exits.column("start_boot_ns"))],
             "pid": pid,
-            "tid": [None if tid == of else tid for tid, of in _rows(exits, "tid", "pid")],
+            "tid": _other_than(pid, exits.column("tid"), None),
             "ppid": exits.column("ppid"),
             "status": status,
             "failed": [1 if value else 0 for value in status],
             "last_thread": exits.column("last_thread"),
             "name": name,
-            "parent": map(self._texts.__getitem__, exits.column("parent_comm")),
+            "parent": [*map(self._texts.__getitem__, exits.column("parent_comm"))],
             "place": place,
             "exe": exe,
-            "image": map(self._images.__getitem__, exits.shared("image")),
-            "chain": map(self._chains.__getitem__, exits.shared("chain")),
+            "image": [*map(self._images.__getitem__, exits.shared("image"))],
+            "chain": [*map(self._chains.__getitem__, exits.shared("chain"))],
             "chain_truncated": exits.column("ancestors_truncated"),
-            "nspid": [-1 if nspid == of else nspid for nspid, of in _rows(exits, "nspid", "pid")],
-            "cause": map(self._number_of_cause(causes).__getitem__, map(id, causes)),
+            "nspid": _other_than(pid, exits.column("nspid"), USUAL["nspid"]),
+            "cause": [*map(self._number_of_cause(causes).__getitem__, map(id, causes))],
             **{field: self._plain(field, kind, exits) for field, kind in PLAIN.items()},
         }
-        rows = zip(ids, *(columns[column] for column in ROW), strict=True)
-        self.rows["rows"] += rows
+        bound = tuple([name for name in ROW if not _is_usual(columns[name], USUAL.get(name))])
+        self.rows["rows", bound] += zip(ids, *map(columns.__getitem__, bound), strict=True)
         walls = exits.column("wall_ns")
         offsets = [wall - boot - correction_ns for wall, boot in zip(walls, boot_ns, strict=True)]
         self._add_times(ids, era, boot_ns, offsets, apart=apart)
@@ -155,16 +148,14 @@ class Encoder:
             self._args.clear()
 
     def written(self) -> None:
-        """Forget the rows: they have been inserted."""
-        for rows in self.rows.values():
-            rows.clear()
+        """Forget what has been written besides the rows."""
         self.hours.clear()
         self.long_bytes = 0
 
-    def _plain(self, field: str, kind: str, exits: Exits) -> Iterable[Any]:
+    def _plain(self, field: str, kind: str, exits: Exits) -> Sequence[Any]:
         column = exits.column(field)
         if kind == "text":
-            return map(self._texts.__getitem__, column)
+            return [*map(self._texts.__getitem__, column)]
         if kind == "seconds":
             return [None if value is None else int(value * 1e9 + 0.5) for value in column]
         return column
@@ -179,15 +170,16 @@ class Encoder:
         apart: bool,
     ) -> None:
         """Note how far the wall clock is ahead of the boot clock, from which exit on."""
+        times = self.rows[_TIME]
         if not apart and offsets.count(offsets[0]) == len(offsets):
             until = self._until[era] = max(self._until.get(era, 0), *boot_ns)
-            self.rows["times"].append((ids[0], era, offsets[0], until))
+            times.append((ids[0], era, offsets[0], until))
             return
         start = 0
         for at in range(1, len(ids) + 1):
             if at == len(ids) or apart or offsets[at] != offsets[start]:
                 until = self._until[era] = max(self._until.get(era, 0), *boot_ns[start:at])
-                self.rows["times"].append((ids[start], era, offsets[start], until))
+                times.append((ids[start], era, offsets[start], until))
                 start = at
 
     def _count(self, walls: Sequence[int], *columns: Sequence[Any]) -> None:
@@ -207,20 +199,21 @@ class Encoder:
             hour, name, exe, place, cause, status = key
             self.hours[hour, name, exe or 0, place or 0, cause, status] += count
 
-    def _new(self, table: str, *cells: Any) -> int:
+    def _new(self, shape: Shape, *cells: Any) -> int:
+        table, _ = shape
         number = self._next[table]
-        self._next[table] += 1
-        self.rows[table].append((number, *cells))
+        self._next[table] = number + 1
+        self.rows[shape].append((number, *cells))
         return number
 
     def _text(self, text: str) -> int:
-        return self._new("texts", _utf8(text), None)
+        return self._new(_TEXT, _utf8(text))
 
     def _name(self, padded: bytes) -> int:
         text = padded.partition(b"\0")[0].decode("utf-8", "replace")
-        return self._new(
-            "texts", text, None if text.encode().ljust(16, b"\0") == padded else padded
-        )
+        if text.encode().ljust(16, b"\0") == padded:
+            return self._new(_TEXT, text)
+        return self._new(_NAME, text, padded)
 
     def _place(self, place: Place | None) -> int:
         if place is None:
@@ -229,22 +222,29 @@ class Encoder:
         if place.cgroup is not None:
             known |= {name: function(FIELDS[name].by)(place.cgroup) for name in OF_CGROUP}
         known["runtime"], known["container"] = known.get("container") or (None, None)
-        return self._new("places", *[_utf8(known.get(column)) for column in PLACE])
+        return self._new(_PLACE, *[_utf8(known.get(column)) for column in PLACE])
 
     def _image(self, image: Image | None) -> int:
-        known = None if image is None else image.args if image.raw_args is None else image.raw_args
-        if image is None or known is None or not self._kept.args:
+        if image is None or not self._kept.args:
             return None  # type: ignore[return-value] # NULL: not known, or not kept
+        known = image.args if image.raw_args is None else image.raw_args
+        if known is None:
+            return None  # type: ignore[return-value]
         number = self._args.get((known, image.args_truncated))
         if number is None:
             if image.raw_args is None or self._kept.redacts:
                 text = _json(self._kept.of(image.args) or ())
             else:
                 text = image.args_as_json(quoted, ",")
-            self.long_bytes += len(text)
-            number = self._new("images", text, image.args_truncated)
+            number = self._new_args(text, image.args_truncated)
             self._args[known, image.args_truncated] = number
         return number
+
+    def _new_args(self, text: str, truncated: bool | None) -> int:
+        self.long_bytes += len(text)
+        if truncated is False:
+            return self._new(_ARGS, text)
+        return self._new(_CUT_ARGS, text, truncated and 1)
 
     def _chain(self, chain: Chain | None) -> int:
         if chain is None:
@@ -260,7 +260,7 @@ class Encoder:
 
     def _link(self, link: tuple[int, str, int]) -> int:
         pid, comm, above = link
-        return self._new("chains", pid, self._texts[comm], above)
+        return self._new(_LINK, pid, self._texts[comm], above)
 
     def _number_of_cause(self, causes: Sequence[Cause | None]) -> dict[int, int]:
         """Return the number of each cause, by its identity: many exits have the same object."""
@@ -270,29 +270,47 @@ class Encoder:
     def _cause(self, cause: Cause | None) -> int:
         if cause is None:
             return None  # type: ignore[return-value]
-        return self._new("causes", *self._cells(cause, CAUSE_PARTS))
-
-    def _cells(self, record: Any, parts: Parts) -> list[Any]:
-        if record is None:
-            return [None] * len(parts.columns)
+        columns: list[str] = []
         cells: list[Any] = []
-        for (name, _, inner), value in zip(parts.parts, record, strict=True):
+        self._know(cause, CAUSE_PARTS, columns, cells)
+        return self._new(("causes", tuple(columns)), *cells)
+
+    def _know(self, record: Any, parts: Parts, columns: list[str], cells: list[Any]) -> None:
+        """Add the columns of the parts of a record that are known, and their cells."""
+        for (name, column, inner), value in zip(parts.parts, record, strict=True):
+            if value is None:
+                continue
             if inner:
-                cells += self._cells(value, inner)
-            elif value is None or value is False:
-                cells.append(value)
+                self._know(value, inner, columns, cells)
+                continue
+            cell = value
+            if isinstance(value, str):
+                cell = value if value.isascii() else _utf8(value)
             elif name == "args":
                 words = self._kept.of(value)
-                cells.append(None if words is None else _json(words))
-            elif name == "args_truncated":
-                cells.append(self._kept.args)
-            else:
-                cells.append(_signed(value) if isinstance(value, int) else _utf8(value))
-        return cells
+                if words is None:
+                    continue
+                cell = _json(words)
+            elif isinstance(value, bool):
+                cell = int(value and (self._kept.args or name != "args_truncated"))
+            elif isinstance(value, int):
+                cell = _signed(value)
+            columns.append(column)
+            cells.append(cell)
 
 
-def _rows(exits: Exits, *names: str) -> Iterable[tuple[Any, ...]]:
-    return zip(*map(exits.column, names), strict=True)
+def _other_than(
+    usual: Sequence[int], values: Sequence[int | None], same: int | None
+) -> Sequence[int | None]:
+    """Return values, and `same` for each that is as usual."""
+    if values == usual:
+        return [same] * len(values)
+    return [same if one == other else one for one, other in zip(values, usual, strict=True)]
+
+
+def _is_usual(column: Sequence[Any], usual: int | None) -> bool:
+    """Return whether all values of a column are the usual one: it can be left out then."""
+    return column[0] == usual and column.count(usual) == len(column)
 
 
 def _json(words: Sequence[str]) -> str:

@@ -38,6 +38,19 @@ ROW = (
 if they are unknown. Times of the kind seconds are in nanoseconds.
 """
 
+USUAL = {
+    "failed": 0,
+    "last_thread": 1,
+    "chain_truncated": 0,
+    "nspid": -1,
+    "read_bytes": 0,
+    "write_bytes": 0,
+    "major_faults": 0,
+    "voluntary_switches": 0,
+    "involuntary_switches": 0,
+}
+"""What most exits have in some columns of `rows`; where it is not named here, NULL."""
+
 
 class Parts:
     """A record in a cause, and the columns of its parts.

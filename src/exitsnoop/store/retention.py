@@ -14,7 +14,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.store import directory
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.directory import Directory
-from exitsnoop.store.encode import INSERTS, NUMBERED, Encoder
+from exitsnoop.store.encode import NUMBERED, Encoder
 from exitsnoop.store.layout import PLAIN
 from exitsnoop.store.limits import kept_bytes
 from exitsnoop.store.redact import Kept
@@ -233,8 +233,7 @@ def _copy_failures(kept: sqlite3.Connection, keep: int, most: int) -> None:
                 rows = old.execute(f"{select} WHERE id IN ({marks}) ORDER BY id", of_era).fetchall()
                 exits: Exits = decoder.exits(old, rows)
                 encoder.add(exits, of_era, era, correction_ns, apart=True)
-            for table, statement in INSERTS.items():
-                kept.executemany(statement, encoder.rows[table])
+            encoder.rows.insert(kept)
             encoder.written()
     finally:
         old.close()

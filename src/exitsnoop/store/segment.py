@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import directory
-from exitsnoop.store.encode import INSERTS, NUMBERED, Encoder
+from exitsnoop.store.encode import NUMBERED, Encoder
 from exitsnoop.store.eras import Eras
 from exitsnoop.store.redact import Kept
 from exitsnoop.store.schema import PAGE
@@ -117,14 +116,7 @@ class Segment:
         self.next_id = next_id
 
     def _insert(self, encoder: Encoder) -> None:
-        for table, statement in INSERTS.items():
-            rows = encoder.rows[table]
-            if rows:
-                try:
-                    self.connection.executemany(statement, rows)
-                except OverflowError:  # a counter of 64 bits that makes no sense
-                    self.connection.execute(f"DELETE FROM {table} WHERE id >= ?", (rows[0][0],))
-                    self.connection.executemany(statement, map(_fitting, rows))
+        encoder.rows.insert(self.connection)
         first = self.first_id
         counted = [(first, *key, count) for key, count in encoder.hours.items()]
         self.connection.executemany(_COUNT, counted)
@@ -147,10 +139,3 @@ class Segment:
             self.connection.close()
         except sqlite3.Error:
             pass
-
-
-def _fitting(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(
-        cell if not isinstance(cell, int) else max(-(1 << 63), min(cell, (1 << 63) - 1))
-        for cell in row
-    )

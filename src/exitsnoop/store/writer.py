@@ -232,7 +232,5 @@ class Writer:
 
 
 def _bytes_of_args(exits: Exits) -> int:
-    """Return about how many bytes the arguments take: a large batch is judged by some of it."""
-    args = exits.column("args")
-    step = len(args) // 64 + 1
-    return step * sum(len(word) for one in args[::step] if one for word in one)
+    """Return about how many bytes the arguments take."""
+    return sum([image.args_size for image in {*exits.shared("image")} if image])
