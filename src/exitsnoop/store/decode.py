@@ -7,6 +7,7 @@ from typing import Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.context import Ancestor
+from exitsnoop.store.alike import OF_IMAGE
 from exitsnoop.store.layout import CAUSE, CAUSE_PARTS, PLACE_FIELDS, PLAIN, ROW, Parts
 from exitsnoop.store.schema import present, quoted
 
@@ -64,7 +65,12 @@ class Decoder:
             "WHERE id IN ({})",
             lambda cells: cells,
         )
-        self._images = _Shared("SELECT id, args, truncated FROM images WHERE id IN ({})", _image)
+        args = "args"
+        if "base" in present(connection, "images"):
+            args = f"({OF_IMAGE.format('one.id')})"
+        self._images = _Shared(
+            f"SELECT id, {args}, truncated FROM images one WHERE id IN ({{}})", _image
+        )
         self._causes = _Shared(
             f"SELECT id, {_listed(connection, 'causes', CAUSE)} FROM causes WHERE id IN ({{}})",
             _cause,

@@ -10,6 +10,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
+from exitsnoop.store.alike import Alike
 from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
     CAUSE_PARTS,
@@ -29,6 +30,8 @@ _NAME: Shape = ("texts", ("text", "raw"))
 _PLACE: Shape = ("places", PLACE)
 _ARGS: Shape = ("images", ("args",))
 _CUT_ARGS: Shape = ("images", ("args", "truncated"))
+_AGAIN: Shape = ("images", ("base", "old", "new"))
+_ALIKE: Shape = ("images", ("base", "old", "new", "shared", "args"))
 _LINK: Shape = ("chains", ("pid", "comm", "above"))
 _TIME: Shape = ("times", ("era", "offset_ns", "until_ns"))
 NUMBERED = ("texts", "places", "images", "chains", "causes")
@@ -71,7 +74,7 @@ class Encoder:
     """
 
     def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
-        self.rows = Inserts({"rows": USUAL, "images": {"truncated": 0}})
+        self.rows = Inserts({"rows": USUAL, "images": {"args": "", "truncated": 0}})
         self.hours: Counter[tuple[int, int, int, int, str, int]] = Counter()
         self.long_bytes = 0
         self._next = {table: count + 1 for table, count in numbers.items()}
@@ -82,6 +85,7 @@ class Encoder:
         self._places = _Numbers(self._place)
         self._images = _Numbers(self._image)
         self._args: dict[tuple[Any, bool | None], int] = {}
+        self._alike = Alike()
         self._chains = _Numbers(self._chain)
         self._causes = _Numbers(self._cause)
         self._links = _Numbers(self._link)
@@ -232,12 +236,26 @@ class Encoder:
             return None  # type: ignore[return-value]
         number = self._args.get((known, image.args_truncated))
         if number is None:
-            if image.raw_args is None or self._kept.redacts:
+            if image.raw_args is None or image.args_truncated or self._kept.redacts:
                 text = _json(self._kept.of(image.args) or ())
+                number = self._new_args(text, image.args_truncated)
             else:
-                text = image.args_as_json(quoted, ",")
-            number = self._new_args(text, image.args_truncated)
+                number = self._raw_args(image, image.raw_args)
             self._args[known, image.args_truncated] = number
+        return number
+
+    def _raw_args(self, image: Image, raw: bytes) -> int:
+        """Number arguments of which nothing is left out."""
+        again = self._alike.again(image.exe, raw)
+        if again:
+            return self._new(_AGAIN, *again)
+        text = image.args_as_json(quoted, ",")
+        found = self._alike.difference(image.exe, raw, text)
+        if found:
+            self.long_bytes += len(found.rest)
+            return self._new(_ALIKE, *found)
+        number = self._new_args(text, truncated=False)
+        self._alike.keep(image.exe, raw, text, number)
         return number
 
     def _new_args(self, text: str, truncated: bool | None) -> int:

@@ -7,10 +7,11 @@ the view. Columns are only ever added: raise VERSION then, and add a golden file
 import sqlite3
 
 from exitsnoop.model.status import describe, signal_name
+from exitsnoop.store.alike import BASE, OF_IMAGE
 from exitsnoop.store.errors import StoreTooNew
 from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
 
@@ -24,7 +25,8 @@ _TABLES = f"""
 CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL, raw BLOB);
 CREATE TABLE places (id INTEGER PRIMARY KEY, {", ".join(PLACE)});
-CREATE TABLE images (id INTEGER PRIMARY KEY, args TEXT NOT NULL, truncated INTEGER);
+CREATE TABLE images (id INTEGER PRIMARY KEY, args TEXT NOT NULL, truncated INTEGER,
+    {", ".join(BASE)});
 CREATE TABLE chains (id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, comm INTEGER NOT NULL,
     above INTEGER NOT NULL);
 CREATE TABLE causes (id INTEGER PRIMARY KEY, {", ".join(map(quoted, CAUSE))});
@@ -123,7 +125,7 @@ VIEW: dict[str, str] = {
         for column in CAUSE
         if column != "kind"
     },
-    "args": "(SELECT args FROM images WHERE id = e.image)",
+    "args": f"({OF_IMAGE.format('e.image')})",
     "args_truncated": "(SELECT truncated FROM images WHERE id = e.image)",
     "exe": "x.text",
     "nspid": "CASE e.nspid WHEN -1 THEN e.pid ELSE e.nspid END",
@@ -150,7 +152,7 @@ _VIEW = (
     "LEFT JOIN places p ON p.id = e.place"
 )
 
-_COLUMNS = {"rows": ROW, "places": PLACE, "causes": CAUSE}
+_COLUMNS = {"rows": ROW, "places": PLACE, "causes": CAUSE, "images": BASE}
 
 
 def create(connection: sqlite3.Connection, first_id: int) -> None:
