@@ -54,11 +54,12 @@ fuzz: build $(VENV)/group-test ## search for input that breaks the decoders, for
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -B -m pytest -p no:cacheprovider -q tests/unit -k fuzz
 
 soak: SECONDS ?= 3600
-soak: build $(VENV)/group-test ## trace a mixed load for $(SECONDS): does all add up, does memory grow
+soak: build $(VENV)/group-test ## trace and record a mixed load for $(SECONDS): does all add up, does memory grow
 	$(SUDO) nice $(BIN)/python -B tests/soak/soak.py $(SECONDS)
 
-soak-many: build $(VENV)/group-test ## trace ten million exits: does all add up, does memory grow
+soak-many: build $(VENV)/group-test ## trace ten million exits, then record as many: does all add up, does memory grow
 	$(SUDO) nice $(BIN)/python -B tests/soak/many.py
+	$(SUDO) nice $(BIN)/python -B tests/soak/many.py 10000000 record
 
 # As root, without leaving anything behind, too.
 test-kernels: CPUS ?= 2

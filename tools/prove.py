@@ -78,11 +78,11 @@ PROOFS = {
         "make test-again TIMES=10",
     ),
     "soak": Proof(
-        "a mixed load for an hour, traced twice",
+        "a mixed load for an hour, traced twice and recorded",
         "make soak SECONDS=3600",
         "make soak SECONDS=30",
     ),
-    "many": Proof("ten million exits", "make soak-many"),
+    "many": Proof("ten million exits, traced, then recorded", "make soak-many"),
     "fuzz": Proof(
         "input that is searched for to break the decoders, for ten minutes",
         "make fuzz SECONDS=600",

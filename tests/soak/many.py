@@ -1,10 +1,11 @@
-"""Traces very many exits with the default columns, as fast as they come: does memory stay?
+"""Traces very many exits with the default columns, or records them: does memory stay?
 
-    python tests/soak/many.py [EXITS]      10,000,000
+    python tests/soak/many.py [EXITS [record]]      10,000,000
 
-Two processes fork one child after the other. The status is 0 if rows and reported losses
-together are the exits that waitpid saw, and if memory is the same at the end as after the first
-100,000.
+Two processes fork one child after the other, as fast as they can. The status is 0 if rows and
+reported losses together are the exits that waitpid saw, if memory is the same at the end as after
+the first 100,000 (of a recorder: 1,000,000, after which all that it remembers is full), and if a
+recorder never had more than 40 MB.
 """
 
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import NoReturn
 
 sys.path[0] = str(Path(__file__).parents[1])
-from soak.soak import GROWTH, SAMPLE_S, SLACK_KB, Tracer, judge, programs, say  # noqa: E402
+from soak.recorder import Recorder  # noqa: E402
+from soak.soak import SAMPLE_S, judge, programs  # noqa: E402
+from soak.tracer import GROWTH, SLACK_KB, Tracer, say  # noqa: E402
 
-FIRST = 100_000
+FIRST, FIRST_RECORDED = 100_000, 1_000_000
 WORKERS = 2
 
 
@@ -38,13 +41,18 @@ def run(program: Path, exits: int, tracer: Tracer) -> int:
     return sum(counts) + WORKERS
 
 
-def many(exits: int, directory: Path) -> list[str]:
+def many(exits: int, directory: Path, *, records: bool) -> list[str]:
     """Do it; return what is wrong."""
     program = programs(directory)["loads"]
-    tracer = Tracer("plain", "-n", program.name)
+    tracer = (
+        Recorder([program.name], directory / "store")
+        if records
+        else Tracer("plain", "-n", program.name)
+    )
+    first = FIRST_RECORDED if records else FIRST
     try:
         tracer.await_attached()
-        truth = run(program, FIRST, tracer)
+        truth = run(program, first, tracer)
         tracer.samples.clear()
         tracer.sample(0)
         ((_, before),) = tracer.samples
@@ -58,14 +66,15 @@ def many(exits: int, directory: Path) -> list[str]:
     most = max(sample.rss for _, sample in tracer.samples)
     if most > GROWTH * before.rss + SLACK_KB:
         wrong.append("memory grows")
-    say(f"memory in KB: {before.rss} after the first {FIRST}, {most} at most since")
+    say(f"memory in KB: {before.rss} after the first {first}, {most} at most since")
     return wrong
 
 
 def main() -> NoReturn:
     """Do what the arguments say."""
     exits = int(sys.argv[1]) if sys.argv[1:] else 10_000_000
-    judge(lambda directory: many(exits, directory))
+    records = sys.argv[2:] == ["record"]
+    judge(lambda directory: many(exits, directory, records=records))
 
 
 if __name__ == "__main__":
