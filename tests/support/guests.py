@@ -18,27 +18,37 @@ TESTS = Path(__file__).parents[1]
 VM = TESTS / "vm"
 
 
-def told_in_guest(script: str, *arguments: object, memory_mib: int = 512) -> dict[str, Any]:
-    """Run a script of tests/vm in a guest; return what it prints last, as JSON."""
+def told_in_guest(
+    script: str,
+    *arguments: object,
+    memory_mib: int = 512,
+    kernel: tuple[str, str] = ("bookworm", "linux-image-6.12-cloud-amd64"),
+    **more: str,
+) -> dict[str, Any]:
+    """Run a script of tests/vm in a guest; return what it prints last, as JSON.
+
+    more: further variables for run-in-guest.
+    """
     need(os.geteuid() == 0, "a guest sees this machine's root, which takes root")
     need(platform.machine() == "x86_64", "the guest's kernel is for x86")
     need(bool(shutil.which("qemu-system-x86_64")), "a guest needs qemu-system-x86")
     need(bool(shutil.which("apt-get")), "the guest's kernel comes from Debian")
-    kernel = subprocess.run(
-        [VM / "get-kernel", "bookworm", "linux-image-6.12-cloud-amd64"],
+    directory = subprocess.run(
+        [VM / "get-kernel", *kernel],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout.strip()
     # The interpreter itself: a wrapper may be slow under emulation.
     packages = [str(Path(file).parents[1]) for file in (exitsnoop.__file__, pytest.__file__)]
-    command = [VM / "run-in-guest", kernel, Path(sys.executable).resolve(), "-B", VM / script]
+    command = [VM / "run-in-guest", directory, Path(sys.executable).resolve(), "-B", VM / script]
     guest = subprocess.run(
         [*map(str, (*command, *arguments))],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ
-        | {"PYTHONPATH": ":".join([str(TESTS), *packages]), "MEMORY_MIB": str(memory_mib)},
+        | {"PYTHONPATH": ":".join([str(TESTS), *packages]), "MEMORY_MIB": str(memory_mib)}
+        | more,
         check=False,
     )
     assert guest.returncode == 0, guest.stdout

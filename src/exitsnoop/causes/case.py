@@ -29,6 +29,7 @@ class Case:
         self.pid = pid
         flags = evidence.flags
         self.seen = bool(flags & layout.EVIDENCE_SEEN)
+        self.forgotten = bool(flags & layout.EVIDENCE_FORGOTTEN)
         self.oom = bool(flags & layout.EVIDENCE_OOM)
         self.several = bool(flags & layout.EVIDENCE_SEVERAL)
         self.filtered = bool(flags & layout.EVIDENCE_SECCOMP)

@@ -122,6 +122,8 @@ def kernel(case: Case) -> Cause:
 def unknown(case: Case) -> Cause:
     """The evidence is not enough."""
     why = "not seen being sent"
+    if case.forgotten:
+        why = "seen being sent, but forgotten: there were too many signals"
     if case.several:
         why = "sent by several processes, the first is unknown"
     elif case.contradicts:

@@ -5,8 +5,15 @@ import sys
 
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
-from exitsnoop.kernel.rings import rings
-from exitsnoop.layout import CGROUP_FILTER_BYTES, PROGRAMS_PER_EVENT
+from exitsnoop.kernel.rings import POSSIBLE, cpus_in, rings
+from exitsnoop.layout import (
+    CGROUP_FILTER_BYTES,
+    LRU_SHARE,
+    MAX_ENDING,
+    MAX_REPORTED,
+    MAX_VICTIMS,
+    PROGRAMS_PER_EVENT,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +25,15 @@ _SECOND_NS = 1_000_000_000
 
 _PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
 
-# The maps that the programs use with `why`.
-_OF_SIGNALS = ("signals", "signal_scratch", "handled", "oom_kills", "oom_scratch", "victims")
+# The maps that the programs use with `why`: how many entries one has that forgets the oldest, 0 for
+# the size that it has in exit.bpf.c.
+_OF_SIGNALS = {
+    **dict.fromkeys(
+        ("signal_scratch", "kept", "living", "accounts", "oom_kills", "oom_scratch"), 0
+    ),
+    "signals": MAX_ENDING,
+    "victims": MAX_VICTIMS,
+}
 
 Entries = list[tuple[bytes, bytes]]
 
@@ -61,13 +75,13 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     }
     tunables = {name: _ON for name, on in switches.items() if on}
     tunables |= {f"with_{group}": _ON for group in groups - {"why"}}
-    maps: dict[str, tuple[int, Entries]] = {"reported": (0, [])}
+    maps: dict[str, tuple[int, Entries]] = {"reported": (_room(MAX_REPORTED), [])}
     programs = _offered("on_exit", preemptible=preemptible)
     if groups - {"why"}:
         maps["contexts"] = (0, [])
     if filters.why:
         programs.append("on_signal")
-        maps |= dict.fromkeys(_OF_SIGNALS, (0, []))
+        maps |= {name: (_room(most), []) for name, most in _OF_SIGNALS.items()}
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs
@@ -81,6 +95,12 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     _add_who(filters, tunables, maps)
     variant = _variant(filters, unwanted=unwanted)
     return Plan(variant, tunables, tuple(programs), maps, ring_nodes)
+
+
+def _room(most: int) -> int:
+    """Return how many entries a map needs so that each CPU can use `most`; 0 for 0."""
+    cpus = len(cpus_in(POSSIBLE)) or os.cpu_count() or 1
+    return most and most + cpus * LRU_SHARE
 
 
 def _offered(program: str, *, preemptible: bool) -> list[str]:

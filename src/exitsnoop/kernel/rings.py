@@ -3,6 +3,7 @@
 from exitsnoop.layout import MAX_CPUS, MAX_RINGS
 
 CPUS_PER_RING = 32  # docs/performance.md says why
+POSSIBLE = "cpu/possible"
 _SYSTEM = "/sys/devices/system"
 
 
@@ -13,10 +14,10 @@ def rings() -> tuple[tuple[int, ...], bytes]:
     never share a ring.
     of_cpu: the ring of each CPU, a byte each; empty if there is only one ring.
     """
-    cpus = _cpus("cpu/possible")
+    cpus = cpus_in(POSSIBLE)
     if len(cpus) <= CPUS_PER_RING:
         return (-1,), b""
-    of_nodes = {node: _cpus(f"node/node{node}/cpulist") for node in _cpus("node/online")}
+    of_nodes = {node: cpus_in(f"node/node{node}/cpulist") for node in cpus_in("node/online")}
     share = CPUS_PER_RING
     while sum(-(-len(of) // share) for of in of_nodes.values()) > MAX_RINGS:
         share *= 2
@@ -30,7 +31,7 @@ def rings() -> tuple[tuple[int, ...], bytes]:
     return (tuple(nodes), bytes(of_cpu)) if nodes else ((-1,), b"")
 
 
-def _cpus(name: str) -> list[int]:
+def cpus_in(name: str) -> list[int]:
     """Return the numbers in a list such as "0-3,8"; none if the file is missing."""
     try:
         with open(f"{_SYSTEM}/{name}", "rb") as file:

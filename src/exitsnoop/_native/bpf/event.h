@@ -17,7 +17,17 @@
 #define COMM_BYTES 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define MAX_CPUS 8192 /* the largest CONFIG_NR_CPUS anywhere; a power of two, as the next */
 #define MAX_RINGS 64
-#define MAX_REPORTED 4096 /* events that the programs remember as seen */
+
+/* What the programs remember at most. The maps of the first three forget the oldest; those of v6.15 and before
+ * hand each possible CPU so many entries that others cannot use (commit d4adf1c9ee77), so plan.py adds them.
+ */
+#define MAX_REPORTED 4096 /* events that were seen */
+#define MAX_ENDING 16384  /* signals that took effect: processes that are ending */
+#define MAX_VICTIMS 256	  /* threads that killed a process in the name of the kernel */
+#define LRU_SHARE 128
+#define MAX_OOM_KILLS 1024
+#define MAX_KEPT 16384	       /* signals that wait, or were handled */
+#define MOST_KEPT_OF_USER 4096 /* of those, of a user who is not root */
 
 /* How many programs are offered an event where one of them may be preempted: see once.bpf.h. */
 #define PROGRAMS_PER_EVENT 4
@@ -82,8 +92,9 @@ enum signal_evidence_flags {
 	EVIDENCE_TRAP = 1 << 16,     /* what is marked with x86 is known */
 	EVIDENCE_NO_STACK = 1 << 17, /* the stack pointer points to nothing that is in memory */
 	EVIDENCE_SHARES_VICTIM = 1 << 18, /* it shares its memory with the OOM killer's victim */
-	EVIDENCE_IGNORED = 1 << 19, /* of HANDLED_SIGNAL: it had no handler, but was ignored */
-	EVIDENCE_BLOCKED = 1 << 20, /* of HANDLED_SIGNAL: it had none, but was blocked */
+	EVIDENCE_IGNORED = 1 << 19,   /* of HANDLED_SIGNAL: it had no handler, but was ignored */
+	EVIDENCE_BLOCKED = 1 << 20,   /* of HANDLED_SIGNAL: it had none, but was blocked */
+	EVIDENCE_FORGOTTEN = 1 << 21, /* not SEEN: it was, but there were too many */
 };
 
 struct signal_evidence {

@@ -116,9 +116,12 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		return 0;
 	if (last_thread)
 		note_start_of_parent(leader);
-	if (!is_in_tree(leader))
-		return 0;
 	status = last_thread ? process_status(task, leader) : task->exit_code;
+	if (!is_in_tree(leader)) {
+		if (last_thread)
+			forget_process(task, leader, status);
+		return 0;
+	}
 	traced = is_in_pids(leader);
 	wanted = traced && has_wanted_status(status);
 	if (wanted || (traced && send_unwanted))
@@ -133,8 +136,10 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	} else if (last_thread) {
 		drop_image(leader);
 	}
-	if (last_thread)
+	if (last_thread) {
+		forget_process(task, leader, status);
 		leave_tree(leader);
+	}
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #include "event.h"
 #include "evidence.bpf.h"
+#include "kept.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
 
@@ -27,36 +28,18 @@
 #define FAULTS                                                                                     \
 	(BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11) | BIT(31)) /* ILL TRAP BUS FPE SEGV SYS */
 
-enum handled_sort { REQUEST, FAULT };
-
-struct handled_key {
-	__u32 pid;
-	__u32 sort;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct handled_key);
-	__type(value, struct signal_evidence);
-	__uint(max_entries, 8192);
-} handled SEC(".maps");
-
 /* flags: how it was handled, if not by a handler. What a process sends itself does not take the place of
  * what was sent to it: a handler may raise its signal again.
  */
-static void keep_handled(struct signal_evidence *evidence, __u32 flags)
+static void keep_handled(struct signal_evidence *evidence, struct task_struct *leader, __u32 flags)
 {
-	struct handled_key key = { .pid = evidence->pid,
-				   .sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST };
-	struct signal_evidence *before;
+	__u32 sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST;
 
-	if (key.sort == REQUEST && evidence->flags & EVIDENCE_SELF) {
-		before = bpf_map_lookup_elem(&handled, &key);
-		if (before && before->start_boot_ns == evidence->start_boot_ns)
-			return;
-	}
+	if (sort == REQUEST && evidence->flags & EVIDENCE_SELF &&
+	    kept_of(evidence->pid, sort, evidence->start_boot_ns))
+		return;
 	evidence->flags |= flags;
-	bpf_map_update_elem(&handled, &key, evidence, BPF_ANY);
+	keep(evidence, leader, sort);
 }
 
 /* Whether the kernel raised the signal, as it does for faults. */
@@ -73,11 +56,10 @@ static bool is_fault(struct kernel_siginfo *info)
 /* Where the thread had such a fault before, writes what is new of this one over it. */
 static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
-	struct handled_key key = { .pid = task->tgid, .sort = FAULT };
-	struct signal_evidence *evidence = bpf_map_lookup_elem(&handled, &key);
+	struct signal_evidence *evidence = kept_of(task->tgid, FAULT,
+						   start_boot_ns(task->group_leader));
 
-	if (!evidence || evidence->start_boot_ns != start_boot_ns(task->group_leader) ||
-	    evidence->thread != (__u32)task->pid || evidence->signal != signal)
+	if (!evidence || evidence->thread != (__u32)task->pid || evidence->signal != signal)
 		return false;
 	evidence->sent_boot_ns = bpf_ktime_get_boot_ns();
 	read_siginfo(evidence, info, signal);
@@ -87,17 +69,13 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 
 static void send_one_handled(struct task_struct *leader, struct task_struct *subject, __u32 sort)
 {
-	struct handled_key key = { .pid = leader->tgid, .sort = sort };
-	struct signal_evidence *evidence = bpf_map_lookup_elem(&handled, &key);
+	struct signal_evidence *evidence = kept_of(leader->tgid, sort, start_boot_ns(leader));
 
 	if (!evidence)
 		return;
-	if (evidence->start_boot_ns == start_boot_ns(leader)) {
-		evidence->kind = HANDLED_SIGNAL;
-		evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-		send_note(evidence, sizeof(*evidence));
-	}
-	bpf_map_delete_elem(&handled, &key);
+	evidence->kind = HANDLED_SIGNAL;
+	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+	send_note(evidence, sizeof(*evidence));
 }
 
 /* Sends what is known of signals that the process handled; its exit is sent next. */

@@ -15,12 +15,12 @@
 #include "paths.bpf.h"
 #include "task.bpf.h"
 
-/* PID -> memory of a process that the kernel itself kills. */
+/* PID -> memory of a process that the kernel itself kills, until it ends. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct oom_evidence);
-	__uint(max_entries, 256);
+	__uint(max_entries, MAX_OOM_KILLS);
 } oom_kills SEC(".maps");
 
 /* How far the search for the limit has come. It is in a map for the same reason as a path_walk. */
@@ -54,7 +54,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u32); /* the TID of the thread */
 	__type(value, struct victim);
-	__uint(max_entries, 256);
+	__uint(max_entries, MAX_VICTIMS);
 } victims SEC(".maps");
 
 #define CLOSE_PAGES 512 /* how far from its limit a cgroup may be found, with others freeing */

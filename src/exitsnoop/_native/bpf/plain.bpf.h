@@ -51,6 +51,11 @@ static inline void send_evidence(struct task_struct *task UNUSED, struct task_st
 {
 }
 
+static inline void forget_process(struct task_struct *task UNUSED,
+				  struct task_struct *leader UNUSED, int status UNUSED)
+{
+}
+
 static inline void drop_image(struct task_struct *leader UNUSED)
 {
 }

@@ -3,8 +3,8 @@
  * Why a process ended: what is known of the signal that ended it.
  *
  * signal_generate fires in the sender's context, with the target's siglock held and interrupts off,
- * before the target can act on the signal. What can end a process is kept by process and signal; when
- * a process ends by a signal, what was kept of that signal is sent ahead of its exit.
+ * before the target can act on the signal. What ends a process at once goes into `signals`, what may end it
+ * later into `kept`; when a process ends by a signal, what is known of that signal is sent ahead of its exit.
  *
  * Signals that neither end a process nor ask for it touch no map. See handled.bpf.h for those that have a
  * handler.
@@ -21,6 +21,7 @@
 #include "event.h"
 #include "evidence.bpf.h"
 #include "handled.bpf.h"
+#include "kept.bpf.h"
 #include "oom.bpf.h"
 #include "queued.bpf.h"
 #include "rings.bpf.h"
@@ -28,20 +29,42 @@
 
 const volatile bool why = false; /* send evidence; on_signal is loaded */
 
-__u64 signals_recorded; /* how many went into `signals` */
+__u64 signals_recorded; /* how many went into `signals` and `kept` */
+__u64 ending;		/* how many are in `signals`, about */
 
 struct signal_key {
 	__u32 pid;
 	__u32 signal;
 };
 
-/* The signals that may end a process, until it ends. LRU: the oldest goes when it is full. */
+/* The signals that end a process, for the moment until it ends. LRU: the oldest goes when it is full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct signal_key);
 	__type(value, struct signal_evidence);
-	__uint(max_entries, 8192);
+	__uint(max_entries, MAX_ENDING);
 } signals SEC(".maps");
+
+static bool note_ending(struct signal_key *key, struct signal_evidence *evidence)
+{
+	if (bpf_map_update_elem(&signals, key, evidence, BPF_ANY))
+		return false;
+	if (ending < MAX_ENDING)
+		__sync_fetch_and_add(&ending, 1);
+	else
+		forgot_ns = evidence->sent_boot_ns;
+	return true;
+}
+
+/* Returns what is known of a signal of a process, NULL if nothing. */
+static struct signal_evidence *evidence_of(struct signal_key *key, __u64 started)
+{
+	struct signal_evidence *evidence = bpf_map_lookup_elem(&signals, key);
+
+	if (evidence && evidence->start_boot_ns == started)
+		return evidence;
+	return kept_of(key->pid, key->signal, started);
+}
 
 /* True also for forced signals: the kernel resets them to their default action before it sends them. */
 static bool has_default_action(struct task_struct *task, int signal)
@@ -90,9 +113,9 @@ static int who_is_first(struct signal_evidence *older, struct task_struct *task,
 	return task->pending.signal.sig[0] & BIT(signal) ? OLDER_FIRST : NEWER_FIRST;
 }
 
-/* Keeps what is known of a signal: in `signals` if it ends the process, unless it is handled first; in
- * `handled` if it does not. how: what the process does with it, unless it has a handler. Returns whether it
- * was kept in `signals`.
+/* Keeps what is known of a signal: in `signals` if it ends the process at once; in `kept` if that may be
+ * later, or if the process handles it. how: what the process does with it, unless it has a handler. Returns
+ * whether it was kept as one that may end the process.
  *
  * What is needed of the task's pointers is loaded once, at the start: untrusted() says why.
  */
@@ -114,11 +137,11 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 			takes = takes_effect(task, group, signal);
 	int first = NEWER_FIRST;
 
-	if (!evidence || task->flags & PF_KTHREAD)
+	if (!evidence || task->flags & PF_KTHREAD || !group->live.counter)
 		return false;
 	if (ends) {
-		before = bpf_map_lookup_elem(&signals, &key);
-		if (before && before->start_boot_ns == started) {
+		before = evidence_of(&key, started);
+		if (before) {
 			if (before->flags & EVIDENCE_TAKES_EFFECT)
 				return false;
 			first = who_is_first(before, task, group, signal,
@@ -179,17 +202,17 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	if (!by_kernel && evidence->si_code <= 0 && !by_itself && !(sender_flags & PF_KTHREAD))
 		read_sender_args(evidence, sender);
 	if (!ends) {
-		keep_handled(evidence, how);
+		keep_handled(evidence, leader, how);
 		return false;
 	}
 	if (!takes && !by_itself && BIT(signal) & REQUESTS)
-		keep_handled(evidence, EVIDENCE_BLOCKED);
+		keep_handled(evidence, leader, EVIDENCE_BLOCKED);
 	if (by_kernel && signal == SIGKILL) {
 		if (shares_victim(task, sender))
 			evidence->flags |= EVIDENCE_SHARES_VICTIM;
 		record_memory(task, mm, started, sender);
 	}
-	return !bpf_map_update_elem(&signals, &key, evidence, BPF_ANY);
+	return takes ? note_ending(&key, evidence) : keep(evidence, leader, signal);
 }
 
 static inline int report_signal(__u64 *ctx)
@@ -228,7 +251,7 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	bool reboots = reboot_signal(task);
 	struct signal_key key = { .pid = leader->tgid,
 				  .signal = reboots ? SIGKILL : status & 0x7f };
-	struct signal_evidence *kept, *evidence;
+	struct signal_evidence *seen, *evidence;
 	__u64 started = start_boot_ns(leader);
 
 	if (!why)
@@ -236,28 +259,25 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	send_handled(leader, subject);
 	if (!key.signal)
 		return;
-	kept = bpf_map_lookup_elem(&signals, &key);
-	if (kept && kept->start_boot_ns != started)
-		kept = NULL;
-	if (task->signal->oom_mm || (kept && kept->flags & EVIDENCE_SHARES_VICTIM)) {
+	seen = evidence_of(&key, started);
+	if (task->signal->oom_mm || (seen && seen->flags & EVIDENCE_SHARES_VICTIM)) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
 		if (oom && oom->start_boot_ns == started) {
 			oom->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
 			send_note(oom, sizeof(*oom));
-			bpf_map_delete_elem(&oom_kills, &key.pid);
 		}
 	}
 	evidence = reserve(sizeof(*evidence));
 	if (!evidence)
 		return; /* tracing/join.py counts signals without evidence */
-	if (kept) {
-		*evidence = *kept;
-		bpf_map_delete_elem(&signals, &key);
+	if (seen) {
+		*evidence = *seen;
 	} else {
 		evidence->kind = SIGNAL_EVIDENCE;
 		evidence->pid = key.pid;
-		evidence->flags = 0;
+		evidence->flags = was_forgotten(key.pid, key.signal, started) ? EVIDENCE_FORGOTTEN
+									      : 0;
 	}
 	evidence->boot_ns = note_time();
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
@@ -268,6 +288,21 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
 		evidence->flags |= EVIDENCE_SECCOMP;
 	bpf_ringbuf_submit(evidence, 0);
+}
+
+/* Call it when a process ends, whether that is reported or not. */
+static inline void forget_process(struct task_struct *task, struct task_struct *leader, int status)
+{
+	struct signal_key key = { .pid = leader->tgid,
+				  .signal = reboot_signal(task) ? SIGKILL : status & 0x7f };
+
+	if (!why)
+		return;
+	if (key.signal && !bpf_map_delete_elem(&signals, &key) && ending)
+		__sync_fetch_and_add(&ending, -1);
+	if (key.signal == SIGKILL)
+		bpf_map_delete_elem(&oom_kills, &key.pid);
+	drop_kept(key.pid);
 }
 
 #endif

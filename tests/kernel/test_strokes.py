@@ -1,0 +1,106 @@
+"""Many processes that end at one stroke, and signals by thousands: no cause is forgotten.
+
+Until Linux commit d4adf1c9ee77 ("bpf: Adjust free target to avoid global starvation of LRU map", in
+v6.16) an LRU map hands each CPU 128 entries, which others cannot use. `make test-kernels CPUS=4`
+shows whether the maps have room for that.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGILL, SIGKILL, SIGTERM
+from typing import Any
+
+import pytest
+from support.machine import some
+from support.programs import compiled
+from support.stage import Stage
+from support.strokes import Told, check, on_each, stroke, told, traced
+
+from exitsnoop.layout import MOST_KEPT_OF_USER
+
+CPUS = sorted(os.sched_getaffinity(0), reverse=True)[:8]
+CROWD = 4 * MOST_KEPT_OF_USER // 52  # each of them is sent so many signals
+
+
+@pytest.fixture(scope="module")
+def strokes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program strokes.c."""
+    yield from compiled(Path(__file__).with_name("strokes.c"), tmp_path_factory.mktemp("strokes"))
+
+
+@pytest.mark.parametrize("what", ["kill", "exit"])
+def test_20_at_a_time_on_the_highest_cpus(strokes: Path, what: str) -> None:
+    for cpu in CPUS[:4]:
+        on_each([cpu], strokes, what, 20)
+    on_each(CPUS, strokes, what, 20)
+
+
+def test_oom_kills_on_every_cpu(strokes: Path, stage: Stage) -> None:
+    group = stage.memory_cgroup()
+    group.set_limit(8 << 20)
+    for cpu in CPUS:
+        on_each([cpu], strokes, "oom", 4, group.path)
+
+
+def test_a_group_killed_at_one_stroke(strokes: Path) -> None:
+    at_one_stroke(strokes, "kill", CPUS[0], some(10_000))
+
+
+def test_a_cgroup_killed_at_one_stroke(strokes: Path, life: Stage) -> None:
+    at_one_stroke(strokes, "cgroup", life.unified_cgroup(), some(10_000))
+
+
+def at_one_stroke(program: Path, *words: Any) -> None:
+    """Check that the sender of each kill is known."""
+    done: list[tuple[int, Told]] = []
+    exits = traced(lambda: done.append(stroke(program, *words)))
+    ((sender, ends),) = done
+    assert len(ends) == words[-1]
+    check(exits, sender, ends, "kill")
+
+
+def started(program: Path, *words: object) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [program, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
+    """The cause says what found no room; and the next flood has as much room as this one."""
+    floods: list[Told] = []
+    others: list[int] = []
+
+    def wait() -> "subprocess.Popen[str]":
+        """Start a process that blocks a signal of ours."""
+        process = started(strokes, "hold")
+        process.send_signal(SIGTERM)
+        return process
+
+    def act() -> None:
+        for _ in range(2):
+            before = wait()
+            crowd = started(strokes, "flood", CROWD)
+            for process in (before, wait()):
+                process.communicate()
+                assert process.returncode == -SIGTERM
+                others.append(process.pid)
+            floods.append(told(crowd.communicate()[0]))
+
+    causes = {ended.pid: ended.cause for ended in traced(act)}
+    for pid in others:
+        assert (cause := causes[pid])
+        assert (cause.kind, cause.sender and cause.sender.pid) == ("killed", os.getpid())
+    for flood in floods:
+        *killed, last = flood
+        assert len(flood) == CROWD
+        assert {flood[pid] for pid in killed} == {SIGKILL}
+        assert {cause.kind for pid in killed if (cause := causes[pid])} == {"killed"}
+        assert flood[last] & 0x7F == SIGILL  # which is taken before all others
+        assert (cause := causes[last])
+        text = "SIGILL, seen being sent, but forgotten: there were too many signals"
+        assert (cause.kind, cause.text) == ("unknown", text)
