@@ -159,13 +159,13 @@ def test_words_that_make_no_sense(
 
 
 def test_boots(answers: Answers) -> None:
-    second = BOOT._replace(boot_id="second", began_ns=BOOT.began_ns + 100 * HOUR_S * SECOND_NS)
+    second = BOOT._replace(boot_id="5ec04d", began_ns=BOOT.began_ns + 100 * HOUR_S * SECOND_NS)
     record(answers.store, [death(1, 7, exit_code=1)])
     record(answers.store, [death(1, 7, exit_code=2, boot=second)], second)
     assert answers.record(7)["exit"]["exit_code"] == 2
     assert answers.record(7, "--boot", "0")["exit"]["exit_code"] == 2
     assert answers.record(7, "--boot", "-1")["exit"]["exit_code"] == 1
-    assert answers.record(7, "--boot", "second")["exit"]["exit_code"] == 2
+    assert answers.record(7, "--boot", "5ec0")["exit"]["exit_code"] == 2
     gaps = answers.record(7, "--boot", "-1")["gaps"]
     assert gaps[0]["why"] == "stopped, then reboot"
     assert "(the recorder was stopped, then reboot)" in " ".join(answers.ask(7).split())

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from exitsnoop import cli
 from exitsnoop.cli.parser import parser
-from exitsnoop.cli.verbs import VERBS, verb
+from exitsnoop.cli.verbs import VERBS, verb, verb_parser
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -29,6 +30,30 @@ def test_what_a_verb_does_not_take(capsys: pytest.CaptureFixture[str], words: li
         cli.main(["check", *words])
     assert ended.value.code == 2
     assert "exitsnoop check: error: unrecognized arguments: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--since", "nonsense", "argument --since: 'nonsense' is not a time"),
+        ("--until", "24:61", "argument --until: '24:61' is not a time"),
+        ("--boot", "nonsense", "argument --boot: 'nonsense' is not a boot: write 0 for"),
+        ("--boot", "1", "argument --boot: '1' is not a boot"),
+        ("--around", "nonsense", "'nonsense' is not a duration"),
+    ],
+)
+def test_what_is_no_time_is_one_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, text: str, message: str
+) -> None:
+    """A wrong word is a usage error also where nothing was recorded."""
+    takers = [name for name in VERBS if option in verb_parser(name).format_help()]
+    assert takers
+    for name in takers:
+        words = ["SELECT 1"] if name == "sql" else []
+        with pytest.raises(SystemExit) as ended:
+            cli.main([name, "--store", str(tmp_path / "none"), *words, f"{option}={text}"])
+        assert ended.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 def loaded_by(*words: str) -> set[str]:

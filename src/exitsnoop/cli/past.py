@@ -16,7 +16,7 @@ from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.show import columns, sink
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.cli.stop import stop_on_signals
-from exitsnoop.cli.stretch import add_stretch, stretch
+from exitsnoop.cli.stretch import add_stretch, asked, stretch
 from exitsnoop.filters.recorded import RecordedFilters
 from exitsnoop.filters.table import SHOWN, WHICH, WHOSE
 from exitsnoop.model.batch import Exits
@@ -94,8 +94,9 @@ def run(options: "Given") -> int:
         refuse("--follow shows what is recorded from now on: leave out --until, --boot, --reverse")
     names = columns(options)
     filters = wanted(options, RecordedFilters)
+    moments = asked(options)
     recording = opened(options)
-    time = stretch(options, recording)
+    time = stretch(moments, recording)
     if not options.follow and time.was_not_recorded(recording):
         return EX_NOT_RECORDED
     gc.freeze()  # main() has disabled it; see show.follow()

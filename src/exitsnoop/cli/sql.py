@@ -13,7 +13,7 @@ from exitsnoop.cli.options import UsageError, refuse
 from exitsnoop.cli.output import STDERR, Output
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
-from exitsnoop.cli.stretch import add_stretch, stretch
+from exitsnoop.cli.stretch import add_stretch, asked, stretch
 from exitsnoop.cli.verbs import nearest
 from exitsnoop.sinks.rows import RowCsv, RowJson, RowTable
 from exitsnoop.store.errors import StoreError
@@ -77,21 +77,22 @@ def run(options: "Given") -> int:
     if options.examples or not options.statement:
         Output(options.output).write(queries.examples() if options.examples else queries.schema())
         return os.EX_OK
+    moments = asked(options)
     recording = opened(options)
-    asked = stretch(options, recording)
-    if asked.was_not_recorded(recording):
+    during = stretch(moments, recording)
+    if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
     output = Output(options.output)
-    during = During(asked.since_ns, asked.until_ns, asked.boot_id)
-    connection = recording.connect(options.statement, during)
+    limits = During(during.since_ns, during.until_ns, during.boot_id)
+    connection = recording.connect(options.statement, limits)
     try:
         _write(options, connection, output)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:
         connection.close()
-    lost = any(gap.lost for gap in recording.gaps(asked.from_ns, asked.to_ns))
-    asked.say_what_is_missing(recording)
+    lost = any(gap.lost for gap in recording.gaps(during.from_ns, during.to_ns))
+    during.say_what_is_missing(recording)
     return os.EX_IOERR if lost or recording.unreadable else os.EX_OK
 
 

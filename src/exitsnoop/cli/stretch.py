@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from exitsnoop.cli.verbs import Given
 
 _NTH = re.compile(r"0|-\d{1,3}", re.ASCII)
-_LEAST_DIGITS = 4  # of the id of a boot
+_LEAST_DIGITS = 4
+_ID = re.compile(rf"[0-9a-f]{{{_LEAST_DIGITS},32}}", re.ASCII)  # of a boot
 
 
 class Stretch(NamedTuple):
@@ -82,17 +83,49 @@ def add_stretch(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> 
     )
 
 
-def stretch(options: "Given", recording: Recording) -> Stretch:
-    """Return the time that the options ask for. Raises UsageError, StoreError."""
+class Asked(NamedTuple):
+    """What the options ask for, before a recording is there.
+
+    Attributes:
+        since_ns, until_ns: nanoseconds since the epoch, both included; None if not given.
+        boot: "0", "-1" and so on, or an id or its beginning; None if not given.
+        now_ns: the time now.
+    """
+
+    since_ns: int | None
+    until_ns: int | None
+    boot: str | None
+    now_ns: int
+
+
+def asked(options: "Given") -> Asked:
+    """Return what the options ask for. Raises UsageError: also where nothing was recorded."""
     now_ns = time.time_ns()
     since_ns = _moment("--since", options.since, now_ns)
     until_ns = _moment("--until", options.until, now_ns, latest=True)
     if since_ns is not None and until_ns is not None and since_ns > until_ns:
         refuse("argument --since: it is after --until")
+    if options.boot is not None and not (_NTH.fullmatch(options.boot) or _digits(options.boot)):
+        refuse(
+            f"argument --boot: {options.boot!r} is not a boot: write 0 for the one that runs, -1 "
+            f"for the one before, or {_LEAST_DIGITS} or more digits of its id"
+        )
+    return Asked(since_ns, until_ns, options.boot, now_ns)
+
+
+def _digits(text: str) -> str:
+    """Return the digits of the id of a boot, or of its beginning; "" if it is none."""
+    digits = text.replace("-", "").lower()
+    return digits if _ID.fullmatch(digits) else ""
+
+
+def stretch(wanted: Asked, recording: Recording) -> Stretch:
+    """Return the requested time, in a recording. Raises UsageError, StoreError."""
+    since_ns, until_ns, boot_text, now_ns = wanted
     boots = recording.boots()
     boot_id, from_ns, to_ns = None, 0, now_ns
-    if options.boot is not None:
-        boot = chosen(options.boot, boots, this_boot())
+    if boot_text is not None:
+        boot = chosen(boot_text, boots, this_boot())
         boot_id, from_ns = boot.boot_id, boot.began_ns
         to_ns = min([now_ns, *(one.began_ns for one in boots if one.began_ns > from_ns)])
     if until_ns is not None:
@@ -130,9 +163,9 @@ def chosen(text: str, boots: Sequence[Boot], here: Boot) -> Boot:
     Raises UsageError.
     """
     if not _NTH.fullmatch(text):
-        digits = text.replace("-", "").lower()
+        digits = _digits(text)
         found = [boot for boot in boots if boot.boot_id.replace("-", "").startswith(digits)]
-        if len(digits) >= _LEAST_DIGITS and len(found) == 1:
+        if len(found) == 1:
             return found[0]
         refuse(f"argument --boot: {text!r} is none of the boots recorded: {_listed(boots)}")
     counted = list(boots)

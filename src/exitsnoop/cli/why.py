@@ -10,9 +10,8 @@ from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import Output
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
-from exitsnoop.cli.stretch import add_stretch, stretch
+from exitsnoop.cli.stretch import add_stretch, asked, stretch
 from exitsnoop.reports import gaps, story, target, why
-from exitsnoop.store.query import Query
 
 if TYPE_CHECKING:
     import argparse
@@ -71,24 +70,23 @@ def run(options: "Given") -> int:
     Raises UsageError, StoreError, CannotWrite, BrokenPipeError.
     """
     output = Output()
-    recording = opened(options)
-    asked = stretch(options, recording)
-    scope = Query(since_ns=asked.since_ns, until_ns=asked.until_ns, boot_id=asked.boot_id)
+    moments = asked(options)
     try:
         around_ns = round(parse_duration(options.around) * 1e9)
-        candidates = target.targets(options.what, scope, options.kind)
+        candidates = target.targets(options.what, options.kind)
     except ValueError as error:
         refuse(str(error))
-    answer = why.answer(
-        recording, candidates, (asked.from_ns, asked.to_ns), asked.now_ns, around_ns
-    )
-    is_missing = not answer.story and asked.is_missing(answer.gaps)
+    recording = opened(options)
+    time = stretch(moments, recording)
+    candidates = [one.during(time.since_ns, time.until_ns, time.boot_id) for one in candidates]
+    answer = why.answer(recording, candidates, (time.from_ns, time.to_ns), time.now_ns, around_ns)
+    is_missing = not answer.story and time.is_missing(answer.gaps)
     every = _all(recording, answer) if options.all and answer.story else None
     if options.json:
         more = {} if every is None else {"all": [one.to_dict() for one in every]}
         output.write(json.dumps({**why.record(answer), **more}) + "\n")
     else:
-        missing = gaps.missing(recording, *answer.about, asked.now_ns)
+        missing = gaps.missing(recording, *answer.about, time.now_ns)
         for text in story.texts(answer, missing, every, is_missing=is_missing):
             output.write(text if output.takes_utf8 else _ascii_only(text))
     if answer.story:

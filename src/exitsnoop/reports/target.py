@@ -33,6 +33,11 @@ class Target(NamedTuple):
     text: str
     query: Query
 
+    def during(self, since_ns: int | None, until_ns: int | None, boot_id: str | None) -> "Target":
+        """Return the same within a time, as Query() takes it."""
+        query = replace(self.query, since_ns=since_ns, until_ns=until_ns, boot_id=boot_id)
+        return self._replace(query=query)
+
 
 class Death(NamedTuple):
     """An exit, and its id in the recording."""
@@ -59,21 +64,20 @@ class Found(NamedTuple):
     later: Exit | None
 
 
-def targets(text: str | None, scope: Query, kind: str | None = None) -> list[Target]:
+def targets(text: str | None, kind: str | None = None) -> list[Target]:
     """Return what X can be, the likeliest first.
 
     Args:
         text: X, or None for whatever failed last.
-        scope: the times, and the boot, to search.
         kind: one of KINDS, if X can only be that.
 
     Raises ValueError if X cannot be of this kind.
     """
-    scope = replace(scope, newest_first=True)
+    anything = Query(newest_first=True)
     if text is None:
-        return [Target("last", "", replace(scope, failed=True))]
+        return [Target("last", "", replace(anything, failed=True))]
     found = [
-        Target(one, text, query) for one in _order(text) for query in _queries(one, text, scope)
+        Target(one, text, query) for one in _order(text) for query in _queries(one, text, anything)
     ]
     found = [target for target in found if kind in (None, target.kind)]
     if not found:
@@ -93,22 +97,22 @@ def _order(text: str) -> tuple[str, ...]:
     return "name", "unit", "container", "exe"
 
 
-def _queries(kind: str, text: str, scope: Query) -> Iterator[Query]:
+def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
     if kind == "pid":
         if int(text) < 1 << 31:
-            yield replace(scope, pids=[int(text)])
+            yield replace(anything, pids=[int(text)])
     elif kind == "name":
-        yield replace(scope, names=[_as_comm(text)])
+        yield replace(anything, names=[_as_comm(text)])
     elif kind == "unit":
         instances = [] if "@" in text else [f"{text}@*.service"]
         yield replace(
-            scope, units=[text] if _UNIT.fullmatch(text) else [f"{text}.service", *instances]
+            anything, units=[text] if _UNIT.fullmatch(text) else [f"{text}.service", *instances]
         )
     elif kind == "exe":
-        yield replace(scope, exes=[text if text.startswith("/") else f"*/{text}"])
+        yield replace(anything, exes=[text if text.startswith("/") else f"*/{text}"])
     elif kind == "container":
-        yield replace(scope, containers=[text, *containers.ids(text)])
-        yield replace(scope, hostnames=[text])
+        yield replace(anything, containers=[text, *containers.ids(text)])
+        yield replace(anything, hostnames=[text])
 
 
 def _as_comm(text: str) -> str:
