@@ -45,7 +45,8 @@ PROOFS = {
         ' -k "not hangs"\'',
     ),
     "reboot": Proof(
-        "the service records; the machine is reset, and it records again",
+        "the service records, and 14 services end in 14 ways; the machine is reset, and it "
+        "records again: `why` answers of each, as systemd says",
         "make test-reboot",
         "make test-reboot",
     ),

@@ -48,11 +48,14 @@ class Answers:
 
     def record(self, *words: object, status: int = 0) -> dict[str, Any]:
         """Return what it says to programs, after it has said it to people."""
-        self.ask(*words, status=status)
+        return self.both(*words, status=status)[1]
+
+    def both(self, *words: object, status: int = 0) -> tuple[str, dict[str, Any]]:
+        """Return what it says to people, and to programs."""
+        text = self.ask(*words, status=status)
         line = self._asked(["--json", *words], status)
         assert line.count("\n") == 1
-        found: dict[str, Any] = json.loads(line)
-        return found
+        return text, json.loads(line)
 
     def _asked(self, words: Sequence[object], expected: int) -> str:
         status, text, messages = self._run(["why", "--store", str(self.store), *map(str, words)])

@@ -7,6 +7,7 @@ from exitsnoop.model.exit import Exit
 from exitsnoop.reports.cascade import Link, key, killer
 from exitsnoop.reports.verdicts import brief, name, process
 from exitsnoop.reports.when import length
+from exitsnoop.sinks.escape import word
 
 MOST_LINES = 8
 
@@ -87,6 +88,15 @@ def _later(first: Exit, then: Exit) -> str:
     return f"{length(max(0, then.boot_ns - first.boot_ns))} later"
 
 
+def _reaction(exit_: Exit, by: str) -> str:
+    """Return what a parent did when one of its children had failed."""
+    if exit_.ppid == 1 and exit_.unit:  # also what had another parent, before that one died
+        did = "killed" if exit_.signal else "ended"
+        return f"{by} then {did} what was left of {word(exit_.unit)}."
+    did = "killed its other children" if exit_.signal else "told its other children to end"
+    return f"{by}, the parent of all, then {did}."
+
+
 def _reason(link: Link) -> str:
     """Return why a death belongs to the cascade. The same for several deaths is said once."""
     exit_, to = link.exit, link.to or link.exit
@@ -99,8 +109,7 @@ def _reason(link: Link) -> str:
         "parent_death": f"When {name(to)} died, its children that had asked for it were ended.",
         "namespace": f"{name(to)} was the init of their PID namespace, which ended with it.",
         "tracer": f"When its tracer {name(to)} died, the kernel ended what it traced.",
-        "parent_reacted": f"{by}, the parent of all, then "
-        + ("killed its other children." if exit_.signal else "told its other children to end."),
+        "parent_reacted": _reaction(exit_, by),
         "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}.",
         "same_oom": "The OOM killer took them together from "
         + (f"the cgroup {oom.cgroup}." if oom and oom.cgroup else "the whole system."),

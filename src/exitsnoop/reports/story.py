@@ -11,11 +11,11 @@ from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
-from exitsnoop.reports import company, killer
+from exitsnoop.reports import company, killer, systemd
 from exitsnoop.reports.history import Group, History, Loop
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.verdicts import brief, ends_in_words, name, process, verdict
-from exitsnoop.reports.when import length, local, local_and_ago
+from exitsnoop.reports.when import ago, length, local, local_and_ago
 from exitsnoop.reports.why import Answer, Story
 from exitsnoop.sinks.escape import escape
 from exitsnoop.sinks.escape import word as escaped
@@ -67,7 +67,7 @@ def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tupl
         ("Together", company.together(of, story.cascade)),
         ("Near", company.beside(of, story.around)),
         ("Loop", [line for loop in story.history.loops[-1:] for line in _loop(loop, now_ns)]),
-        ("History", _history(story.history, now_ns)),
+        ("History", _history(story.history, answer)),
         ("Now", _now(answer, story)),
         ("Missing", list(missing)),
     ]
@@ -131,8 +131,8 @@ def _taken(answer: Answer, story: Story) -> list[str]:
 def _evidence(story: Story) -> list[str]:
     of = story.exit
     cause = of.cause
-    lines = []
-    if story.killer is not None:
+    lines = systemd.reason(of, story.asked_by)
+    if story.killer is not None and not lines:
         lines += _killer(story.killer, of)
     if cause is not None and cause.oom is not None:
         oom = cause.oom
@@ -186,6 +186,8 @@ def _chain(ancestors: Sequence[Ancestor], last: str, *, truncated: bool = False)
 def _said_by_code(story: Story) -> str | None:
     """Return what the exit code means, where the program is known to follow the convention."""
     of, code = story.exit, story.exit.exit_code or 0
+    if started := systemd.start(of):
+        return started
     meaning = shell_meaning(code) if {of.comm, (of.exe or "").rpartition("/")[2]} & SHELLS else None
     if meaning is None or any(link.relation == "passed_on" for link in story.cascade):
         return None
@@ -253,12 +255,12 @@ def _used(of: Exit) -> list[str]:
 
 
 def _loop(loop: Loop, now_ns: int) -> list[str]:
-    goes_on = now_ns - loop.to_ns < max(3 * loop.every_s, 30) * SECOND_NS
-    until = "it goes on" if goes_on else f"until {local(loop.to_ns, now_ns)}"
+    is_recent = now_ns - loop.to_ns < max(3 * loop.every_s, 30) * SECOND_NS
+    last = ago(loop.to_ns, now_ns) if is_recent else f"at {local(loop.to_ns, now_ns)}"
     most = ends_in_words(loop.cause, loop.status)
     lines = [
-        f"A crash loop: {loop.deaths:,} deaths since {local(loop.from_ns, now_ns)}, {until}; "
-        f"one every {length(round(loop.every_s * SECOND_NS))}, most: {most}."
+        f"A crash loop: {loop.deaths:,} deaths since {local(loop.from_ns, now_ns)}, the last "
+        f"{last}; one every {length(round(loop.every_s * SECOND_NS))}, most: {most}."
     ]
     if loop.good is not None:
         lines.append(
@@ -268,18 +270,24 @@ def _loop(loop: Loop, now_ns: int) -> list[str]:
     return lines
 
 
-def _history(known: History, now_ns: int) -> list[str]:
+def _history(known: History, answer: Answer) -> list[str]:
     if not known.total:
         return []
+    began_ns, now_ns = (answer.recorded or (0, 0))[0], answer.now_ns
+    span = "in 7 days"
+    if began_ns > known.since_ns:
+        span = f"since the recording began at {local(began_ns, now_ns)}"
     causes = [
         f"{count:,} {ends_in_words(kind, status)}"
         for (kind, status), count in list(known.by_cause.items())[:_MOST_CAUSES]
     ]
     left = known.total - sum(list(known.by_cause.values())[:_MOST_CAUSES])
     causes += [f"{left:,} in other ways"] if left else []
-    times = "once" if known.total == 1 else f"{known.total:,} times"
-    lines = [f"{_group(known.group)} ended {times} in 7 days: {', '.join(causes)}."]
-    if known.first_seen_ns is not None and known.total > 1:
+    if known.total == 1:
+        return [f"{_group(known.group)} ended once {span}: this time."]
+    ended = f"{_group(known.group)} ended {known.total:,} times {span}"
+    lines = [f"{ended}: {', '.join(causes)}."]
+    if known.first_seen_ns is not None:
         lines.append(f"First seen: {local_and_ago(known.first_seen_ns, now_ns)}.")
     return lines
 

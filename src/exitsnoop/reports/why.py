@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.exit import Exit
-from exitsnoop.reports import cascade, history, killer, living, target
+from exitsnoop.reports import cascade, history, killer, living, systemd, target
 from exitsnoop.reports.cascade import WINDOW_NS, Link, Near
 from exitsnoop.reports.history import SPAN_NS, History
 from exitsnoop.reports.killer import Killer
@@ -28,6 +28,7 @@ class Story(NamedTuple):
         found: the death, and how X led to it.
         exit: its exit.
         killer: the process that its cause blames; None if there is none.
+        asked_by: the systemctl that asked systemd for it; None if that is not known.
         cascade: the deaths that hang together with it, the first of them first; [] if none does.
         around: what failed near in time, without evidence of a connection.
         history: what happened to its group before.
@@ -37,6 +38,7 @@ class Story(NamedTuple):
     found: Found
     exit: Exit
     killer: Killer | None
+    asked_by: Exit | None
     cascade: list[Link]
     around: list[Exit]
     history: History
@@ -120,6 +122,7 @@ def _story(recording: Recording, found: Found, around_ns: int) -> Story:
         found=found,
         exit=death.exit,
         killer=killer.find(recording, death.exit, boot, near.exits),
+        asked_by=systemd.asked_by(recording, death.exit, boot),
         cascade=links,
         around=[
             one
@@ -183,6 +186,7 @@ def record(given: Answer) -> dict[str, Any]:
         "target": {"kind": given.asked.kind, "text": given.asked.text},
         "exit": story.exit.to_dict() if story else None,
         "killer": _killer(story.killer) if story and story.killer else None,
+        "asked_by": story.asked_by.to_dict() if story and story.asked_by else None,
         "cascade": [_link(link) for link in story.cascade] if story else [],
         "around": [one.to_dict() for one in story.around] if story else [],
         "history": _history(story.history) if story else None,
