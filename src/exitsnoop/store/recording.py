@@ -283,16 +283,28 @@ class Recording:
     def copy(self, to: str | os.PathLike[str]) -> None:
         """Write a copy to a directory, which must not exist; a recorder may go on meanwhile.
 
-        Raises NotReadable, StoreTooNew, FileExistsError, sqlite3.Error (also if the disk is full).
+        A file that is damaged is left out, and is then among `unreadable`.
+
+        Raises NotReadable, StoreTooNew, OSError, and sqlite3.Error if the disk is full.
         """
         target = Path(to)
         target.mkdir(mode=0o750)
-        for file in self._files():
+        # The oldest last: what is dropped meanwhile goes to the file of kept failures.
+        for file in reversed(self._files()):
+            copied = target / file.path.name
             try:
                 opened = Opened(file.path)
             except Gone:
                 continue
+            except sqlite3.DatabaseError:
+                self.unreadable.add(file.path)
+                continue
             try:
-                opened.connection.execute("VACUUM INTO ?", (str(target / file.path.name),))
+                opened.connection.execute("VACUUM INTO ?", (str(copied),))
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self.unreadable.add(file.path)
+                copied.unlink(missing_ok=True)
             finally:
                 opened.close()
