@@ -172,10 +172,22 @@ DEFINITIONS: dict[str, Any] = {
                 "minimum": 0,
                 "description": "Its thread; left out if that is the first one.",
             },
+            "user": {"type": "string"},
+            "exe": {"type": "string"},
+            "cgroup": {"type": "string"},
+            "unit": {"type": "string"},
+            "container": {"$ref": "#/$defs/container"},
+            "ancestors": {"type": "array", "items": {"$ref": "#/$defs/ancestor"}},
+            "meant_for": {
+                "enum": ["process", "thread", "process group", "cgroup", "every process"],
+                "description": "killed: what it meant to end.",
+            },
         },
         "required": ["pid", "ppid", "comm", "uid"],
         "additionalProperties": False,
         "dependentRequired": {"args": ["args_truncated"]},
+        "description": "What is unknown is left out. From user on, as it was when it sent the "
+        "signal.",
     },
     "thread": {
         "type": "object",
@@ -217,6 +229,12 @@ DEFINITIONS: dict[str, Any] = {
             },
             "limit": {"type": ["integer", "null"], "minimum": 0},
             "trigger": {"$ref": "#/$defs/sender"},
+            "usage": {"type": ["integer", "null"], "minimum": 0},
+            **{
+                f"cgroup_{part}": {"type": ["integer", "null"], "minimum": 0}
+                for part in ("anon", "file", "shmem", "kernel", "sock")
+            },
+            "swap": {"type": ["integer", "null"], "minimum": 0},
         },
         "required": ["anon", "file", "shmem", "cgroup", "limit", "trigger"],
         "additionalProperties": False,

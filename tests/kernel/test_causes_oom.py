@@ -1,6 +1,8 @@
 """The OOM killer of memory cgroups, and who only looks like its victim."""
 
 import contextlib
+import subprocess
+import time
 from pathlib import Path
 from signal import SIGKILL
 
@@ -35,6 +37,48 @@ def assert_oom(cause: Cause, path: str, limit: int, trigger: Puppet | int) -> No
     assert (cause.oom.trigger.pid, cause.oom.trigger.comm) == (pid, "deaths")
     assert cause.text.startswith("out of memory: cgroup ")
     assert f"deaths[{pid}]" in cause.text
+
+
+FILLED_BY_A_FILE = """
+import os, sys
+file = os.memfd_create("tmpfs")
+for _ in range(20): os.write(file, bytes(1 << 20))
+print(flush=True)
+hog = [bytearray(b"x" * (1 << 20)) for _ in range(100)]
+"""
+
+
+def oom_by_file(stage: Stage) -> Cause:
+    """Return the cause of a process in a cgroup that is mostly filled by a file in a tmpfs."""
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        enter = (
+            f"echo 0 > {group.path}/cgroup.procs && exec /usr/bin/python3 -c '{FILLED_BY_A_FILE}'"
+        )
+        hog = subprocess.Popen(["sh", "-c", enter], stdout=subprocess.PIPE)
+        hog.communicate()
+        assert hog.returncode == -SIGKILL
+    return cause_of(exits, hog.pid)
+
+
+def test_what_filled_the_cgroup(stage: Stage) -> None:
+    """The kernel logs it of 10 kills in 5 seconds."""
+    deadline = time.monotonic() + 20
+    cause = oom_by_file(stage)
+    while cause.oom is None or cause.oom.cgroup_shmem is None:
+        assert time.monotonic() < deadline, "the log has none"
+        cause = oom_by_file(stage)
+    oom = cause.oom
+    assert ", 20.0M of it in tmpfs or shared memory, anon " in cause.text
+    assert oom.cgroup_shmem
+    assert LIMIT - MIB <= (oom.usage or 0) <= LIMIT
+    assert 20 * MIB <= oom.cgroup_shmem <= 21 * MIB
+    assert oom.cgroup_anon is not None
+    assert oom.cgroup_file is not None
+    assert oom.anon - MIB <= oom.cgroup_anon <= 12 * MIB
+    assert 0 <= oom.cgroup_file <= LIMIT - oom.cgroup_shmem - oom.cgroup_anon
+    assert oom.swap == 0
 
 
 def test_it_took_too_much_itself(stage: Stage) -> None:

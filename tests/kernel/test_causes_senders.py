@@ -68,7 +68,8 @@ def test_text_of_a_killing(stage: Stage) -> None:
         victim, sender = stage.puppet(), stage.puppet()
         sender.kill(victim, SIGKILL)
         victim.wait()
-    assert cause_of(exits, victim).text == f"killed by deaths[{sender.pid}] uid 0 (SIGKILL)"
+    text = cause_of(exits, victim).text
+    assert text.startswith(f"killed by deaths[{sender.pid}] (SIGKILL), run by ")
 
 
 def test_the_arguments_of_a_sender_that_lives_for_a_moment(stage: Stage) -> None:
@@ -113,9 +114,7 @@ def test_another_user(stage: Stage) -> None:
         sender.ask("become", OTHER_USER)
         sender.kill(victim, SIGTERM)
         victim.wait()
-    cause = cause_of(exits, victim)
-    assert_killed(cause, sender, uid=OTHER_USER)
-    assert f"uid {OTHER_USER}" in cause.text
+    assert_killed(cause_of(exits, victim), sender, uid=OTHER_USER)
 
 
 def test_a_user_namespace_does_not_change_the_user(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines,
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import FIELDS
@@ -113,14 +114,22 @@ senders = st.builds(
     *(st.integers(0, 2**22), st.integers(0, 2**22), texts, st.integers(0, 2**32 - 1)),
     st.none() | st.lists(texts, max_size=3).map(tuple),
     st.booleans(),
-    st.none() | st.integers(0, 2**22),
+    *(st.none() | st.integers(0, 2**22), *[st.none() | texts] * 4),
+    st.none() | st.builds(Container, texts, texts),
+    st.none() | st.lists(st.builds(Ancestor, st.integers(0, 2**22), texts), max_size=3).map(tuple),
+    st.none() | texts,
 )
 causes = st.builds(
     Cause,
     *(st.sampled_from(KINDS), texts, st.none() | senders, st.none() | texts, st.none() | texts),
     *(st.none() | st.integers(0, 2**64 - 1), st.none() | st.integers(-1, 2**31 - 1)),
     *(st.none() | st.integers(0, 2**63), st.none() | texts),
-    st.none() | st.builds(Oom, *[st.integers(0, 2**50)] * 3, st.none() | texts, st.none(), senders),
+    st.none()
+    | st.builds(
+        Oom,
+        *(*[st.integers(0, 2**50)] * 3, st.none() | texts, st.none(), senders),
+        *[st.none() | st.integers(0, 2**50)] * 7,
+    ),
     st.none() | st.builds(Thread, st.integers(0, 2**22), texts),
     *(st.sampled_from([None, "read", "write", "execute"]), st.none() | texts),
     st.sampled_from([None, True]),

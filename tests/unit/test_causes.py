@@ -16,7 +16,7 @@ BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
 SEEN, KERNEL = layout.EVIDENCE_SEEN, layout.EVIDENCE_KERNEL
 NO_INFO, SELF = layout.EVIDENCE_NO_INFO, layout.EVIDENCE_SELF
 DIES = layout.EVIDENCE_SENDER_EXITING
-MEMORY = Memory(62 << 20, 1 << 20, 0, "/app", 64 << 20)
+MEMORY = Memory(62 << 20, 1 << 20, 0, 0, "/app", 64 << 20, 64 << 20)
 
 
 def case(flags: int = SEEN, **known: Any) -> Evidence:

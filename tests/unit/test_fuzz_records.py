@@ -212,7 +212,8 @@ def test_a_sender_reads_as_it_was_sent(
     assert cause
     assert (cause.kind, cause.how, cause.si_code) == ("killed", "kill", "SI_USER")
     kept = tuple(map(text, args)) or None
-    assert cause.sender == Sender(
+    assert cause.sender
+    assert cause.sender._replace(user=None) == Sender(
         pid, ppid, text(comm), uid, kept, False, None if tid == pid else tid
     )
 
@@ -243,8 +244,9 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
     assert cause
     assert cause.oom
     group = "/" + "/".join(map(text, names))
-    expected = Memory(anon * PAGE, file * PAGE, shmem * PAGE, group, limit * PAGE)
-    assert cause.oom[:5] == expected
+    found = cause.oom
+    assert (found.anon, found.file, found.shmem) == (anon * PAGE, file * PAGE, shmem * PAGE)
+    assert (found.cgroup, found.limit) == (group, limit * PAGE)
     assert cause.oom.trigger.pid == 9
     # Of a signal that was not kept, only the flags are sent: the rest is whatever was there before.
     unseen = note(layout.SIGNAL_EVIDENCE, flags=layout.EVIDENCE_OOM, sender_comm=b"wrong", **ids)
@@ -266,7 +268,7 @@ def test_the_figures_of_the_oom_killer_read_as_they_were_sent(
         st.none() | U64,
         U64,
         st.text(max_size=15),
-        st.none() | st.builds(Memory, U64, U64, U64, st.none() | st.text(), st.none() | U64),
+        st.none() | st.builds(Memory, *[U64] * 4, st.none() | st.text(), *[st.none() | U64] * 2),
         st.none() | st.builds(Thread, U32, st.text(max_size=15)),
         st.none() | st.builds(Trap, U32, U64, U64, U64, st.binary(min_size=16, max_size=16), U64),
     ),
@@ -278,6 +280,6 @@ def test_any_evidence_has_a_cause_and_a_sender_only_where_there_is_one(
     assert cause.text
     if cause.sender is not None:
         assert evidence.flags & layout.EVIDENCE_SEEN
-        assert cause.sender is evidence.sender
+        assert cause.sender[:-1] == evidence.sender[:-1]  # a rule may add what it was meant for
     if not status & 0x7F:
         assert cause.kind == "exited"

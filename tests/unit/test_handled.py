@@ -26,9 +26,9 @@ def sent(
 TERM, FAULT = sent(15, 0.02), sent(11, 0.001, flags=SEEN | SELF, si_code=1, address=64)
 IGNORING, BLOCKING = (sent(15, 10, flags=SEEN | how) for how in (IGNORED, BLOCKED))
 RAISED = sent(0, 0, flags=SEEN | SELF, si_code=-6)
-KILLED, ASKED = (f"killed by bob[712] uid 0 ({name})" for name in ("SIGKILL", "SIGTERM"))
+KILLED, ASKED = (f"killed by bob[712] ({name})" for name in ("SIGKILL", "SIGTERM"))
 BLOCKED_BY = " from bob[712], which it blocked"
-BY_EVE = "killed by eve[9] uid 0 (SIGKILL)"
+BY_EVE = "killed by eve[9] (SIGKILL)"
 SEGFAULT = "segfault at 0x40 (SEGV_MAPERR)"
 LONG_AGO = sent(15, 91)
 TABLE = [

@@ -12,6 +12,7 @@ from support.fakes import AT, CGROUP, HOSTILE, ID, NAMES, POD, TEXTS, record, wi
 
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import COLUMNS
@@ -19,7 +20,10 @@ from exitsnoop.sinks.json_lines import JsonLines
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
-BOB = Sender(712, 1, "b\u202eob", 1000, ("bob", ""), True)
+BOB = Sender(
+    *(712, 1, "b\u202eob", 1000, ("bob", ""), True, 713, "bob", "/bin/b\n", CGROUP, "b.service"),
+    *(Container("podman", ID), (Ancestor(812, "ba\nsh"), Ancestor(1, "a b")), "process group"),
+)
 EVERYTHING = record(
     status=0x8B,
     raw_comm="größe".encode().ljust(16, b"\0"),
@@ -153,13 +157,21 @@ def test_a_cause_has_what_its_kind_brings() -> None:
             "uid": 1000,
             "args": ["bob", ""],
             "args_truncated": True,
+            "tid": 713,
+            "user": "bob",
+            "exe": "/bin/b\n",
+            "cgroup": CGROUP,
+            "unit": "b.service",
+            "container": {"runtime": "podman", "id": ID},
+            "ancestors": [{"pid": 812, "comm": "ba\nsh"}, {"pid": 1, "comm": "a b"}],
+            "meant_for": "process group",
         },
         "how": "kill",
         "si_code": "SI_USER",
     }
     trigger = Sender(5, 1, "hog", 0)
     for cgroup, limit in (("/app\n", 64 << 20), (None, None)):
-        oom = Oom(62 << 20, 1, 0, cgroup, limit, trigger)
+        oom = Oom(62 << 20, 1, 0, cgroup, limit, trigger, 64 << 20, 5, None, 6, 7, None, 8)
         assert value("cause", record(status=9, cause=Cause("oom", "out of memory", oom=oom))) == {
             "kind": "oom",
             "text": "out of memory",
@@ -170,6 +182,13 @@ def test_a_cause_has_what_its_kind_brings() -> None:
                 "cgroup": cgroup,
                 "limit": limit,
                 "trigger": {"pid": 5, "ppid": 1, "comm": "hog", "uid": 0},
+                "usage": 64 << 20,
+                "cgroup_anon": 5,
+                "cgroup_file": None,
+                "cgroup_shmem": 6,
+                "cgroup_kernel": 7,
+                "cgroup_sock": None,
+                "swap": 8,
             },
         }
     fault = Cause("fault", "segfault", si_code="SEGV_MAPERR", address=0)

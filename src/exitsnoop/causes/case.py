@@ -22,11 +22,11 @@ _RED_ZONE = 256  # what a function may use below its stack pointer, and a push
 class Case:
     """A process that was ended by a signal: its evidence in the words of the rules."""
 
-    def __init__(self, signal: int, evidence: Evidence, pid: int) -> None:
+    def __init__(self, signal: int, evidence: Evidence) -> None:
         self.kind: CauseKind = "unknown"  # until a rule holds
         self.signal = signal
         self.evidence = evidence
-        self.pid = pid
+        self.pid = self.ppid = 0
         flags = evidence.flags
         self.seen = bool(flags & layout.EVIDENCE_SEEN)
         self.forgotten = bool(flags & layout.EVIDENCE_FORGOTTEN)
@@ -42,6 +42,7 @@ class Case:
         self.sender_goes_on = bool(flags & layout.EVIDENCE_SENDER_GOES_ON)
         self.wanted = bool(flags & layout.EVIDENCE_PDEATHSIG)
         self.reboots = bool(flags & layout.EVIDENCE_REBOOT)
+        self.of_tracer = bool(flags & layout.EVIDENCE_OF_TRACER)
         self.in_exec = bool(flags & layout.EVIDENCE_IN_EXEC)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code
@@ -58,10 +59,10 @@ class Case:
             self.si_code <= 0 and self.si_code not in _OF_THE_KERNEL and not self.by_timer
         )
 
-    def with_evidence(self, evidence: Evidence, pid: int) -> "Case":
+    def with_evidence(self, evidence: Evidence, pid: int, ppid: int) -> "Case":
         """Return the same case for evidence that differs only in what no rule looks at."""
         case = Case.__new__(Case)
-        vars(case).update(vars(self), evidence=evidence, pid=pid)
+        vars(case).update(vars(self), evidence=evidence, pid=pid, ppid=ppid)
         return case
 
     @property

@@ -6,7 +6,7 @@ send themselves the signal again. A supervisor kills those that do not end in ti
 
 from exitsnoop import layout
 from exitsnoop.causes.rules import judge
-from exitsnoop.causes.tell import named
+from exitsnoop.causes.senders import named, run_by
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, SYS, After, Cause
 from exitsnoop.model.status import signal_name
@@ -25,6 +25,7 @@ def with_handled(
     signal: int | None,
     pid: int,
     boot_ns: int,
+    ppid: int = 0,
 ) -> Cause:
     """Return the cause, with what came before the end.
 
@@ -37,12 +38,13 @@ def with_handled(
         handled: what is known of the signals before.
         signal: the signal that ended the process; None if it exited.
         pid: the process.
+        ppid: its parent.
         boot_ns: when it ended, by the boot clock.
     """
     for first in handled:
         if first.signal != signal or _how(first):
             continue
-        original = judge(first.signal, first, pid=pid)
+        original = judge(first.signal, first, pid=pid, ppid=ppid)
         if not (evidence and evidence.flags & layout.EVIDENCE_SEEN):
             return original
         if cause.kind in ("self", "abort") and original.kind not in ("self", "abort", "unknown"):
@@ -53,7 +55,7 @@ def with_handled(
     if not before:
         return cause
     last = max(before, key=lambda one: one.sent_boot_ns)
-    return _after(cause, last, pid, max(0, boot_ns - last.sent_boot_ns) / _NS)
+    return _after(cause, last, (pid, ppid), max(0, boot_ns - last.sent_boot_ns) / _NS)
 
 
 def _how(handled: Evidence) -> str:
@@ -63,8 +65,8 @@ def _how(handled: Evidence) -> str:
     return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
 
 
-def _after(cause: Cause, handled: Evidence, pid: int, seconds: float) -> Cause:
-    first = judge(handled.signal, handled, pid=pid)
+def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float) -> Cause:
+    first = judge(handled.signal, handled, pid=who[0], ppid=who[1])
     after = After(
         handled.signal,
         f"SIG{signal_name(handled.signal)}",
@@ -78,7 +80,7 @@ def _after(cause: Cause, handled: Evidence, pid: int, seconds: float) -> Cause:
     )
     text = cause.text
     if _is_told(cause, after):
-        text += f", {_duration(seconds)} after {_what(cause, first, after)}"
+        text += f", {_duration(seconds)} after {_what(cause, first, after, who)}"
     return cause._replace(text=text, after=after)
 
 
@@ -92,9 +94,11 @@ def _is_told(cause: Cause, after: After) -> bool:
     return after.seconds <= PATIENCE_S
 
 
-def _what(cause: Cause, first: Cause, after: After) -> str:
+def _what(cause: Cause, first: Cause, after: After, whose: tuple[int, int]) -> str:
     if first.kind in ("killed", "self"):
-        who = "itself" if first.sender is None else named(first.sender)
+        who = "itself"
+        if first.sender:
+            who = f"{named(first.sender)}{run_by(first.sender, *whose)}"
         if first.sender and cause.sender and first.sender.pid == cause.sender.pid:
             who = "the same"
         text = f"{after.signal_name} from {who}"

@@ -37,10 +37,12 @@ class _Rule(NamedTuple):
     sentence: Callable[[Case], Cause]
 
 
-def judge(status: int, evidence: Evidence | None, *, pid: int = 0, comm: str = "") -> Cause:
+def judge(
+    status: int, evidence: Evidence | None, *, pid: int = 0, ppid: int = 0, comm: str = ""
+) -> Cause:
     """Return the cause of an end with this wait status.
 
-    evidence: what is known of the signal; None if nothing is. pid, comm: of the process.
+    evidence: what is known of the signal; None if nothing is. pid, ppid, comm: of the process.
     """
     signal = wait_status.signal(status)
     if signal is None:
@@ -49,7 +51,7 @@ def judge(status: int, evidence: Evidence | None, *, pid: int = 0, comm: str = "
     case, sentence = _decided(
         signal, known.flags, known.si_code, known.limit is not None, bool(known.tty)
     )
-    return sentence(case.with_evidence(known, pid))
+    return sentence(case.with_evidence(known, pid, ppid))
 
 
 _NOTHING = Evidence(0, NOBODY)
@@ -66,7 +68,7 @@ def _decided(
     stub = Evidence(
         flags, NOBODY, si_code, limit=0 if limited else None, tty="tty" if on_terminal else ""
     )
-    case = Case(signal, stub, 0)
+    case = Case(signal, stub)
     for rule in RULES:
         if rule.holds(case):
             case.kind = rule.kind
@@ -86,6 +88,7 @@ RULES = (
     _Rule("oom", lambda c: c.signal == KILL and c.oom and (c.by_kernel or not c.seen), tell.oom),
     _Rule("seccomp", lambda c: c.signal == SYS and c.filtered and not c.seen, tell.seccomp),
     _Rule("unknown", lambda c: not c.seen or c.several or c.contradicts, tell.unknown),
+    _Rule("tracer", lambda c: c.of_tracer, tell.sent_by_tracer),
     _Rule("seccomp", lambda c: c.signal == SYS and c.si_code == SYS_SECCOMP, tell.seccomp),
     _Rule(
         "kernel",

@@ -1,15 +1,13 @@
 """A sentence for each rule of rules.py: what ended a process."""
 
+from exitsnoop.causes import senders
 from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
-from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom, Sender
-from exitsnoop.model.words import human_bytes, quoted, syscall_name
+from exitsnoop.causes.senders import named
+from exitsnoop.decode.signals import Memory
+from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom
+from exitsnoop.model.words import human_bytes, syscall_name
 
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
-
-
-def named(sender: Sender) -> str:
-    """Return the name and the PID of a process."""
-    return f"{quoted(sender.comm)}[{sender.pid}]"
 
 
 def oom(case: Case) -> Cause:
@@ -20,9 +18,44 @@ def oom(case: Case) -> Cause:
     where = "system"
     if memory.cgroup is not None and memory.limit is not None:
         where = f"cgroup {memory.cgroup} limit {human_bytes(memory.limit)}"
+        where += _filled_by_others(memory, memory.limit)
     text = f"out of memory: {where}, anon {human_bytes(memory.anon)}"
+    if memory.shmem > memory.anon:
+        text += f", shmem {human_bytes(memory.shmem)}"
     text = f"{text}, triggered by {named(trigger)}"
-    return case.cause(text, oom=Oom(*memory, trigger=trigger))
+    anon, file, shmem, kernel, sock = memory.filled or (None,) * 5
+    figures = Oom(
+        memory.anon,
+        memory.file,
+        memory.shmem,
+        memory.cgroup,
+        memory.limit,
+        trigger,
+        memory.usage,
+        cgroup_anon=anon,
+        cgroup_file=file,
+        cgroup_shmem=shmem,
+        cgroup_kernel=kernel,
+        cgroup_sock=sock,
+        swap=memory.swap,
+    )
+    return case.cause(text, oom=figures)
+
+
+def _filled_by_others(memory: Memory, limit: int) -> str:
+    """Return what fills a cgroup that no process has: "" unless it is a lot."""
+    if memory.filled is None:
+        return ""
+    parts = {
+        "in tmpfs or shared memory": memory.filled.shmem,
+        "in the kernel": memory.filled.kernel,
+        "in sockets": memory.filled.sock,
+    }
+    return "".join(
+        f", {human_bytes(size)} of it {where}"
+        for where, size in parts.items()
+        if size is not None and size >= limit // 4
+    )
 
 
 def seccomp(case: Case) -> Cause:
@@ -37,8 +70,10 @@ def seccomp(case: Case) -> Cause:
 
 def killed(case: Case) -> Cause:
     """Another process sent the signal."""
-    sender = case.evidence.sender
-    text = f"killed by {named(sender)} uid {sender.uid} ({case.name})"
+    sender = case.evidence.sender._replace(meant_for=senders.meant_for(case))
+    to = senders.TO.get(sender.meant_for or "", "")
+    by = f"{named(sender)}{senders.user(sender, case.evidence.uid)}"
+    text = f"killed by {by} ({case.name}{to}){senders.run_by(sender, case.pid, case.ppid)}"
     how = None if case.si_code is None else _HOW.get(case.si_code, "sigqueue")
     return case.cause(text, sender, how=how)
 
@@ -112,6 +147,13 @@ def tracer(case: Case) -> Cause:
     """Its tracer ended, and wanted it to end, too."""
     sender = case.evidence.sender
     return case.cause(f"tracer {named(sender)} died (EXITKILL)", sender)
+
+
+def sent_by_tracer(case: Case) -> Cause:
+    """Its tracer made the signal up: so do strace -e inject and the command signal of gdb."""
+    sender = case.evidence.sender
+    text = f"{case.name} made up by its tracer {named(sender)}"
+    return case.cause(f"{text}{senders.run_by(sender, case.pid, case.ppid)}", sender)
 
 
 def kernel(case: Case) -> Cause:

@@ -7,14 +7,21 @@ from typing import Any, NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import only
-from exitsnoop.layout import ARGS_BYTES, EVIDENCE_SEEN, EVIDENCE_TRAP
+from exitsnoop.host.kernel_log import Filled
+from exitsnoop.layout import (
+    ARGS_BYTES,
+    EVIDENCE_SEEN,
+    EVIDENCE_SENDER_CALL,
+    EVIDENCE_TRAP,
+)
 from exitsnoop.model.cause import Sender, Thread
 from exitsnoop.model.context import split_args
 
 _SIGNAL = only(
     "signal_evidence",
     *("start_boot_ns", "sent_boot_ns", "address", "stack_start", "trap_error", "system_call"),
-    *("instruction", "stack_pointer", "limit", "pid", "flags", "si_code", "syscall"),
+    *("instruction", "stack_pointer", "limit", "origin", "sender_argument", "sender_options"),
+    *("pid", "uid", "flags", "si_code", "syscall"),
     *(
         "syscall_arch",
         "thread",
@@ -25,13 +32,15 @@ _SIGNAL = only(
         "sender_ppid",
         "sender_uid",
         "sender_args_bytes",
+        "sender_call",
     ),
     *("thread_comm", "code", "sender_comm", "tty", "sender_args"),
 )
 _OOM = only(
     "oom_evidence",
     *("start_boot_ns", "pid", "cgroup_bytes"),
-    *("anon_pages", "file_pages", "shmem_pages", "limit_pages", "cgroup"),
+    *("anon_pages", "file_pages", "shmem_pages", "swap_pages", "limit_pages", "usage_pages"),
+    "cgroup",
 )
 _PAGE = os.sysconf("SC_PAGESIZE")
 _UNLIMITED = 1 << 63
@@ -41,16 +50,20 @@ NOBODY = Sender(0, 0, "", 0)  # for a signal that was not seen
 class Memory(NamedTuple):
     """The memory of a process when the OOM killer chose it, in bytes, and the limit that was hit.
 
-    cgroup is the path of the memory cgroup that had the limit; both are None if the whole system
-    was out of memory. From 6.2 on the kernel's counters, and so these, may be behind by some pages
-    for each CPU.
+    cgroup is the path of the memory cgroup that had the limit, usage what was charged to it; all
+    three are None if the whole system was out of memory. What fills the cgroup is in `filled`, if
+    the kernel's log has it. From 6.2 on the kernel's counters of a process, and so these, may be
+    behind by some pages for each CPU.
     """
 
     anon: int
     file: int
     shmem: int
+    swap: int
     cgroup: str | None
     limit: int | None
+    usage: int | None
+    filled: Filled | None = None
 
 
 class Trap(NamedTuple):
@@ -68,11 +81,20 @@ class Trap(NamedTuple):
     stack_pointer: int
 
 
+class Call(NamedTuple):
+    """The system call that a sender was in: its number, the first argument, the fourth."""
+
+    number: int
+    argument: int
+    options: int
+
+
 class Evidence(NamedTuple):
     """What is known of the signal that ended a process; nothing is judged yet.
 
     flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN. thread:
-    that it was sent to; None if it was sent to the process. trap is None if it is unknown.
+    that it was sent to; None if it was sent to the process. trap and call are None if they are
+    unknown. uid: the user of the process. origin: of the sender, see origins.py.
     """
 
     flags: int
@@ -89,12 +111,16 @@ class Evidence(NamedTuple):
     trap: Trap | None = None
     signal: int = 0
     sent_boot_ns: int = 0
+    uid: int = 0
+    origin: int = 0
+    call: Call | None = None
 
 
 # In a fraction of the time of Sender(...) and Trap(...).
 _sender: Callable[[tuple[Any, ...]], Sender] = partial(tuple.__new__, Sender)
 _trap: Callable[[tuple[Any, ...]], Trap] = partial(tuple.__new__, Trap)
 _args = lru_cache(maxsize=256)(split_args)
+_UNKNOWN = NOBODY[7:]  # what Origins fills in
 
 
 def signal(record: bytes) -> tuple[Process, Evidence]:
@@ -109,7 +135,11 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         instruction,
         stack_pointer,
         limit,
+        origin,
+        argument,
+        options,
         pid,
+        uid,
         flags,
         si_code,
         syscall,
@@ -122,6 +152,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         sender_ppid,
         sender_uid,
         args_bytes,
+        call,
         thread_comm,
         code,
         comm,
@@ -139,6 +170,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
             _args(args[:args_bytes]) if args_bytes else None,
             args_bytes > ARGS_BYTES,
             None if sender_tid == sender_pid else sender_tid,
+            *_UNKNOWN,
         )
     )
     evidence = Evidence(
@@ -166,16 +198,27 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         else None,
         signal=number,
         sent_boot_ns=sent_boot_ns,
+        uid=uid,
+        origin=origin,
+        call=Call(call, argument, options) if flags & EVIDENCE_SENDER_CALL else None,
     )
     return (pid, start_boot_ns), evidence
 
 
 def memory(record: bytes) -> tuple[Process, Memory]:
     """Return the memory of a process that the OOM killer chose. Raises struct.error."""
-    start_boot_ns, pid, cgroup_bytes, anon, file, shmem, limit, names = _OOM.unpack(record)
+    start_boot_ns, pid, cgroup_bytes, anon, file, shmem, swap, limit, usage, names = _OOM.unpack(
+        record
+    )
     require(cgroup_bytes <= len(names))
     cgroup = path(names[:cgroup_bytes])
     found = Memory(
-        anon * _PAGE, file * _PAGE, shmem * _PAGE, cgroup, limit * _PAGE if cgroup_bytes else None
+        anon * _PAGE,
+        file * _PAGE,
+        shmem * _PAGE,
+        swap * _PAGE,
+        cgroup,
+        limit * _PAGE if cgroup_bytes else None,
+        usage * _PAGE if cgroup_bytes else None,
     )
     return (pid, start_boot_ns), found

@@ -10,6 +10,7 @@ from exitsnoop.layout import (
     CGROUP_FILTER_BYTES,
     LRU_SHARE,
     MAX_ENDING,
+    MAX_ORIGINS,
     MAX_REPORTED,
     MAX_VICTIMS,
     PROGRAMS_PER_EVENT,
@@ -29,10 +30,15 @@ _PLAIN = {"pids", "failed", "signals", "codes", "per_thread"}
 # the size that it has in exit.bpf.c.
 _OF_SIGNALS = {
     **dict.fromkeys(
-        ("signal_scratch", "kept", "living", "accounts", "oom_kills", "oom_scratch"), 0
+        (
+            *("signal_scratch", "kept", "living", "accounts", "oom_kills", "oom_scratch"),
+            "origin_scratch",
+        ),
+        0,
     ),
     "signals": MAX_ENDING,
     "victims": MAX_VICTIMS,
+    "origins": MAX_ORIGINS,
 }
 
 Entries = list[tuple[bytes, bytes]]

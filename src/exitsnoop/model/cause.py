@@ -5,6 +5,8 @@ causes/ decides which kind it was.
 
 from typing import Literal, NamedTuple, get_args
 
+from exitsnoop.model.cgroup import Container
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.status import SIGNALS
 
 CauseKind = Literal[
@@ -53,7 +55,6 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
     "terminal": {INT, QUIT},
     "hangup": {HUP},
     "namespace": {KILL, HUP, INT},
-    "tracer": {KILL},
 }
 
 
@@ -67,6 +68,17 @@ class Sender(NamedTuple):
         args: the first 128 bytes of its arguments; None if they could not be read.
         args_truncated: whether there were more.
         tid: its thread, if that is not the first one; None if it is.
+        user: the name of its user, on the machine that traced it; None if it has none, or if the
+            name service did not answer in time.
+        exe: path of its executable, as /proc/PID/exe shows it.
+        cgroup: path of its cgroup.
+        unit: the systemd unit that the cgroup belongs to.
+        container: the container that the cgroup belongs to.
+        ancestors: its parent, that one's parent, and so on, the nearest first, at most 32.
+        meant_for: killed: what it meant: "process", "thread", "process group", "cgroup", or "every
+            process" (all that it may send a signal to); None if that is unknown.
+
+    From user on, it is as it was when it sent the signal; what is unknown is None.
     """
 
     pid: int
@@ -76,6 +88,13 @@ class Sender(NamedTuple):
     args: tuple[str, ...] | None = None
     args_truncated: bool = False
     tid: int | None = None
+    user: str | None = None
+    exe: str | None = None
+    cgroup: str | None = None
+    unit: str | None = None
+    container: Container | None = None
+    ancestors: tuple[Ancestor, ...] | None = None
+    meant_for: str | None = None
 
 
 class Thread(NamedTuple):
@@ -122,6 +141,13 @@ class Oom(NamedTuple):
             memory.
         limit: the limit of that cgroup.
         trigger: the process that asked for memory.
+        usage: what was charged to that cgroup.
+        cgroup_anon: of it, memory of processes.
+        cgroup_file: page cache of files, without shmem.
+        cgroup_shmem: files in a tmpfs, and shared memory.
+        cgroup_kernel: what the kernel itself kept for the cgroup.
+        cgroup_sock: buffers of sockets.
+        swap: what the process had in swap.
     """
 
     anon: int
@@ -130,6 +156,13 @@ class Oom(NamedTuple):
     cgroup: str | None
     limit: int | None
     trigger: Sender
+    usage: int | None = None
+    cgroup_anon: int | None = None
+    cgroup_file: int | None = None
+    cgroup_shmem: int | None = None
+    cgroup_kernel: int | None = None
+    cgroup_sock: int | None = None
+    swap: int | None = None
 
 
 class Cause(NamedTuple):
@@ -139,8 +172,9 @@ class Cause(NamedTuple):
         kind: what ended it; docs/causes.md explains each kind.
         text: one line for a person. It may quote names of processes, so it may contain any
             character.
-        sender: killed: the process that sent the signal. parent_death, tracer: the process that
-            died. namespace: the init that died, or the process that called reboot(2).
+        sender: killed: the process that sent the signal. parent_death: the process that died.
+            tracer: the tracer, which died, or made the signal up. namespace: the init that died,
+            or the process that called reboot(2).
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.
         si_code: the si_code of the signal by name, such as "SEGV_MAPERR".
         address: fault: the address; None if the kernel gave none.

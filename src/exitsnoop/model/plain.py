@@ -72,13 +72,12 @@ def _after(known: After) -> dict[str, Any]:
 
 
 def _sender(known: Sender) -> dict[str, Any]:
-    found = known._asdict()
+    found = {key: value for key, value in known._asdict().items() if value is not None}
     if known.args is None:
-        del found["args"], found["args_truncated"]
-    else:
-        found["args"] = list(known.args)
-    if known.tid is None:
-        del found["tid"]
+        del found["args_truncated"]
+    for part in ("args", "container", "ancestors"):
+        if part in found:
+            found[part] = PLAIN[part](found[part])
     return found
 
 
@@ -148,8 +147,9 @@ def _after_back(given: Mapping[str, Any]) -> After:
 
 def _sender_back(given: Mapping[str, Any]) -> Sender:
     found = _of(Sender, given)
-    if found.get("args") is not None:
-        found["args"] = _words(found["args"])
+    for part in ("args", "container", "ancestors"):
+        if found.get(part) is not None:
+            found[part] = _BACK[part](found[part])
     return Sender(**found)
 
 

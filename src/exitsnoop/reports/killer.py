@@ -1,4 +1,4 @@
-"""Who sent the signal: what is known of the sender, from its own exit or from its relatives."""
+"""Who sent the signal: what is known of the sender, from then, its own exit or its relatives."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -44,6 +44,8 @@ def find(recording: Recording, of: Exit, boot: Query, near: Iterable[Exit]) -> K
     if sender is None:
         return None
     own = ended(recording, sender.pid, of, boot)
+    if sender.ancestors is not None:
+        return Killer(sender, own, sender.ancestors)
     if own is not None:
         return Killer(sender, own, own.ancestors)
     for one in (of, *near):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model.cause import Oom, Sender
+from exitsnoop.model.cgroup import pod
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
@@ -145,15 +147,35 @@ def _evidence(story: Story) -> list[str]:
             f"{human_bytes(oom.file)} of files and {human_bytes(oom.shmem)} shared. "
             f"{_trigger(process(oom.trigger.comm, oom.trigger.pid), of)}"
         )
-        others = (oom.limit or 0) - oom.anon - oom.file - oom.shmem
-        if others > (oom.limit or 0) // 2:
-            lines.append(
-                f"The other {human_bytes(others)} were not its own: other processes of that "
-                "cgroup, files in a tmpfs, or the page cache."
-            )
+        lines += _filled(oom)
     if cause is not None and cause.kind == "exited" and (said := _said_by_code(story)):
         lines.append(said)
     return lines
+
+
+def _filled(oom: Oom) -> list[str]:
+    """Return what filled the cgroup; what is unknown only if most of it was not the process's."""
+    parts = {
+        "of processes": oom.cgroup_anon,
+        "in tmpfs or shared memory": oom.cgroup_shmem,
+        "in the page cache": oom.cgroup_file,
+        "in the kernel": oom.cgroup_kernel,
+        "in sockets": oom.cgroup_sock,
+    }
+    known = [
+        f"{human_bytes(size)} {where}"
+        for where, size in parts.items()
+        if size is not None and size >= (oom.limit or 0) // 100
+    ]
+    if known:
+        return [f"That cgroup held {', '.join(known)}."]
+    others = (oom.limit or 0) - oom.anon - oom.file - oom.shmem
+    if others <= (oom.limit or 0) // 2:
+        return []
+    return [
+        f"The other {human_bytes(others)} were not its own: other processes of that "
+        "cgroup, files in a tmpfs, or the page cache."
+    ]
 
 
 def _trigger(trigger: str, of: Exit) -> str:
@@ -164,13 +186,16 @@ def _trigger(trigger: str, of: Exit) -> str:
 def _killer(known: killer.Killer, of: Exit) -> list[str]:
     sender, own = known.sender, known.exit
     args = killer.args(known)
-    who = f"{process(sender.comm, sender.pid)}, {_user(own, sender.uid)}"
+    user = sender.user or (own.user if own else None)
+    whose = f"user {escaped(user)}" if user else f"uid {sender.uid}"
+    who = f"{process(sender.comm, sender.pid)}, {whose}"
     lines = [f"{who}: {_command(args)}" if args else f"{who}; its arguments are unknown"]
     if known.ancestors:
         lines.append(_chain(known.ancestors, process(sender.comm, sender.pid)))
     elif known.ancestors is None and sender.ppid > 0:
         lines.append(f"Its parent was PID {sender.ppid}, of which nothing is recorded.")
-    if own is not None and own.cgroup != of.cgroup and (where := _where(own)):
+    place = sender if sender.cgroup is not None else own
+    if place is not None and place.cgroup != of.cgroup and (where := _where(place)):
         lines.append(f"It ran {', '.join(where)}.")
     if own is not None and own.status:
         lines.append(f"It {verdict(own)} itself.")
@@ -195,10 +220,6 @@ def _said_by_code(story: Story) -> str | None:
     return f"In a shell, {code} stands for: {meaning}{unseen}."
 
 
-def _user(of: Exit | None, uid: int) -> str:
-    return f"user {escaped(of.user)}" if of and of.user else f"uid {uid}"
-
-
 def _command(args: Sequence[str], *, truncated: bool = False) -> str:
     while len(args) > 1 and not args[-1]:  # a program that wrote a title over its arguments
         args = args[:-1]
@@ -208,18 +229,19 @@ def _command(args: Sequence[str], *, truncated: bool = False) -> str:
     return text
 
 
-def _where(of: Exit) -> list[str]:
+def _where(of: Exit | Sender) -> list[str]:
     """Return where it ran."""
     found = []
     if of.unit:
         found.append(f"in {escaped(of.unit)}")
     elif of.cgroup and of.cgroup != "/":
         found.append(f"in the cgroup {escaped(of.cgroup)}")
+    hostname = of.hostname if isinstance(of, Exit) else None
     if of.container:
-        seen = f" ({escaped(of.hostname)})" if of.hostname else ""
+        seen = f" ({escaped(hostname)})" if hostname else ""
         found.append(f"in the {of.container.runtime} container {of.container.id[:12]}{seen}")
-    if of.pod:
-        found.append(f"in the pod {of.pod}")
+    if of.cgroup and (inside := pod(of.cgroup)):
+        found.append(f"in the pod {inside}")
     return found
 
 

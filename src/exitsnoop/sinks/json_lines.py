@@ -17,7 +17,7 @@ from exitsnoop.sinks.values import each_once, name_of, texts
 
 if TYPE_CHECKING:
     from exitsnoop.model.cause import Cause, Sender
-    from exitsnoop.model.context import Chain, Image, Place
+    from exitsnoop.model.context import Ancestor, Chain, Image, Place
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Values, Writer
 
@@ -192,14 +192,32 @@ def _cause(cause: "Cause | None") -> str:
 
 
 def _sender(sender: "Sender") -> str:
-    pid, ppid, comm, uid, args, truncated, tid = sender
-    known = f'"pid": {pid}, "ppid": {ppid}, "comm": {_text(comm)}, "uid": {uid}'
-    if args is not None:
-        words = ", ".join(map(_quoted, args))
-        known += f', "args": [{words}], "args_truncated": {_FLAGS[truncated]}'
-    return f"{{{known}}}" if tid is None else f'{{{known}, "tid": {tid}}}'
+    known = (
+        f'"pid": {sender.pid}, "ppid": {sender.ppid}, "comm": {_text(sender.comm)}, '
+        f'"uid": {sender.uid}'
+    )
+    if sender.args is not None:
+        words = ", ".join(map(_quoted, sender.args))
+        known += f', "args": [{words}], "args_truncated": {_FLAGS[sender.args_truncated]}'
+    for name, value in zip(_MORE, sender[_MORE_AT:], strict=True):
+        if value is not None:
+            known += f', "{name}": {_PARTS_OF_SENDER[name](value)}'
+    return f"{{{known}}}"
 
 
+@lru_cache(maxsize=128)  # most senders send more than one signal
+def _above(ancestors: "tuple[Ancestor, ...]") -> str:
+    return dumps(PLAIN["ancestors"](ancestors))
+
+
+_MORE = ("tid", "user", "exe", "cgroup", "unit", "container", "ancestors", "meant_for")
+_MORE_AT = -len(_MORE)  # the last parts of a Sender
+_PARTS_OF_SENDER: "dict[str, Writer]" = {
+    **dict.fromkeys(_MORE, _text),
+    "tid": str,
+    "container": lambda container: dumps(PLAIN["container"](container)),
+    "ancestors": _above,
+}
 # How the parts are written that most causes have.
 _PARTS: "dict[str, Writer]" = {
     **dict.fromkeys(("kind", "text", "how", "si_code", "tty", "access", "trap"), _text),

@@ -207,6 +207,8 @@ def _record(parts: Parts, cells: dict[str, Any]) -> Any:
             values.append(_record(inner, cells))
         elif name == "args":
             values.append(None if cell is None else tuple(loads(cell)))
+        elif name == "ancestors":
+            values.append(None if cell is None else _ancestors(cell))
         elif name == "args_truncated":
             values.append(bool(cell))
         elif name == "reraised":
@@ -216,6 +218,10 @@ def _record(parts: Parts, cells: dict[str, Any]) -> Any:
         else:
             values.append(cell)
     return None if values[0] is None else parts.kind(*values)  # the first is always known
+
+
+def _ancestors(cell: str) -> tuple[Ancestor, ...]:
+    return tuple([Ancestor(one["pid"], one["comm"]) for one in loads(cell)])
 
 
 def _plain(kind: str, column: Sequence[Any], texts: dict[int | None, Any]) -> Sequence[Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from json import dumps
 from json.encoder import encode_basestring as quoted
 from operator import sub
 from typing import Any
@@ -10,6 +11,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
+from exitsnoop.model.plain import value as as_plain
 from exitsnoop.store.alike import Alike
 from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
@@ -309,6 +311,8 @@ class Encoder:
                 if words is None:
                     continue
                 cell = _json(words)
+            elif name == "ancestors":
+                cell = dumps(as_plain("ancestors", value), ensure_ascii=False)
             elif isinstance(value, bool):
                 cell = int(value and (self._kept.args or name != "args_truncated"))
             elif isinstance(value, int):

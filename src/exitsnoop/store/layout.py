@@ -9,6 +9,7 @@ column of its own name in the table `rows`.
 from typing import get_args, get_type_hints
 
 from exitsnoop.model.cause import After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cgroup import Container
 from exitsnoop.model.fields import FIELDS, STORED
 
 PLACE_FIELDS = ("uid", "user", "hostname", "cgroup")
@@ -66,7 +67,7 @@ class Parts:
         self.parts: list[tuple[str, str, Parts | None]] = []
         self.columns: list[str] = []
         for name, hint in get_type_hints(kind).items():
-            record = {After, Sender, Oom, Thread} & {hint, *get_args(hint)}
+            record = {After, Container, Sender, Oom, Thread} & {hint, *get_args(hint)}
             inner = Parts(record.pop(), f"{prefix}{name}_") if record else None
             self.parts.append((name, f"{prefix}{name}", inner))
             self.columns += inner.columns if inner else [f"{prefix}{name}"]

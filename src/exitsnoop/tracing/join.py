@@ -9,7 +9,9 @@ from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
 from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
+from exitsnoop.decode.origins import Origins
 from exitsnoop.decode.signals import Evidence, Memory
+from exitsnoop.host.kernel_log import KernelLog
 from exitsnoop.layout import (
     EXEC_IMAGE,
     EXIT_CONTEXT,
@@ -18,6 +20,7 @@ from exitsnoop.layout import (
     HANDLED_SIGNAL,
     LEFT,
     OOM_EVIDENCE,
+    SENDER_ORIGIN,
     SIGNAL_EVIDENCE,
 )
 from exitsnoop.model.batch import Exits
@@ -49,11 +52,14 @@ class Clues:
         self._evidence: dict[Process, Evidence] = {}
         self._handled: dict[Process, list[Evidence]] = {}
         self._memory: dict[Process, Memory] = {}
+        self._origins = Origins()
+        self._log = KernelLog()
         self._collected: list[bytes] = []
         self._takes = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
             kind_bytes(HANDLED_SIGNAL): self._handled_signal,
             kind_bytes(OOM_EVIDENCE): self._oom,
+            kind_bytes(SENDER_ORIGIN): self._origins.add,
             kind_bytes(EXEC_IMAGE): self._images.exec,
             kind_bytes(FORKED): self._images.fork,
             kind_bytes(GONE): self._images.gone,
@@ -85,14 +91,17 @@ class Clues:
     def _signal(self, record: bytes) -> None:
         process, found = evidence.signal(record)
         memory = self._memory.pop(process, None)
+        found = self._origins.complete(found)
         self._evidence[process] = found._replace(memory=memory) if memory else found
 
     def _handled_signal(self, record: bytes) -> None:
         process, found = evidence.signal(record)
-        self._handled.setdefault(process, []).append(found)
+        self._handled.setdefault(process, []).append(self._origins.complete(found))
 
     def _oom(self, record: bytes) -> None:
         process, memory = evidence.memory(record)
+        if memory.cgroup is not None:
+            memory = memory._replace(filled=self._log.filled(process[0], memory.cgroup))
         self._memory[process] = memory
 
     def complete(self, exits: Exits) -> Exits:
@@ -109,26 +118,37 @@ class Clues:
 
     def _causes(self, exits: Exits) -> list[Cause | None]:
         exited, judged, handled = self._exited, self._judged, self._handled
-        names = ("last_thread", "pid", "start_boot_ns", "status", "raw_comm", "boot_ns")
+        names = ("last_thread", "pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             None
             if not last
-            else judged(pid, started, status, raw_comm, boot_ns)
+            else judged(pid, ppid, started, status, raw_comm, boot_ns)
             if status & 0x7F or (handled and (pid, started) in handled)
             else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
-            for last, pid, started, status, raw_comm, boot_ns in zip(
+            for last, pid, ppid, started, status, raw_comm, boot_ns in zip(
                 *_columns(exits, *names), strict=True
             )
         ]
 
     def _judged(
-        self, pid: int, start_boot_ns: int, status: int, raw_comm: bytes, boot_ns: int
+        self,
+        pid: int,
+        ppid: int,
+        start_boot_ns: int,
+        status: int,
+        raw_comm: bytes,
+        boot_ns: int,
     ) -> Cause:
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
-        cause = judge(status, known, pid=pid) if status & 0x7F else self._exited[status, raw_comm]
+        if status & 0x7F:
+            cause = judge(status, known, pid=pid, ppid=ppid)
+        else:
+            cause = self._exited[status, raw_comm]
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
-            cause = with_handled(cause, known, handled, signal=signal, pid=pid, boot_ns=boot_ns)
+            cause = with_handled(
+                cause, known, handled, signal=signal, pid=pid, ppid=ppid, boot_ns=boot_ns
+            )
         if cause.kind == "unknown":
             self.missing += 1
         return cause

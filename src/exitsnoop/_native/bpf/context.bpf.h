@@ -192,9 +192,6 @@ static void read_identity(struct exit_context *context, struct task_struct *lead
 	read_comm(context->parent_comm, leader->real_parent->group_leader);
 }
 
-/* For the verifier: the compiler may check a copy of what is used afterwards. */
-#define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
-
 /* These append to `parts` at `at`, and return where it ends then. */
 static __u64 append_hostname(struct exit_context *context, struct task_struct *task, __u64 at)
 {
@@ -256,7 +253,7 @@ static void read_cwd(struct exit_context *context, struct task_struct *task)
 	struct context_buffer *buffer = (struct context_buffer *)context;
 	struct path *cwd = __builtin_preserve_access_index(&task->fs->pwd);
 
-	context->cwd_bytes = read_path(buffer->cwd, 0, PATH_BYTES, cwd, &buffer->walk);
+	context->cwd_bytes = read_path(buffer->cwd, 0, PATH_BYTES, cwd, &buffer->walk, FILE_LEVELS);
 }
 
 static __u64 append_cwd(struct exit_context *context, __u64 at)

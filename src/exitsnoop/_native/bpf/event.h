@@ -18,11 +18,12 @@
 #define MAX_CPUS 8192 /* the largest CONFIG_NR_CPUS anywhere; a power of two, as the next */
 #define MAX_RINGS 64
 
-/* What the programs remember at most. The maps of the first three forget the oldest; those of v6.15 and before
+/* What the programs remember at most. The maps of the first four forget the oldest; those of v6.15 and before
  * hand each possible CPU so many entries that others cannot use (commit d4adf1c9ee77), so plan.py adds them.
  */
 #define MAX_REPORTED 4096 /* events that were seen */
 #define MAX_ENDING 16384  /* signals that took effect: processes that are ending */
+#define MAX_ORIGINS 1024  /* senders that the programs remember as reported */
 #define MAX_VICTIMS 256	  /* threads that killed a process in the name of the kernel */
 #define LRU_SHARE 128
 #define MAX_OOM_KILLS 1024
@@ -63,6 +64,7 @@ enum note_kind {
 	GONE = 6, /* a process ended, but its exit is not sent, because nobody asked for it */
 	LEFT = 7, /* a process is no longer in `tree`; the record of its exit, if any, comes before */
 	HANDLED_SIGNAL = 8,
+	SENDER_ORIGIN = 9,
 };
 
 /* With `why`. SIGNAL_EVIDENCE: what is known of the signal that ended a process. HANDLED_SIGNAL: of one
@@ -92,9 +94,11 @@ enum signal_evidence_flags {
 	EVIDENCE_TRAP = 1 << 16,     /* what is marked with x86 is known */
 	EVIDENCE_NO_STACK = 1 << 17, /* the stack pointer points to nothing that is in memory */
 	EVIDENCE_SHARES_VICTIM = 1 << 18, /* it shares its memory with the OOM killer's victim */
-	EVIDENCE_IGNORED = 1 << 19,   /* of HANDLED_SIGNAL: it had no handler, but was ignored */
-	EVIDENCE_BLOCKED = 1 << 20,   /* of HANDLED_SIGNAL: it had none, but was blocked */
-	EVIDENCE_FORGOTTEN = 1 << 21, /* not SEEN: it was, but there were too many */
+	EVIDENCE_IGNORED = 1 << 19,	/* of HANDLED_SIGNAL: it had no handler, but was ignored */
+	EVIDENCE_BLOCKED = 1 << 20,	/* of HANDLED_SIGNAL: it had none, but was blocked */
+	EVIDENCE_FORGOTTEN = 1 << 21,	/* not SEEN: it was, but there were too many */
+	EVIDENCE_OF_TRACER = 1 << 22,	/* the sender is the tracer, which made it up */
+	EVIDENCE_SENDER_CALL = 1 << 23, /* what is known of the sender's system call is known */
 };
 
 struct signal_evidence {
@@ -108,8 +112,12 @@ struct signal_evidence {
 	__u64 system_call; /* x86: the number of the system call that the thread is in; ~0: none */
 	__u64 instruction; /* x86: the address of the instruction that it is at */
 	__u64 stack_pointer; /* x86 */
-	__u64 limit; /* by signal: RLIMIT_CPU in seconds, RLIMIT_FSIZE or RLIMIT_STACK in bytes */
+	__u64 limit;  /* by signal: RLIMIT_CPU in seconds, RLIMIT_FSIZE or RLIMIT_STACK in bytes */
+	__u64 origin; /* with sender_pid: the sender_origin; 0: none was sent */
+	__u64 sender_argument; /* x86: the first argument of the sender's system call */
+	__u64 sender_options;  /* x86: the fourth */
 	__u32 pid;
+	__u32 uid;
 	__u32 flags;
 	__s32 si_code;
 	__s32 syscall;
@@ -122,6 +130,7 @@ struct signal_evidence {
 	__u32 sender_ppid;
 	__u32 sender_uid;
 	__u32 sender_args_bytes; /* may be more than fit */
+	__u32 sender_call;	 /* x86: the number of the system call that the sender is in */
 	char thread_comm[COMM_BYTES];
 	char code[CODE_BYTES]; /* x86: the instruction, and what follows */
 	char sender_comm[COMM_BYTES];
@@ -146,7 +155,9 @@ struct oom_evidence {
 	__u64 anon_pages;
 	__u64 file_pages;
 	__u64 shmem_pages;
+	__u64 swap_pages;
 	__u64 limit_pages;
+	__u64 usage_pages;		/* of the cgroup that hit its limit */
 	char cgroup[CGROUP_PATH_BYTES]; /* the cgroup that hit its limit */
 };
 
@@ -197,6 +208,21 @@ struct exit_context {
 	char parent_comm[COMM_BYTES];
 	char parts[CGROUP_PATH_BYTES + HOSTNAME_BYTES + MAX_ANCESTORS * sizeof(struct ancestor) +
 		   PATH_BYTES];
+};
+
+/* SENDER_ORIGIN, with `why`: a process that sends a signal, where it runs, and what started it. It is sent
+ * ahead of what is known of its signals: once, and again when it has changed or some time has passed.
+ */
+struct sender_origin {
+	__u64 boot_ns;
+	__u64 kind;
+	__u64 origin; /* with pid: what signal_evidence calls it */
+	__u32 pid;
+	__u16 ancestors_bytes; /* lengths of what is in `parts`, in this order */
+	__u16 cgroup_bytes;
+	__u16 exe_bytes;
+	bool ancestors_truncated;
+	char parts[MAX_ANCESTORS * sizeof(struct ancestor) + CGROUP_PATH_BYTES + PATH_BYTES];
 };
 
 /* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */

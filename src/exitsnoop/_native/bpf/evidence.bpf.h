@@ -125,6 +125,21 @@ static inline void read_trap(struct signal_evidence *evidence, struct task_struc
 		bpf_probe_read_user(evidence->code, CODE_BYTES, (void *)evidence->instruction);
 }
 
+/* The system call that a process is in as it sends a signal: an argument says which processes it means. */
+static void read_call(struct signal_evidence *evidence)
+{
+	struct pt_regs *registers = NULL;
+
+	if (!bpf_core_field_exists(registers->orig_ax) ||
+	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return;
+	registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	evidence->flags |= EVIDENCE_SENDER_CALL;
+	evidence->sender_call = registers->orig_ax;
+	evidence->sender_argument = registers->di;
+	evidence->sender_options = registers->r10;
+}
+
 /* By helper: the sender is a pointer without a type (bpf_get_current_task_btf() came in v5.11). */
 static void read_sender(struct signal_evidence *evidence, struct task_struct *sender)
 {

@@ -85,7 +85,8 @@ static __noinline int report_exec(__u64 *ctx, __u32 program)
 	if (with_exe) {
 		struct path *exe = __builtin_preserve_access_index(&mm->exe_file->f_path);
 
-		at = image->exe_bytes = read_path(image->parts, 0, PATH_BYTES, exe, &buffer->walk);
+		at = image->exe_bytes = read_path(image->parts, 0, PATH_BYTES, exe, &buffer->walk,
+						  FILE_LEVELS);
 	}
 	if (with_args)
 		at = append_args(image, mm, at);

@@ -273,6 +273,7 @@ struct uts_namespace {
 };
 
 struct pid_namespace {
+	struct pid_namespace *parent;
 	struct task_struct *child_reaper;
 	int reboot; /* the signal that its init seems to end by, after reboot(2) in it */
 };
@@ -287,6 +288,8 @@ struct sched_entity {
 };
 
 struct pt_regs { /* x86 */
+	unsigned long r10;
+	unsigned long di;
 	unsigned long orig_ax;
 	unsigned long ip;
 	unsigned long sp;

@@ -101,6 +101,7 @@ static void read_oom_limit(struct oom_buffer *buffer, struct css_set *victim,
 			walk->least = room;
 			walk->fullest = css;
 			oom->limit_pages = limit;
+			oom->usage_pages = limit - room;
 		}
 		walk->css = BPF_CORE_READ(css, parent);
 	}
@@ -149,7 +150,8 @@ static void record_memory(struct task_struct *task, struct mm_struct *mm, __u64 
 	oom->anon_pages = rss_pages(mm, MM_ANONPAGES);
 	oom->file_pages = rss_pages(mm, MM_FILEPAGES);
 	oom->shmem_pages = rss_pages(mm, MM_SHMEMPAGES);
-	oom->limit_pages = 0;
+	oom->swap_pages = rss_pages(mm, MM_SWAPENTS);
+	oom->limit_pages = oom->usage_pages = 0;
 	oom->cgroup_bytes = 0;
 	read_oom_limit(buffer, BPF_CORE_READ(task, cgroups), BPF_CORE_READ(trigger, cgroups));
 	bpf_map_update_elem(&oom_kills, &pid, oom, BPF_ANY);

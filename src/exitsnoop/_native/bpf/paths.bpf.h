@@ -24,6 +24,9 @@
 		(at) &= (bytes) - 1;                                                               \
 	} while (0)
 
+/* For the verifier: the compiler may check a copy of what is used afterwards. */
+#define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
+
 static struct kernfs_node *node_above(struct kernfs_node *node)
 {
 	if (bpf_core_field_exists(node->__parent))
@@ -134,10 +137,10 @@ static inline bool write_next_name(char *to, struct path_walk *walk, const __u32
 
 /* Writes a path to `to`, from `start` on and not beyond `end`; returns where it ends. It is the path that
  * /proc/PID/exe or cwd gives to a process at the top of the mount namespace. A file of a file system that is
- * not mounted (memfd_create) has one name.
+ * not mounted (memfd_create) has one name. levels: how many names are written at most.
  */
 static inline __u32 read_path(char *to, __u32 start, const __u32 end, struct path *path,
-			      struct path_walk *walk)
+			      struct path_walk *walk, const int levels)
 {
 	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
 	struct dentry *entry = BPF_CORE_READ(path, dentry);
@@ -153,7 +156,7 @@ static inline __u32 read_path(char *to, __u32 start, const __u32 end, struct pat
 	walk->mount = (void *)((char *)vfsmount - bpf_core_field_offset(struct mount, mnt));
 	walk->entry = entry;
 	walk->start = walk->at = at;
-	for (int level = 0; level < FILE_LEVELS; level++)
+	for (int level = 0; level < levels; level++)
 		if (write_next_name(to, walk, end))
 			break;
 	return walk->at;

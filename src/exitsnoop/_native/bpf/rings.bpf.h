@@ -59,16 +59,16 @@ static inline __u64 note_time(void)
 	return NOTE | bpf_ktime_get_boot_ns();
 }
 
-/* Copies a note of any size. */
-static inline void send_note(void *note, __u64 bytes)
+/* Copies a note of any size. Returns 0, or an error if the ring is full. */
+static inline long send_note(void *note, __u64 bytes)
 {
 	void *own;
 
 	*(__u64 *)note = note_time();
 	if (!several_rings)
-		bpf_ringbuf_output(&ring, note, bytes, 0);
-	else if ((own = own_ring()))
-		bpf_ringbuf_output(own, note, bytes, 0);
+		return bpf_ringbuf_output(&ring, note, bytes, 0);
+	own = own_ring();
+	return own ? bpf_ringbuf_output(own, note, bytes, 0) : -1;
 }
 
 #endif

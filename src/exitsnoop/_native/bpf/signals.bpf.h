@@ -20,12 +20,15 @@
 
 #include "event.h"
 #include "evidence.bpf.h"
+#include "filters.bpf.h"
 #include "handled.bpf.h"
 #include "kept.bpf.h"
 #include "oom.bpf.h"
+#include "origins.bpf.h"
 #include "queued.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
+#include "tree.bpf.h"
 
 const volatile bool why = false; /* send evidence; on_signal is loaded */
 
@@ -113,6 +116,52 @@ static int who_is_first(struct signal_evidence *older, struct task_struct *task,
 	return task->pending.signal.sig[0] & BIT(signal) ? OLDER_FIRST : NEWER_FIRST;
 }
 
+/* Whether the kernel's events of a process are wanted. */
+static bool is_traced(__u32 pid)
+{
+	return (!only_pids || bpf_map_lookup_elem(&pids, &pid)) &&
+	       (!only_tree || bpf_map_lookup_elem(&tree, &pid));
+}
+
+/* A signal that a tracer makes up as a process stops at a system call is sent by the kernel, in the thread
+ * itself (ptrace_report_syscall()): then the tracer counts as the sender.
+ */
+static struct task_struct *who_sends(struct signal_evidence *evidence, struct task_struct *sender)
+{
+	if (!(evidence->flags & EVIDENCE_KERNEL) || evidence->thread != evidence->sender_tid ||
+	    !BPF_CORE_READ(sender, ptrace))
+		return sender;
+	evidence->flags = (evidence->flags & ~EVIDENCE_SELF) | EVIDENCE_OF_TRACER;
+	sender = BPF_CORE_READ(sender, parent);
+	read_sender(evidence, sender);
+	return sender;
+}
+
+/* Adds what else is known of a sender, the address of a task, to the evidence that is being made. The function
+ * is verified once, and apart from what calls it, as it is global and takes a number.
+ */
+__noinline int add_sender(__u64 task)
+{
+	struct signal_evidence *evidence = signal_scratch_here();
+	struct task_struct *sender;
+	bool by_kernel;
+
+	if (!evidence)
+		return 0;
+	sender = who_sends(evidence, (void *)task);
+	if (evidence->flags & EVIDENCE_SELF || BPF_CORE_READ(sender, flags) & PF_KTHREAD)
+		return 0;
+	by_kernel = evidence->flags & EVIDENCE_KERNEL;
+	if (!by_kernel && evidence->si_code <= 0) {
+		read_sender_args(evidence, sender);
+		read_call(evidence);
+	}
+	if ((!by_kernel || evidence->signal == SIGKILL || evidence->flags & EVIDENCE_OF_TRACER) &&
+	    is_traced(evidence->pid))
+		evidence->origin = origin_of((__u64)sender);
+	return 0;
+}
+
 /* Keeps what is known of a signal: in `signals` if it ends the process at once; in `kept` if that may be
  * later, or if the process handles it. how: what the process does with it, unless it has a handler. Returns
  * whether it was kept as one that may end the process.
@@ -125,6 +174,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	struct signal_struct *group = task->signal;
 	struct task_struct *leader = task->group_leader, *parent = task->parent;
 	struct mm_struct *mm = task->mm;
+	const struct cred *cred = leader->real_cred;
 	struct tty_struct *tty = group->tty;
 	struct signal_key key = { .pid = task->tgid, .signal = signal };
 	struct task_struct *sender = (void *)bpf_get_current_task();
@@ -138,6 +188,9 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	int first = NEWER_FIRST;
 
 	if (!evidence || task->flags & PF_KTHREAD || !group->live.counter)
+		return false;
+	/* A process that ends already ignores nothing: the kernel drops what comes. */
+	if (how && group->flags & SIGNAL_GROUP_EXIT)
 		return false;
 	if (ends) {
 		before = evidence_of(&key, started);
@@ -155,6 +208,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	evidence->start_boot_ns = started;
 	evidence->sent_boot_ns = bpf_ktime_get_boot_ns();
 	evidence->pid = key.pid;
+	evidence->uid = cred->uid.val;
 	evidence->signal = signal;
 	evidence->flags = EVIDENCE_SEEN;
 	evidence->thread = to_process ? 0 : task->pid;
@@ -199,8 +253,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		if (evidence->si_code > 0)
 			read_trap(evidence, task);
 	}
-	if (!by_kernel && evidence->si_code <= 0 && !by_itself && !(sender_flags & PF_KTHREAD))
-		read_sender_args(evidence, sender);
+	add_sender((__u64)sender);
 	if (!ends) {
 		keep_handled(evidence, leader, how);
 		return false;

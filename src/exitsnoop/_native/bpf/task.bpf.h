@@ -26,6 +26,14 @@ static inline __u64 start_boot_ns(struct task_struct *task)
 	return ((struct task_struct___before_5_5 *)task)->real_start_time;
 }
 
+/* By helper, for a pointer without a type. */
+static inline __u64 read_start_boot_ns(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->start_boottime))
+		return BPF_CORE_READ(task, start_boottime);
+	return BPF_CORE_READ((struct task_struct___before_5_5 *)task, real_start_time);
+}
+
 /* Plain loads, not a helper: lockdown=confidentiality takes bpf_probe_read_kernel() away. */
 static inline void read_comm(char *comm, struct task_struct *task)
 {
@@ -52,7 +60,7 @@ static inline int reboot_signal(struct task_struct *task)
 	return namespace->reboot;
 }
 
-enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
+enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SWAPENTS = 2, MM_SHMEMPAGES = 3 };
 
 static inline __u64 rss_pages(struct mm_struct *mm, int kind)
 {

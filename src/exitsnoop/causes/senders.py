@@ -1,0 +1,72 @@
+"""Who sent a signal, and to what, in words."""
+
+from exitsnoop.causes.case import Case
+from exitsnoop.model.cause import KILL, Sender
+from exitsnoop.model.context import Ancestor
+from exitsnoop.model.words import quoted, syscall_name
+
+TO = {
+    "process group": " to its process group",
+    "cgroup": " to its cgroup",
+    "every process": " to every process",
+}
+"""Words for what meant_for() returns, if it meant more than the process."""
+
+_X86_64 = 0xC000003E  # AUDIT_ARCH_X86_64
+_EVERYBODY = -1  # kill(2)
+_TO_THREAD, _TO_GROUP = 1, 4  # include/uapi/linux/pidfd.h: PIDFD_SIGNAL_...
+_MOST = 4  # ancestors that a sentence names
+_INIT = 1
+
+
+def named(one: Sender | Ancestor) -> str:
+    """Return the name and the PID of a process."""
+    return f"{quoted(one.comm)}[{one.pid}]"
+
+
+def user(sender: Sender, uid: int) -> str:
+    """Return the user of a sender; "" if that is the one of the process, with this uid."""
+    if sender.uid == uid:
+        return ""
+    return f" user {quoted(sender.user)}" if sender.user else f" uid {sender.uid}"
+
+
+def run_by(sender: Sender, pid: int, ppid: int) -> str:
+    """Return what started a sender, such as ", run by cleanup[810] < cron[400]".
+
+    pid, ppid: of the process that got the signal. What is above its parent is above both, and says
+    nothing. "" also if init started the sender, or if that is unknown.
+    """
+    chain: list[str] = []
+    for one in sender.ancestors or ():
+        if one.pid == _INIT or sender.pid == ppid:
+            break
+        chain.append("the process itself" if one.pid == pid else named(one))
+        if one.pid in (pid, ppid):
+            break
+    if len(chain) > _MOST:
+        chain = [*chain[: _MOST - 2], "...", chain[-1]]
+    return f", run by {' < '.join(chain)}" if chain else ""
+
+
+def meant_for(case: Case) -> str | None:
+    """Return what the sender of a signal meant it for; None if that is unknown.
+
+    To a process in a cgroup the kernel sends its SIGKILL as to a thread, without siginfo.
+    """
+    if case.evidence.thread is not None:
+        if case.si_code is None:
+            return "cgroup" if case.signal == KILL else None
+        return "thread"
+    call = case.evidence.call
+    name = syscall_name(call.number, _X86_64) if call else None
+    if call is None or name is None:
+        return None
+    if name == "kill":
+        target = (call.argument & 0xFFFFFFFF) - (call.argument >> 31 & 1) * (1 << 32)
+        if target == _EVERYBODY:
+            return "every process"
+        return "process" if target > 0 else "process group"
+    if name == "pidfd_send_signal":
+        return "process group" if call.options & _TO_GROUP else "process"
+    return "process" if name == "rt_sigqueueinfo" else None

@@ -1,0 +1,76 @@
+"""Who the senders of signals are: the program, the place, and what started them."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from exitsnoop.decode.notes import path, require, text
+from exitsnoop.decode.signals import Evidence
+from exitsnoop.decode.structs import whole
+from exitsnoop.host import users
+from exitsnoop.layout import EVIDENCE_SEEN, EVIDENCE_SELF, MAX_ANCESTORS
+from exitsnoop.model import cgroup as names
+from exitsnoop.model.cgroup import Container
+from exitsnoop.model.context import Ancestor
+
+_HEAD = whole("sender_origin")
+_ANCESTOR = whole("ancestor")
+MOST = 4096  # senders that are remembered: four times as many as the BPF program knows
+
+
+class Origin(NamedTuple):
+    """What is known of a sender besides its signal; see Sender."""
+
+    exe: str | None
+    cgroup: str | None
+    unit: str | None
+    container: Container | None
+    ancestors: tuple[Ancestor, ...]
+
+
+class Origins:
+    """The senders that were reported lately."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Origin] = {}
+
+    def add(self, record: bytes) -> None:
+        """Take in a report. Raises struct.error if it is malformed."""
+        require(len(record) >= _HEAD.size)
+        _, _, number, pid, ancestors, cgroup, exe, _ = _HEAD.unpack_from(record)
+        parts = record[_HEAD.size :]
+        require(len(parts) == ancestors + cgroup + exe)
+        require(ancestors % _ANCESTOR.size == 0 and ancestors <= MAX_ANCESTORS * _ANCESTOR.size)
+        where = path(parts[ancestors : ancestors + cgroup])
+        if len(self._known) >= MOST:
+            del self._known[next(iter(self._known))]
+        self._known[pid, number] = Origin(
+            path(parts[ancestors + cgroup :]),
+            where,
+            names.unit(where) if where else None,
+            names.container(where) if where else None,
+            _ancestors(parts[:ancestors]),
+        )
+
+    def complete(self, found: Evidence) -> Evidence:
+        """Return evidence with all that is known of the sender, if that is another process."""
+        if found.flags & (EVIDENCE_SEEN | EVIDENCE_SELF) != EVIDENCE_SEEN:
+            return found
+        sender = found.sender
+        known = self._known.get((sender.pid, found.origin))
+        more = known._asdict() if known else {}
+        return found._replace(sender=sender._replace(user=_user(sender.uid), **more))
+
+
+def _user(uid: int) -> str | None:
+    """Return the name of a user; None if it has none, or if that is not known in time."""
+    before = users.numbers_given()
+    name = users.name(uid)
+    return name if users.numbers_given() == before else None
+
+
+def _made(raw: bytes) -> tuple[Ancestor, ...]:
+    return tuple([Ancestor(pid, text(comm)) for pid, comm in _ANCESTOR.iter_unpack(raw)])
+
+
+_ancestors: Callable[[bytes], tuple[Ancestor, ...]] = lru_cache(maxsize=256)(_made)
