@@ -8,6 +8,10 @@ from support.causes import assert_killed, assert_only, cause_of
 from support.stage import Stage
 from support.truth import recorded
 
+from exitsnoop.filters.filters import Filters
+from exitsnoop.filters.match import match
+from exitsnoop.model.batch import Exits
+
 REQUESTS = [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM, SIGXCPU]
 
 
@@ -64,6 +68,34 @@ def test_an_exit_after_a_request(stage: Stage, number: int) -> None:
     assert 0 <= after.seconds <= most
     assert cause.text.startswith(f"exit {128 + number}, ")
     assert f" after {after.signal_name} from deaths[{sender.pid}], run by " in cause.text
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_what_was_asked_to_end_and_did(stage: Stage, failed: bool) -> None:
+    """A recording finds the same."""
+    with recorded(why=True) as everything, recorded(failed=failed, asked=True) as exits:
+        fails, asked, itself, ignores, ends = [stage.puppet() for _ in range(5)]
+        sender = stage.puppet()
+        fails.die("exit", 3)
+        asked.ask("handle", int(SIGTERM))
+        sender.kill(asked, SIGTERM)
+        asked.die("exit", 0)
+        itself.ask("handle", int(SIGTERM))
+        itself.ask("signal_itself", "kill", int(SIGTERM))
+        itself.die("exit", 0)
+        ignores.ask("ignore", int(SIGTERM))
+        sender.kill(ignores, SIGTERM)
+        ignores.die("exit", 0)
+        ends.die("exit", 0)
+        puppets = [fails, asked, itself, ignores, ends]
+        for puppet in puppets:
+            puppet.wait()
+    ours = {puppet.pid for puppet in puppets}
+    expected = {fails.pid, asked.pid} if failed else {asked.pid}
+    assert {record.pid for record in exits} & ours == expected
+    matches = match(Filters(failed=failed, asked=True), Exits.of(everything))
+    found = {one.pid for one, passes in zip(everything, matches, strict=True) if passes}
+    assert found & ours == expected
 
 
 @pytest.mark.parametrize("way", ["abort", "exit"])

@@ -31,6 +31,7 @@ GIVEN: dict[str, Any] = {
     "min_age": 1.5,
     "max_age": 2,
     "failed": True,
+    "asked": True,
     "signals": [9],
     "codes": [1],
     "causes": ["oom"],

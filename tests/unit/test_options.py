@@ -25,6 +25,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "min_age": (["--min-age", "1.5"], 1.5),
     "max_age": (["--max-age", "1h30m"], 5400.0),
     "failed": (["-x"], True),
+    "asked": (["--asked"], True),
     "signals": (["--signal", "KILL,15", "--signal", "INT"], {9, 15, 2}),
     "codes": (["--code", "1-3", "--code=255"], {1, 2, 3, 255}),
     "causes": (["--cause", "oom", "--cause", "fault,abort"], {"oom", "fault", "abort"}),

@@ -8,11 +8,9 @@ from exitsnoop import layout
 from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import named, run_by
 from exitsnoop.decode.signals import Evidence
-from exitsnoop.model.cause import FAULTS, SYS, After, Cause
+from exitsnoop.model.cause import FAULTS, PATIENCE_S, SYS, After, Cause
 from exitsnoop.model.status import signal_name
 
-PATIENCE_S = 90
-"""The text reports what was so long before the end at most: it is how long systemd waits."""
 _AT_ONCE_S = 0.1
 _NS = 1_000_000_000
 

@@ -32,7 +32,7 @@ def query(filters: Filters, stretch: Stretch) -> Query:
         users=list(users),
         cgroups=[os.fsencode(path).decode("utf-8", "replace") for path in cgroups],
         or_unknown=True,
-        failed=filters.failed or 0 not in codes,
+        failed=(filters.failed and not filters.asked) or 0 not in codes,
     )
 
 

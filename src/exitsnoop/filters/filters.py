@@ -50,6 +50,7 @@ class Filters:
     min_age: float
     max_age: float | None
     failed: bool
+    asked: bool
     signals: frozenset[int]
     codes: frozenset[int]
     causes: frozenset[str]
@@ -85,7 +86,7 @@ class Filters:
         if not self.given():
             return
         self._invert()
-        if self.causes:
+        if self.causes or self.asked:
             vars(self)["why"] = True
         self._require_sense()
 
@@ -139,7 +140,7 @@ class Filters:
         if not (self.signals or self.codes or self.causes):
             return
         signal_set, code_set = self.statuses()
-        if not (signal_set or code_set - ({0} if self.failed else set())):
+        if not (signal_set or code_set - ({0} if self.failed and not self.asked else set())):
             raise ValueError("no process can end in all of the ways asked for at once")
 
     def _require_kernel(self) -> None:

@@ -18,6 +18,7 @@ class FilterOptions(TypedDict, total=False):
     min_age: float
     max_age: float | None
     failed: bool
+    asked: bool
     signals: Iterable[int]
     codes: Iterable[int]
     causes: Iterable[str]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from exitsnoop.model.batch import Exits
 
 _ROWS = {row.name: row for row in FILTERS}
-_EITHER = ("signals", "codes")  # with both, one is enough
+_EITHER = (("signals", "codes"), ("failed", "asked"))  # with both, one is enough
 
 
 def match(filters: "Filters", exits: "Exits") -> "list[bool | None]":
@@ -32,10 +32,12 @@ def match(filters: "Filters", exits: "Exits") -> "list[bool | None]":
     unless `per_thread` is on. `why` and `fields` select nothing.
     """
     given = [row for row in FILTERS if row.decide and row.name in filters.given()]
-    votes = [_found(filters, row, exits) for row in given if row.name not in _EITHER]
-    either = [_found(filters, row, exits) for row in given if row.name in _EITHER]
-    if either:
-        votes.append([True in ways for ways in zip(*either, strict=True)])
+    found = {row.name: _found(filters, row, exits) for row in given}
+    for names in _EITHER:
+        ways = [found.pop(name) for name in names if name in found]
+        if ways:
+            found[names[0]] = [_any(way) for way in zip(*ways, strict=True)]
+    votes = list(found.values())
     if not filters.per_thread:
         votes.append([bool(last) for last in exits.column("last_thread")])
     return [_all(votes_on_one) for votes_on_one in zip(*votes, strict=True)] or [True] * len(exits)
@@ -62,6 +64,13 @@ def _found(filters: "Filters", row: "Filter", exits: "Exits") -> "list[bool | No
     if row.name in filters.excluding:
         return [None if one is None else not one for one in found]
     return list(found)
+
+
+def _any(votes: "Sequence[bool | None]") -> bool | None:
+    """Return what filters say of which one is enough."""
+    if True in votes:
+        return True
+    return None if None in votes else False
 
 
 def _all(votes: "Sequence[bool | None]") -> bool | None:

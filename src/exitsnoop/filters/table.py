@@ -146,6 +146,23 @@ def _caused(kinds: "Any") -> "Decision":
     return decide
 
 
+def _asked(cause: "Any", last_thread: bool) -> bool | None:
+    from exitsnoop.model.cause import PATIENCE_S, REQUESTS
+
+    if not last_thread:
+        return False
+    if cause is None:
+        return None
+    if cause.after is None:
+        return bool(cause.reraised) and cause.kind != "fault"
+    how, signal, kind, seconds = (
+        getattr(cause.after, name) for name in ("handled", "signal", "kind", "seconds")
+    )
+    return (how, kind != "self") == ("handled", True) and (
+        signal in REQUESTS and seconds <= PATIENCE_S
+    )
+
+
 def _all_signals() -> "Iterable[int]":
     return range(1, 65)
 
@@ -277,6 +294,17 @@ FILTERS = (
         group=WHICH,
         columns=("status",),
         decide=lambda _: lambda status: status != 0,
+    ),
+    Filter(
+        "asked",
+        False,
+        checks.flag,
+        "trace only what handled a signal that asks to end, and ended within 90 s; with -x, trace "
+        "that, too; turns on why",
+        flags=("--asked",),
+        group=WHICH,
+        columns=("cause", "last_thread"),
+        decide=lambda _: _asked,
     ),
     Filter(
         "per_thread",

@@ -72,6 +72,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     preemptible = tracepoints_are_preemptible()
     switches = {
         "failed": filters.failed,
+        "asked": filters.asked,
         "per_thread": filters.per_thread,
         "tells_last_thread": exit_has_memory(),  # by the same commit
         "preemptible": preemptible,

@@ -36,6 +36,10 @@ KINDS: tuple[CauseKind, ...] = get_args(CauseKind)
 HUP, INT, QUIT, ABRT, KILL, PIPE, XCPU, XFSZ, SYS = (
     SIGNALS[name] for name in "HUP INT QUIT ABRT KILL PIPE XCPU XFSZ SYS".split()
 )
+REQUESTS = {SIGNALS[name] for name in "HUP INT QUIT ABRT TERM XCPU".split()}
+"""Signals that ask a process to end."""
+PATIENCE_S = 90
+"""What was so long before the end at most had to do with it: it is how long systemd waits."""
 ILL, TRAP, BUS, FPE, SEGV = FAULTS = tuple(
     SIGNALS[name] for name in "ILL TRAP BUS FPE SEGV".split()
 )

@@ -14,8 +14,10 @@
 #include "event.h"
 #include "task.bpf.h"
 
-const volatile bool only_pids = false;	   /* only the processes in `pids` */
-const volatile bool failed = false;	   /* only a status other than 0 */
+const volatile bool only_pids = false; /* only the processes in `pids` */
+const volatile bool failed = false;    /* only a status other than 0 */
+const volatile bool asked =
+	false; /* only what was asked to end; with failed, one of both is enough */
 const volatile bool only_statuses = false; /* only those in the next two */
 const volatile __u64 signal_set = 0;	   /* bit N-1: ended by signal N */
 const volatile __u64 code_set[4] = { 0 };  /* bit N: exited with code N */
@@ -47,11 +49,11 @@ static inline bool is_in_pids(struct task_struct *leader)
 	return !only_pids || has_member(&pids, leader);
 }
 
-static inline bool has_wanted_status(int status)
+static inline bool has_wanted_status(int status, bool was_asked)
 {
 	unsigned int code = status >> 8 & 0xff;
 
-	if (failed && !(status & 0xffff))
+	if ((failed || asked) && !(failed && status & 0xffff) && !was_asked)
 		return false;
 	if (!only_statuses)
 		return true;

@@ -67,6 +67,18 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 	return true;
 }
 
+#define PATIENCE_NS (90 * 1000000000ULL) /* PATIENCE_S in Python */
+
+/* Whether another one asked a process to end a short time ago, and the process handled it. */
+static inline bool was_asked(struct task_struct *leader)
+{
+	struct signal_evidence *evidence = kept_of(leader->tgid, REQUEST, start_boot_ns(leader));
+
+	return evidence && BIT(evidence->signal) & REQUESTS &&
+	       !(evidence->flags & (EVIDENCE_SELF | EVIDENCE_IGNORED | EVIDENCE_BLOCKED)) &&
+	       bpf_ktime_get_boot_ns() - evidence->sent_boot_ns <= PATIENCE_NS;
+}
+
 static void send_one_handled(struct task_struct *leader, struct task_struct *subject, __u32 sort)
 {
 	struct signal_evidence *evidence = kept_of(leader->tgid, sort, start_boot_ns(leader));

@@ -56,6 +56,11 @@ static inline void forget_process(struct task_struct *task UNUSED,
 {
 }
 
+static inline bool was_asked(struct task_struct *leader UNUSED)
+{
+	return false;
+}
+
 static inline void drop_image(struct task_struct *leader UNUSED)
 {
 }
