@@ -10,7 +10,9 @@ from support.recorded import FUZZ
 
 from exitsnoop import Exit
 from exitsnoop.model.cause import Cause
-from exitsnoop.reports.history import group, loops
+from exitsnoop.reports import loops as reports
+from exitsnoop.reports.history import group
+from exitsnoop.reports.loops import Loop, ended
 from exitsnoop.testing import make_exit
 
 SECOND_NS = 1_000_000_000
@@ -29,6 +31,10 @@ def death(at_s: float, age_s: float = 1, *, code: int = 3) -> Exit:
         wall_ns=WALL_NS + at_ns,
         cause=Cause("exited", f"exit {code}"),
     )
+
+
+def loops(deaths: Sequence[Exit]) -> list[Loop]:
+    return reports.loops([ended(one) for one in deaths])
 
 
 def found(deaths: Sequence[Exit]) -> list[tuple[float, float, int]]:

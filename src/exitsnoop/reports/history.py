@@ -1,14 +1,14 @@
 """How often it happened before: counts by cause, crash loops, and when it first was seen."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 from typing import NamedTuple
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.exit import Exit
 from exitsnoop.reports.cascade import place
+from exitsnoop.reports.loops import SHORT_NS, SOON_NS, Loop, ended, loops, runs
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Counted, Recording
 
@@ -17,10 +17,6 @@ SPAN_NS = 7 * 86_400 * SECOND_NS
 _HOUR_NS = 3600 * SECOND_NS
 _MOST = 1000
 _LOOKED_THROUGH = 100
-_SHORT_NS = 600 * SECOND_NS  # longer lives do not belong to a loop
-_FAR_NS = 900 * SECOND_NS  # a supervisor that backs off waits for minutes, but not longer
-_SOON_NS = 60 * SECOND_NS
-_GENERATIONS = 3
 
 
 class Group(NamedTuple):
@@ -66,27 +62,6 @@ def group(exit_: Exit) -> Group:
         pod,
         None if somewhere else exit_.parent_comm,
     )
-
-
-class Loop(NamedTuple):
-    """Deaths of a group that came again and again, each soon after the start.
-
-    Attributes:
-        from_ns, to_ns: the first and the last death, nanoseconds since the epoch.
-        deaths: how many.
-        every_s: the time from one to the next, in seconds, on average.
-        cause: what ended most of them; "" if causes were not collected.
-        status: the wait status of most of these.
-        good: the last run before it that lasted; None if none is recorded.
-    """
-
-    from_ns: int
-    to_ns: int
-    deaths: int
-    every_s: float
-    cause: str
-    status: int
-    good: Exit | None
 
 
 class History(NamedTuple):
@@ -168,7 +143,7 @@ def _loops(
     earlier = _read(recording, replace(failures, before_id=id_ + 1, newest_first=True))
     later = _read(recording, replace(failures, after_id=id_))
     deaths = [one for one in [*reversed(earlier), *later] if which.has(one) and one.args == of.args]
-    found = loops(deaths)
+    found = loops([*map(ended, deaths)])
     if found and len(earlier) == _MOST and found[0].from_ns == deaths[0].wall_ns:
         found[0] = _longer(recording, which, of, found[0], counted)
     return [loop._replace(good=_good(recording, which, loop)) for loop in found]
@@ -190,8 +165,8 @@ def _longer(
     begun = _same(
         _read(recording, replace(query, since_ns=start_ns - _HOUR_NS, until_ns=start_ns)), which, of
     )
-    (*_, run) = _runs(begun[::-1])
-    if run and start_ns - run[-1].wall_ns <= _SOON_NS + 10 * loop.every_s * SECOND_NS:
+    (*_, run) = runs([*map(ended, begun[::-1])])
+    if run and start_ns - run[-1].wall_ns <= SOON_NS + 10 * loop.every_s * SECOND_NS:
         from_ns, deaths = run[0].wall_ns, deaths + len(run)
     else:
         oldest_first = replace(query, newest_first=False, since_ns=start_ns)
@@ -212,69 +187,9 @@ def _good(recording: Recording, which: Group, loop: Loop) -> Exit | None:
     """Return the last that ended before a loop began and had lived long."""
     query = replace(which.query(), until_ns=loop.from_ns, newest_first=True, limit=_LOOKED_THROUGH)
     for one in _read(recording, query):
-        if which.has(one) and _lived_long(one):
+        if which.has(one) and ended(one).lived_ns > SHORT_NS:
             return one
     return None
-
-
-def loops(deaths: Sequence[Exit]) -> list[Loop]:
-    """Return the loops among the failures of a group, which are in the order of time.
-
-    At least three times in a row, a process that was started after the death before must have
-    ended within ten minutes. Processes that run beside each other, and are killed once, are not a
-    loop.
-    """
-    return [_loop(run) for run in _runs(deaths) if _generations(run) >= _GENERATIONS]
-
-
-def _runs(deaths: Sequence[Exit]) -> Iterator[list[Exit]]:
-    """Split into runs of short lives with short pauses."""
-    run: list[Exit] = []
-    pauses: list[int] = []
-    for one in deaths:
-        if run:
-            pause = one.wall_ns - run[-1].wall_ns
-            usual = max(_SOON_NS, 10 * median(pauses)) if len(pauses) > 1 else _FAR_NS
-            if _lived_long(one) or pause > min(usual, _FAR_NS):
-                yield run
-                run, pauses = [], []
-            else:
-                pauses.append(pause)
-        if not _lived_long(one):
-            run.append(one)
-    yield run
-
-
-def _generations(run: Sequence[Exit]) -> int:
-    """Return how many came one after another: each started after the one before had ended."""
-    count, ended_ns = 0, 0
-    for one in run:
-        if one.wall_ns - _lived_ns(one) >= ended_ns:
-            count, ended_ns = count + 1, one.wall_ns
-    return count
-
-
-def _lived_ns(exit_: Exit) -> int:
-    return exit_.boot_ns - exit_.start_boot_ns
-
-
-def _lived_long(exit_: Exit) -> bool:
-    return _lived_ns(exit_) > _SHORT_NS
-
-
-def _loop(run: Sequence[Exit]) -> Loop:
-    ends = Counter((one.cause.kind if one.cause else "", one.status) for one in run)
-    (cause, status), _ = ends.most_common(1)[0]
-    pauses = max(1, len(run) - 1)
-    return Loop(
-        from_ns=run[0].wall_ns,
-        to_ns=run[-1].wall_ns,
-        deaths=len(run),
-        every_s=round((run[-1].wall_ns - run[0].wall_ns) / pauses / SECOND_NS, 3),
-        cause=cause,
-        status=status,
-        good=None,
-    )
 
 
 def _literally(text: str) -> str:

@@ -14,8 +14,9 @@ from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
 from exitsnoop.reports import company, killer, systemd
-from exitsnoop.reports.history import Group, History, Loop
+from exitsnoop.reports.history import Group, History
 from exitsnoop.reports.living import Living
+from exitsnoop.reports.loops import Loop
 from exitsnoop.reports.verdicts import brief, ends_in_words, name, process, verdict
 from exitsnoop.reports.when import ago, length, local, local_and_ago
 from exitsnoop.reports.why import Answer, Story
