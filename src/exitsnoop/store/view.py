@@ -116,14 +116,28 @@ def _condition(connection: sqlite3.Connection, file: File, during: During) -> st
             return "0"
         first, last = min(part.first for part in found), max(part.last for part in found)
         terms.append(f"id BETWEEN {first} AND {last}")  # the rest looks at each row
-    if during.since_ns is not None:
-        terms.append(f"wall_ns >= {int(during.since_ns)}")
-    if during.until_ns is not None:
-        terms.append(f"wall_ns <= {int(during.until_ns)}")
+    limits = [
+        f"wall_ns {sign} {int(limit)}"
+        for sign, limit in ((">=", during.since_ns), ("<=", during.until_ns))
+        if limit is not None
+    ]
+    if limits:
+        low, high = _surely_within(connection, during)
+        terms.append(f"(id BETWEEN {low} AND {high} OR ({' AND '.join(limits)}))")
     if during.boot_id is not None:
         quoted = during.boot_id.replace("'", "''")
         terms.append(f"boot_id = '{quoted}'")
     return " AND ".join(terms) or "1"
+
+
+def _surely_within(connection: sqlite3.Connection, during: During) -> tuple[int, int]:
+    """Return the ids between which no time needs to be compared, which is what costs most."""
+    low, high = 0, (1 << 63) - 1
+    if during.since_ns is not None:
+        low = max([low, *(part.last + 1 for part in ranges(connection, None, during.since_ns))])
+    if during.until_ns is not None:
+        high = min([high, *(part.first - 1 for part in ranges(connection, during.until_ns, None))])
+    return low, high
 
 
 def _hours(file: File, during: During) -> str:
