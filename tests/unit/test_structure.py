@@ -32,8 +32,19 @@ ALLOWED: dict[str, set[str]] = {
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
     "reports": {"store", "sinks.escape", "model", "host"},
+    "pages": {"reports", "sinks", "store", "model", "host"},
     "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
-    "cli": {"recorder", "reports", "sinks", "store", "tracing", "kernel", "filters", "model"}
+    "cli": {
+        "recorder",
+        "pages",
+        "reports",
+        "sinks",
+        "store",
+        "tracing",
+        "kernel",
+        "filters",
+        "model",
+    }
     | {"host", "errors"},
     "__main__": {"cli"},
     "__init__": {"errors", "filters", "model", "tracing"},

@@ -56,7 +56,7 @@ def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
         utc=options.utc,
         label=label,
         ascii_only=not output.takes_utf8,
-        color=_wants_color(options.color, output),
+        color=wants_color(options.color, output),
         terminal_width=output.width if output.is_terminal else None,
     )
 
@@ -89,7 +89,8 @@ def load_what_fields_need(names: "Iterable[str]") -> None:
         import_module("exitsnoop.model.syscalls")
 
 
-def _wants_color(choice: str, output: Output) -> bool:
+def wants_color(choice: str, output: Output) -> bool:
+    """Return whether there are to be colors, by --color: "auto", "always" or "never"."""
     if choice == "auto":
         return output.is_terminal and not os.environ.get("NO_COLOR")
     return choice == "always"

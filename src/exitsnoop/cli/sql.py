@@ -4,13 +4,13 @@ import os
 import re
 import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.cli import queries
 from exitsnoop.cli.options import UsageError, refuse
-from exitsnoop.cli.output import STDERR, Output
+from exitsnoop.cli.output import Output
+from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.cli.stretch import add_stretch, asked, stretch
@@ -166,25 +166,10 @@ def _explained(error: Exception) -> BaseException:
     return UsageError(f"SQL: {said}")
 
 
-class _Progress:
+class _Progress(Progress):
     """Says on a terminal that a query goes on; lets Ctrl-C end it, which Python looks for here."""
-
-    def __init__(self) -> None:
-        self._begun = self._said = time.monotonic()
-        self._is_shown = False
-        self._is_terminal = os.isatty(STDERR)
 
     def tick(self) -> int:
         """Return 0: SQLite is to go on."""
-        now = time.monotonic()
-        if self._is_terminal and now - self._said >= 1:
-            self._said = now
-            self._is_shown = True
-            os.write(STDERR, f"\r{now - self._begun:.0f} s so far; Ctrl-C ends the query".encode())
+        self.say("Ctrl-C ends the query")
         return 0
-
-    def end(self) -> None:
-        """Remove what was said."""
-        if self._is_shown:
-            self._is_shown = False
-            os.write(STDERR, b"\r\033[K")

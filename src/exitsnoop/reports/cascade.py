@@ -14,7 +14,8 @@ from exitsnoop.model.exit import Exit
 
 _INIT = 1
 _NOWHERE = (None, None, None)
-_ANYTHING = ("user@", "session-", "capsule@", "init.scope")
+ANYTHING = ("user@", "session-", "capsule@", "init.scope")
+"""Units in which anything runs begin like this."""
 _AT_ONCE_NS = SECOND_NS
 _SOON_NS = 5 * SECOND_NS  # after that PostgreSQL sends SIGKILL to children that were to end
 WINDOW_NS = 10 * SECOND_NS
@@ -138,7 +139,7 @@ def place(exit_: Exit) -> tuple[str | None, str | None, str | None]:
     In a session of a user, or in init's own scope, anything runs.
     """
     container = exit_.container.id if exit_.container else None
-    unit = None if container or (exit_.unit or "").startswith(_ANYTHING) else exit_.unit
+    unit = None if container or (exit_.unit or "").startswith(ANYTHING) else exit_.unit
     return unit, container, exit_.pod
 
 

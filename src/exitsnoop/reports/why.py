@@ -134,6 +134,26 @@ def _story(recording: Recording, found: Found, around_ns: int) -> Story:
     )
 
 
+def alone(recording: Recording, death: Death, now_ns: int) -> Answer:
+    """Return the answer about one death, without its history and what is missing: for a list."""
+    exit_ = death.exit
+    boot = boot_of(recording, exit_)
+    near = _near(recording, death, boot, AROUND_NS)
+    links = cascade.cascade(exit_, near)
+    which = Target("pid", str(exit_.pid), boot)
+    story = Story(
+        found=Found(which, death, [], [], None),
+        exit=exit_,
+        killer=killer.find(recording, exit_, boot, near.exits),
+        asked_by=systemd.asked_by(recording, exit_, boot),
+        cascade=links,
+        around=cascade.beside(exit_, near, links, AROUND_NS),
+        history=History(history.group(exit_), exit_.wall_ns, 0, 0, {}, None, []),
+        asked=None,
+    )
+    return Answer(which, story, [], None, [], (exit_.wall_ns, exit_.wall_ns), now_ns)
+
+
 def boot_of(recording: Recording, exit_: Exit) -> Query:
     """Return a query for the boot of an exit."""
     began_ns = exit_.wall_ns - exit_.boot_ns

@@ -1,0 +1,236 @@
+"""The same for a terminal: words and small bars, in 80 columns."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from exitsnoop.model.words import human_bytes
+from exitsnoop.pages import heat
+from exitsnoop.pages.axis import ticks
+from exitsnoop.pages.failing import signature
+from exitsnoop.pages.killers import sender
+from exitsnoop.pages.parts import WORDS
+from exitsnoop.pages.usage import chosen
+from exitsnoop.pages.words import number, seconds, share
+from exitsnoop.reports.overview import headline
+from exitsnoop.reports.overview.gather import Overview
+from exitsnoop.reports.overview.headline import ends, goes_on, label
+from exitsnoop.reports.overview.lives import EDGES_S
+from exitsnoop.reports.verdicts import brief, ends_in_words, name
+from exitsnoop.reports.when import length, local
+from exitsnoop.sinks.colors import painted
+from exitsnoop.sinks.escape import escape, word
+from exitsnoop.sinks.palette import OUTCOMES
+
+WIDTH = 80
+_LABEL, _COUNT, _BARS = 20, 10, 48
+_MOST = 8
+_BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", ".:-=+*%#"
+_ABOUT = {"now": "Now", "new": "New", "missing": "Missing"}
+
+
+class Digest:
+    """Writes an overview.
+
+    Args:
+        of: the overview.
+        color: whether bars have the colours of their outcomes.
+        utf8: whether the reader takes UTF-8.
+    """
+
+    def __init__(self, of: Overview, *, color: bool, utf8: bool) -> None:
+        self._of = of
+        self._color = color
+        self._blocks, self._unseen = (_BLOCKS, "░") if utf8 else (_ASCII, "/")
+
+    def text(self) -> str:
+        """Return all of it."""
+        parts = (
+            self._headline(),
+            self._causes(),
+            self._loops(),
+            self._ways(),
+            self._crashes(),
+            self._full(),
+            self._kills(),
+            self._lives(),
+            self._used(),
+            self._latest(),
+        )
+        return "\n".join(
+            "".join(f"{line.rstrip()}\n" for line in part) for part in map(list, parts) if part
+        )
+
+    def _headline(self) -> Iterator[str]:
+        of, period = self._of, self._of.period
+        host = escape(of.boots[-1].hostname or "?", spaces=False) if of.boots else "?"
+        begin, end = (local(at, period.now_ns) for at in (period.from_ns, period.to_ns))
+        yield from _wrapped("", f"{host}, from {begin} to {end} ({headline.span(period)})")
+        yield ""
+        before = ""
+        for one in headline.findings(of):
+            title = _ABOUT[one.about]
+            yield from _wrapped("" if title == before else title, one.text, 10)
+            before = title
+        exits, ago = sum(of.exits), length(period.from_ns - period.against_ns)
+        known = of.before
+        then = f"in the {ago} before: {number(known.exits)} and {number(known.failed)}"
+        if known.recorded <= 0:
+            then = f"nobody looked in the {ago} before"
+        counts = f"{number(exits)} ended, {number(of.failed)} failed ({share(of.failed, exits)})"
+        yield from _wrapped("Counts", f"{counts}; {then}.", 10)
+
+    def _causes(self) -> Iterator[str]:
+        of, period = self._of, self._of.period
+        step = -(-period.bins // _BARS)
+        columns = range(0, period.bins, step)
+        missing = heat.unseen(of)
+        parts = [missing[at : at + step] for at in columns]
+        unseen = [sum(part) > len(part) / 2 for part in parts]
+        every = seconds(step * period.bin_ns / 1e9)
+        yield f"Deaths by cause, a column {every}; {self._unseen} nobody looked"
+        rows = {"": dict(enumerate(of.exits)), **heat.counts(of)}
+        for kind, bins in rows.items():
+            values = [sum(bins.get(nth, 0) for nth in range(at, at + step)) for at in columns]
+            title = f"  {WORDS.get(kind, 'ended in all')}"
+            bars = self._bars(values, kind, unseen)
+            yield f"{title:<{_LABEL + 1}} {number(sum(values)):>8} {bars}"
+        yield " " * (_LABEL + _COUNT) + _scale(ticks(period), len(columns))
+
+    def _bars(
+        self, values: Sequence[int], kind: str = "", unseen: Sequence[bool] | None = None
+    ) -> str:
+        """Return a bar for each value; what was not recorded is marked."""
+        top = max(values, default=0)
+        drawn = ""
+        for nth, value in enumerate(values):
+            if value:
+                drawn += self._blocks[min(7, 8 * value // (top + 1))]
+            else:
+                drawn += self._unseen if unseen and unseen[nth] else " "
+        if not self._color or kind not in OUTCOMES:
+            return drawn
+        return painted(drawn, f"\033[38;5;{OUTCOMES[kind].terminal}m")
+
+    def _loops(self) -> Iterator[str]:
+        of = self._of
+        for nth, one in enumerate(of.loops[:_MOST]):
+            if not nth:
+                yield "Crash loops"
+            loop, now_ns = one.loop, of.period.now_ns
+            until = "it goes on" if goes_on(of, one) else f"until {local(loop.to_ns, now_ns)}"
+            text = (
+                f"{label(one.whose)}: {number(loop.deaths)} deaths since "
+                f"{local(loop.from_ns, now_ns)}, {until}; one every {seconds(loop.every_s)}, most: "
+                f"{ends_in_words(loop.cause, loop.status)}"
+            )
+            yield from _item(text)
+        yield from _left(of.loops)
+
+    def _ways(self) -> Iterator[str]:
+        of = self._of
+        for nth, one in enumerate(of.ways[:_MOST]):
+            if not nth:
+                yield "What fails most"
+            before = f"{number(one.before)} before" if of.before.recorded > 0 else "before unknown"
+            is_new = of.before.recorded > 0 and one.first_ns >= of.period.from_ns
+            before = "new" if is_new else before
+            last = local(one.last_ns, of.period.now_ns)
+            ended = ends(one.cause, one.status, one.times)
+            yield from _item(f"{label(one.whose)}: {ended} ({before}), last {last}")
+        yield from _left(of.ways)
+
+    def _crashes(self) -> Iterator[str]:
+        of = self._of
+        for nth, one in enumerate(of.crashes[:_MOST]):
+            if not nth:
+                yield "Crashes, by signature"
+            seen = " to ".join(local(at, of.period.now_ns) for at in (one.first_ns, one.last_ns))
+            exe = escape(one.exe, spaces=False)
+            yield from _item(f"{number(one.times)}: {exe} {signature(one)}, seen {seen}")
+        yield from _left(of.crashes)
+
+    def _full(self) -> Iterator[str]:
+        for nth, one in enumerate(self._of.full[:_MOST]):
+            if not nth:
+                yield "OOM kills"
+            where = "the whole system" if one.cgroup is None else escape(one.cgroup, spaces=False)
+            limit = f", limit {human_bytes(one.limit)}" if one.limit else ""
+            held = f"the last was {word(one.comm)}[{one.pid}] with {human_bytes(one.anon or 0)}"
+            yield from _item(f"{number(one.times)}: {where}{limit}; {held} of its own")
+        yield from _left(self._of.full)
+
+    def _kills(self) -> Iterator[str]:
+        for nth, one in enumerate(self._of.kills[:_MOST]):
+            if not nth:
+                yield "Killers and victims"
+            yield from _item(
+                f"{number(one.times)}: {sender(one)} -> {word(one.comm)} ({one.signal})"
+            )
+        yield from _left(self._of.kills)
+
+    def _lives(self) -> Iterator[str]:
+        lived = self._of.lived
+        failed = [sum(some) for some in zip(*lived.failed.values(), strict=True)]
+        if not sum(lived.well) + sum(failed):
+            return
+        marks = [((nth + 1) / len(lived.well), seconds(EDGES_S[nth])) for nth in (0, 8, 16)]
+        yield "How long they lived"
+        for title, values in (("failed", failed), ("ended well", lived.well)):
+            if values:
+                wide = [value for value in values for _ in range(2)]
+                line = self._bars(wide)
+                yield f"  {title:<{_LABEL - 1}} {number(sum(values)):>8} {line}"
+        yield " " * (_LABEL + _COUNT) + _scale(marks, 2 * len(lived.well))
+
+    def _used(self) -> Iterator[str]:
+        shown = chosen(self._of)[:_MOST]
+        if not shown:
+            return
+        yield "Memory and CPU of what lived at most 60 s"
+        for one in shown:
+            parts = [f"{number(one.processes)} processes"]
+            if one.cpu_s is not None:
+                parts.append(f"{seconds(one.cpu_s)} of CPU time")
+            if one.max_rss is not None:
+                parts.append(f"at most {human_bytes(one.max_rss)}")
+            yield from _item(f"{label(one.whose)}: {', '.join(parts)}")
+
+    def _latest(self) -> Iterator[str]:
+        shown = self._of.latest[:_MOST]
+        if not shown:
+            return
+        yield "The last deaths (`exitsnoop why PID` explains one, -o FILE.html all)"
+        for one in shown:
+            when = local(one.exit.wall_ns, self._of.period.now_ns)
+            yield from _item(f"{when} {name(one.exit)}: {brief(one.exit)}")
+
+
+def _wrapped(title: str, text: str, indent: int = 0) -> list[str]:
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=title.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
+
+
+def _item(text: str) -> list[str]:
+    return wrap(
+        text, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
+    )
+
+
+def _left(items: Sequence[object]) -> Iterator[str]:
+    if len(items) > _MOST:
+        yield f"  and {number(len(items) - _MOST)} more (-o FILE.html)"
+
+
+def _scale(marks: Iterable[tuple[float, str]], width: int) -> str:
+    """Return labels below bars that take so many columns."""
+    line = ""
+    for at, text in marks:
+        start = round(at * width)
+        if start >= len(line) + (1 if line else 0) and start + len(text) <= width:
+            line = line.ljust(start) + text
+    return line

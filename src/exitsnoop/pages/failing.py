@@ -1,0 +1,110 @@
+"""What fails most, and where programs crash: tables with small pictures."""
+
+from exitsnoop.model.outcomes import outcome
+from exitsnoop.pages.markup import Markup, element, joined
+from exitsnoop.pages.parts import bar, how, more, row_of, section, spark, table
+from exitsnoop.pages.words import number
+from exitsnoop.reports.overview import rows
+from exitsnoop.reports.overview.evidence import Crash
+from exitsnoop.reports.overview.gather import Overview
+from exitsnoop.reports.overview.headline import label
+from exitsnoop.reports.overview.period import PARTS
+from exitsnoop.reports.when import local
+from exitsnoop.sinks.escape import escape
+
+_MOST_ROWS = 25
+
+
+def ways(of: Overview) -> Markup:
+    """Return the part about what fails most."""
+    if not of.ways:
+        return section("ways", "What fails most", element("p", "Nothing failed."))
+    period = of.period
+    top = of.ways[0].times
+    body = []
+    heads = ("Program", "How", "Times", "", "Before", "When", "First seen", "Last")
+    kinds = "  n n   "
+    for one in of.ways[:_MOST_ROWS]:
+        kind = outcome(one.cause).name
+        first = local(one.first_ns, period.now_ns)
+        is_new = one.first_ns >= period.from_ns and of.before.recorded > 0
+        cells = [
+            label(one.whose),
+            how(one.cause, one.status),
+            number(one.times),
+            bar(one.times / top, f"o-{kind}"),
+            number(one.before) if of.before.recorded else "nobody looked",
+            spark(one.parts, period.bins, PARTS, kind),
+            joined((first, element("b", " new") if is_new else None)),
+            local(one.last_ns, period.now_ns),
+        ]
+        its_rows = rows.past(
+            period.from_ns, period.to_ns, of=one.whose, causes=[one.cause], status=one.status
+        )
+        body.append(row_of(cells, kinds, its_rows=its_rows))
+    caption = "What fails most"
+    return section(
+        "ways",
+        caption,
+        table(caption, heads, body, kinds=kinds),
+        more(len(body), len(of.ways), "ways to fail"),
+    )
+
+
+def crashes(of: Overview) -> Markup:
+    """Return the part about crashes, one signature a row."""
+    if not of.crashes:
+        return section("crashes", "Crashes", element("p", "No program crashed."))
+    top = of.crashes[0].times
+    heads = ("Program", "Signature", "Times", "", "Before", "First seen", "Last")
+    kinds = "  n n  "
+    body = []
+    for one in of.crashes[:_MOST_ROWS]:
+        cells = [
+            escape(one.exe, spaces=False),
+            signature(one),
+            number(one.times),
+            bar(one.times / top, "o-crash"),
+            number(one.before) if of.before.recorded else "nobody looked",
+            local(one.first_ns, of.period.now_ns),
+            local(one.last_ns, of.period.now_ns),
+        ]
+        body.append(row_of(cells, kinds, its_rows=crash_rows(of, one)))
+    caption = "Crashes, a signature a row"
+    return section(
+        "crashes",
+        "Crashes",
+        table(caption, heads, body, kinds=kinds),
+        more(len(body), len(of.crashes), "signatures"),
+    )
+
+
+def signature(one: Crash) -> str:
+    """Return where, or how, a program crashed: escaped, in one line."""
+    parts = [one.signal]
+    if one.function or one.module:
+        where = [part for part in (one.function, one.module) if part]
+        parts.append(f"in {' of '.join(escape(part, spaces=False) for part in where)}")
+    elif one.code:
+        parts.append(one.code)
+    if one.access:
+        parts.append(f"({one.access})")
+    if one.cause == "abort":
+        parts.append("abort()")
+    if one.cause == "self":
+        parts.append("to itself")
+    return " ".join(parts)
+
+
+def crash_rows(of: Overview, one: Crash) -> str:
+    """Return the command that gives the rows of a signature."""
+    conditions: dict[str, str | int | None] = {
+        "ifnull(exe, comm)": one.exe,
+        "cause": one.cause,
+        "signal_name": one.signal,
+    }
+    if one.function:
+        conditions |= {"cause_at_module": one.module, "cause_at_function": one.function}
+    else:
+        conditions |= {"cause_si_code": one.code, "cause_access": one.access}
+    return rows.sql(of.period, conditions)

@@ -1,0 +1,182 @@
+"""The page of a report: one HTML file that needs nothing else, and may do nothing else."""
+
+import base64
+import hashlib
+import time
+
+from exitsnoop.host.clock import SECOND_NS
+from exitsnoop.model.outcomes import outcome
+from exitsnoop.pages import failing, heat, killers, lanes, last, lifetimes, memory, usage
+from exitsnoop.pages.axis import Axis
+from exitsnoop.pages.markup import Markup, element, joined, verbatim
+from exitsnoop.pages.parts import WORDS
+from exitsnoop.pages.style import SCRIPT, STYLE
+from exitsnoop.pages.words import number, share
+from exitsnoop.reports.overview import headline
+from exitsnoop.reports.overview.gather import Overview
+from exitsnoop.reports.overview.headline import Finding
+from exitsnoop.reports.when import length, local
+from exitsnoop.sinks.escape import escape
+
+_PARTS = {
+    "causes": "By cause over time",
+    "loops": "Crash loops",
+    "ways": "What fails most",
+    "crashes": "Crashes",
+    "oom": "OOM kills",
+    "kills": "Killers and victims",
+    "lives": "Lifetimes",
+    "used": "Memory and CPU",
+    "last": "The last deaths",
+}
+_ABOUT = {"now": "Now:", "new": "New:", "missing": "Not recorded:"}
+
+
+def page(of: Overview, version: str) -> str:
+    """Return the page."""
+    axis = Axis(of)
+    host = escape(of.boots[-1].hostname or "?", spaces=False) if of.boots else "?"
+    title = f"{host}: how its processes ended"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_policy()),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", title),
+        verbatim("style", STYLE),
+    )
+    body = element(
+        "body",
+        element("a", "Skip to the figures", href="#causes", class_="skip"),
+        _hatch(),
+        _header(of, title),
+        element(
+            "main",
+            element("ul", *map(_finding, headline.findings(of)), class_="findings", id="missing"),
+            _figures(of),
+            element(
+                "nav",
+                element(
+                    "ul",
+                    *(
+                        element("li", element("a", words, href=f"#{name}"))
+                        for name, words in _PARTS.items()
+                    ),
+                ),
+                aria_label="Parts of this page",
+            ),
+            heat.drawn(of, axis),
+            lanes.drawn(of, axis),
+            failing.ways(of),
+            failing.crashes(of),
+            memory.drawn(of),
+            killers.drawn(of),
+            lifetimes.drawn(of),
+            usage.drawn(of),
+            last.drawn(of),
+        ),
+        element("footer", _about(of, version)),
+        verbatim("script", SCRIPT),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _policy() -> str:
+    """Return what the page may do: show its own style, and run its own script."""
+    style, script = (
+        base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        for content in (STYLE, SCRIPT)
+    )
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hatch() -> Markup:
+    """Return the pattern that stands for time which was not recorded."""
+    pattern = element(
+        "pattern",
+        element("rect", class_="hatch-back", width=6, height=6),
+        element("path", d="M-1 7L7 -1M-1 1L1 -1M5 7L7 5", class_="hatch"),
+        id="hatch",
+        width=6,
+        height=6,
+        patternUnits="userSpaceOnUse",
+    )
+    return element("svg", element("defs", pattern), width=0, height=0, aria_hidden="true")
+
+
+def _header(of: Overview, title: str) -> Markup:
+    period = of.period
+    lines = [
+        f"From {local(period.from_ns, period.now_ns)} to {local(period.to_ns, period.now_ns)} "
+        f"({headline.span(period)}). Times are local, {time.strftime('%Z (UTC%z)')}."
+    ]
+    if of.boots:
+        boot = of.boots[-1]
+        began = sum(period.from_ns <= one.began_ns < period.to_ns for one in of.boots)
+        rebooted = {0: "", 1: "; it was started once"}.get(began, f"; it was started {began} times")
+        lines.append(f"Linux {escape(boot.kernel or '?', spaces=False)}{rebooted}.")
+    return element("header", element("h1", title), *(element("p", line) for line in lines))
+
+
+def _finding(one: Finding) -> Markup:
+    text: str | Markup = one.text
+    if one.about != "missing":
+        text = joined((one.text, " ", element("a", "Show", href=f"#{one.part}")))
+    return element("li", element("b", _ABOUT[one.about]), text, class_=one.about)
+
+
+def _figures(of: Overview) -> Markup:
+    """Return the figures that are most asked for."""
+    counts: dict[str, int] = {}
+    for tally in of.tallies:
+        name = outcome(tally.cause).name
+        counts[name] = counts.get(name, 0) + tally.times
+    exits, failed, before = sum(of.exits), of.failed, of.before
+    period = of.period
+    ago = length(period.from_ns - period.against_ns)
+    seen = heat.unseen(of)
+    widths = [end - begin for begin, end in map(period.edges, range(period.bins))]
+    lost_ns = sum(part * width for part, width in zip(seen, widths, strict=True))
+    lost = round(lost_ns / SECOND_NS) * SECOND_NS
+    shown = [
+        ("ended", number(exits), _then(before.exits, before.recorded, ago), "causes"),
+        (
+            "failed",
+            number(failed),
+            f"{share(failed, exits)}; {_then(before.failed, before.recorded, ago)}",
+            "ways",
+        ),
+        *(
+            (WORDS[name], number(counts.get(name, 0)), "", part)
+            for name, part in (("crash", "crashes"), ("oom", "oom"), ("killed", "kills"))
+        ),
+        ("crash loops", number(len(of.loops)), "", "loops"),
+        ("not recorded", length(lost) if lost else "nothing", "", "missing"),
+    ]
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", element("a", words, href=f"#{part}")),
+                element("dd", figure, element("small", note) if note else None),
+            )
+            for words, figure, note, part in shown
+        ),
+        class_="figures",
+    )
+
+
+def _then(count: int, recorded: float, ago: str) -> str:
+    if recorded <= 0:
+        return f"nobody looked in the {ago} before"
+    return f"{number(count)} in the {ago} before"
+
+
+def _about(of: Overview, version: str) -> str:
+    made = local(of.period.now_ns, of.period.now_ns)
+    return f"Made by exitsnoop {version} at {made}. Commands read this machine's recording."
