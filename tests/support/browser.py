@@ -123,11 +123,17 @@ class Browser:
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
 
-    def picture(self, height: int | None = None) -> bytes:
-        """Return the page as a PNG: all of it, or so much."""
+    def picture(self, part: str = "", height: int = 0) -> bytes:
+        """Return the page as a PNG.
+
+        Args:
+            part: the id of the element where it begins; "" is the top of the page.
+            height: how much of it, in pixels; 0 is all the rest.
+        """
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"]}
-        clip["height"] = min(size["height"], height or size["height"])
+        top = self.value(f"document.getElementById('{part}').offsetTop") if part else 0
+        clip = {"x": 0, "y": top, "scale": 1, "width": size["width"]}
+        clip["height"] = min(size["height"] - top, height or size["height"])
         found = self.call(
             "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True
         )

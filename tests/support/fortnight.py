@@ -74,7 +74,20 @@ def _out_of_memory(machine: Machine) -> Iterator[Death]:
     for nth in range(14):
         lived_s = 24 + machine.random.random() * 6
         trigger = Sender(machine.pid(), 1, "api", 998)
-        oom = Oom(int(LIMIT * 0.93), 9 << 20, 34 << 20, cgroup, LIMIT, trigger)
+        oom = Oom(
+            anon=int(LIMIT * 0.74),
+            file=9 << 20,
+            shmem=34 << 20,
+            cgroup=cgroup,
+            limit=LIMIT,
+            trigger=trigger,
+            usage=LIMIT,
+            cgroup_anon=int(LIMIT * 0.88),
+            cgroup_file=60 << 20,
+            cgroup_shmem=120 << 20,
+            cgroup_kernel=48 << 20,
+            cgroup_sock=3 << 20,
+        )
         yield machine.death(
             at_s + nth * 32.4,
             lived_s,

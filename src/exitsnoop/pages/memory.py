@@ -13,7 +13,8 @@ from exitsnoop.sinks.escape import escape, word
 _MOST_BARS = 10
 _MOST_ROWS = 40
 _HEIGHT = 18
-_PARTS = ("its own", "files", "shared", "others in the cgroup")
+PARTS = ("the victim's own", "other processes", "files", "shared", "the kernel", "not known")
+"""What can fill a limit."""
 
 
 def drawn(of: Overview) -> Markup:
@@ -36,7 +37,7 @@ def drawn(of: Overview) -> Markup:
             ),
             words,
         )
-        for nth, words in enumerate(_PARTS)
+        for nth, words in enumerate(PARTS)
     ]
     return section(
         "oom",
@@ -63,20 +64,29 @@ def _name(one: Full) -> str:
     return escape(one.cgroup.rstrip("/").rpartition("/")[2] or "/", spaces=False)
 
 
-def _parts(one: Full) -> tuple[int, int, int, int]:
-    """Return what the victim held, and what others did, in bytes."""
-    own = (one.anon or 0, one.file or 0, one.shmem or 0)
-    return (*own, max(0, (one.limit or 0) - sum(own)))
+def parts(one: Full) -> tuple[int, ...]:
+    """Return what filled the limit, in bytes, in the order of PARTS.
+
+    Without figures of the cgroup, only what the victim held is known.
+    """
+    own = one.anon or 0
+    if one.cgroup_anon is None:
+        known = (own, 0, one.file or 0, one.shmem or 0, 0)
+    else:
+        kernel = (one.cgroup_kernel or 0) + (one.cgroup_sock or 0)
+        others = max(0, one.cgroup_anon - own)
+        known = (own, others, one.cgroup_file or 0, one.cgroup_shmem or 0, kernel)
+    return (*known, max(0, (one.limit or 0) - sum(known)))
 
 
 def _bar(nth: int, one: Full) -> Markup:
-    parts = _parts(one)
-    whole = max(1, sum(parts))
+    sizes = parts(one)
+    whole = max(1, sum(sizes))
     at = 0
     drawn = []
-    for kind, size in enumerate(parts):
+    for kind, size in enumerate(sizes):
         if size:
-            title = element("title", f"{human_bytes(size)} {_PARTS[kind]}")
+            title = element("title", f"{human_bytes(size)} {PARTS[kind]}")
             drawn.append(
                 element(
                     "rect",
@@ -91,7 +101,7 @@ def _bar(nth: int, one: Full) -> Markup:
     limit = f"limit {human_bytes(one.limit)}" if one.limit else "no limit: all memory"
     kills = "1 kill" if one.times == 1 else f"{number(one.times)} kills"
     words = (
-        f"{kills}; {limit}; the last was {word(one.comm)} with {human_bytes(parts[0])} of its own"
+        f"{kills}; {limit}; the last was {word(one.comm)} with {human_bytes(sizes[0])} of its own"
     )
     return element(
         "div",
@@ -107,19 +117,18 @@ def _bar(nth: int, one: Full) -> Markup:
 
 def _table(of: Overview) -> Markup:
     heads = (
-        *("Cgroup", "Kills", "Limit", "Last victim", "Its own", "Files", "Shared", "Others"),
-        *("Asked for more", "First", "Last"),
+        *("Cgroup", "Kills", "Limit", "Last victim", "Its own", "Others", "Files", "Shared"),
+        *("Kernel", "Not known", "Asked for more", "First", "Last"),
     )
-    kinds = " nn nnnn   "
+    kinds = " nn nnnnnn   "
     body = []
     for nth, one in enumerate(of.full[:_MOST_ROWS]):
-        own, file, shmem, others = map(human_bytes, _parts(one))
         cells = [
             "the whole system" if one.cgroup is None else escape(one.cgroup, spaces=False),
             number(one.times),
             human_bytes(one.limit) if one.limit else "",
             f"{word(one.comm)}[{one.pid}]",
-            *(own, file, shmem, others if one.limit else ""),
+            *map(human_bytes, parts(one)),
             "" if one.trigger is None else word(one.trigger),
             local(one.first_ns, of.period.now_ns),
             local(one.last_ns, of.period.now_ns),

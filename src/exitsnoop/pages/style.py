@@ -24,7 +24,7 @@ _OUTCOMES = "".join(
 )
 _LEVELS = "".join(
     f".level-{nth}{{fill-opacity:{opacity}}}"
-    for nth, opacity in enumerate((0.3, 0.47, 0.64, 0.82, 1), start=1)
+    for nth, opacity in enumerate((0.4, 0.55, 0.7, 0.85, 1), start=1)
 )
 
 

@@ -39,6 +39,8 @@ class Full(NamedTuple):
         comm, pid: what it took last.
         limit: the limit, bytes.
         anon, file, shmem: what that process held, bytes.
+        cgroup_anon, cgroup_file, cgroup_shmem, cgroup_kernel, cgroup_sock: what the cgroup held:
+            memory of its processes, page cache, shared memory, and what the kernel kept for it.
         trigger: the name of the process that had asked for memory.
     """
 
@@ -52,6 +54,11 @@ class Full(NamedTuple):
     anon: int | None
     file: int | None
     shmem: int | None
+    cgroup_anon: int | None
+    cgroup_file: int | None
+    cgroup_shmem: int | None
+    cgroup_kernel: int | None
+    cgroup_sock: int | None
     trigger: str | None
 
 
@@ -108,7 +115,9 @@ def full(asking: Asking) -> list[Full]:
         for number, *cells in asking.during(
             "looking at OOM kills",
             "SELECT id, comm, pid, cause_oom_limit, cause_oom_anon, cause_oom_file, "
-            f"cause_oom_shmem, cause_oom_trigger_comm FROM exits WHERE id IN ({numbers})",
+            "cause_oom_shmem, cause_oom_cgroup_anon, cause_oom_cgroup_file, "
+            "cause_oom_cgroup_shmem, cause_oom_cgroup_kernel, cause_oom_cgroup_sock, "
+            f"cause_oom_trigger_comm FROM exits WHERE id IN ({numbers})",
         )
     }
     found = [Full(*row, *last[number]) for *row, number in counts if number in last]
