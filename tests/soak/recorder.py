@@ -16,7 +16,7 @@ MIB = 1 << 20
 BOUND = 32 * MIB  # a soak of an hour fills this some twenty times
 MOST_KB = 40 * 1024
 TRANSACTION_S = 30.0
-ANSWERED = (0, 74)  # 74: some of what was asked for were lost
+ANSWERED = (0, 74)  # 74: some of the requested exits were lost
 KEPT = 100  # at least so many deaths of a group
 
 
