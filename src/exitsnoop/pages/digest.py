@@ -74,7 +74,7 @@ class Digest:
         exits, ago = sum(of.exits), length(period.from_ns - period.against_ns)
         known = of.before
         then = f"in the {ago} before: {number(known.exits)} and {number(known.failed)}"
-        if known.recorded <= 0:
+        if not known.is_known:
             then = f"nobody looked in the {ago} before"
         counts = f"{number(exits)} ended, {number(of.failed)} failed ({share(of.failed, exits)})"
         yield from _wrapped("Counts", f"{counts}; {then}.", 10)
@@ -107,6 +107,7 @@ class Digest:
                 drawn += self._blocks[min(7, 8 * value // (top + 1))]
             else:
                 drawn += self._unseen if unseen and unseen[nth] else " "
+        drawn = drawn.rstrip()
         if not self._color or kind not in OUTCOMES:
             return drawn
         return painted(drawn, f"\033[38;5;{OUTCOMES[kind].terminal}m")
@@ -131,8 +132,8 @@ class Digest:
         for nth, one in enumerate(of.ways[:_MOST]):
             if not nth:
                 yield "What fails most"
-            before = f"{number(one.before)} before" if of.before.recorded > 0 else "before unknown"
-            is_new = of.before.recorded > 0 and one.first_ns >= of.period.from_ns
+            before = f"{number(one.before)} before" if of.before.is_known else "before unknown"
+            is_new = of.before.is_known and one.first_ns >= of.period.from_ns
             before = "new" if is_new else before
             last = local(one.last_ns, of.period.now_ns)
             ended = ends(one.cause, one.status, one.times)
@@ -188,7 +189,7 @@ class Digest:
             return
         yield "Memory and CPU of what lived at most 60 s"
         for one in shown:
-            parts = [f"{number(one.processes)} processes"]
+            parts = [f"{number(one.processes)} {'process' if one.processes == 1 else 'processes'}"]
             if one.cpu_s is not None:
                 parts.append(f"{seconds(one.cpu_s)} of CPU time")
             if one.max_rss is not None:

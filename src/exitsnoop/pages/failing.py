@@ -23,17 +23,17 @@ def ways(of: Overview) -> Markup:
     top = of.ways[0].times
     body = []
     heads = ("Program", "How", "Times", "", "Before", "When", "First seen", "Last")
-    kinds = "  n n   "
+    kinds = "  n n tt"
     for one in of.ways[:_MOST_ROWS]:
         kind = outcome(one.cause).name
         first = local(one.first_ns, period.now_ns)
-        is_new = one.first_ns >= period.from_ns and of.before.recorded > 0
+        is_new = one.first_ns >= period.from_ns and of.before.is_known
         cells = [
             label(one.whose),
             how(one.cause, one.status),
             number(one.times),
             bar(one.times / top, f"o-{kind}"),
-            number(one.before) if of.before.recorded else "nobody looked",
+            number(one.before) if of.before.is_known else "nobody looked",
             spark(one.parts, period.bins, PARTS, kind),
             joined((first, element("b", " new") if is_new else None)),
             local(one.last_ns, period.now_ns),
@@ -57,7 +57,7 @@ def crashes(of: Overview) -> Markup:
         return section("crashes", "Crashes", element("p", "No program crashed."))
     top = of.crashes[0].times
     heads = ("Program", "Signature", "Times", "", "Before", "First seen", "Last")
-    kinds = "  n n  "
+    kinds = "  n ntt"
     body = []
     for one in of.crashes[:_MOST_ROWS]:
         cells = [
@@ -65,7 +65,7 @@ def crashes(of: Overview) -> Markup:
             signature(one),
             number(one.times),
             bar(one.times / top, "o-crash"),
-            number(one.before) if of.before.recorded else "nobody looked",
+            number(one.before) if of.before.is_known else "nobody looked",
             local(one.first_ns, of.period.now_ns),
             local(one.last_ns, of.period.now_ns),
         ]
@@ -81,14 +81,14 @@ def crashes(of: Overview) -> Markup:
 
 def signature(one: Crash) -> str:
     """Return where, or how, a program crashed: escaped, in one line."""
-    parts = [one.signal]
+    parts = [escape(one.signal)]
     if one.function or one.module:
         where = [part for part in (one.function, one.module) if part]
         parts.append(f"in {' of '.join(escape(part, spaces=False) for part in where)}")
     elif one.code:
-        parts.append(one.code)
+        parts.append(escape(one.code))
     if one.access:
-        parts.append(f"({one.access})")
+        parts.append(f"({escape(one.access)})")
     if one.cause == "abort":
         parts.append("abort()")
     if one.cause == "self":

@@ -98,7 +98,7 @@ def _names(names: Sequence[str], kills: Sequence[Kills]) -> Markup:
 
 def _table(of: Overview) -> Markup:
     heads = ("Killer", "uid", "Victim", "Signal", "Times", "First", "Last")
-    kinds = " n  n  "
+    kinds = " n  ntt"
     body = []
     for nth, one in enumerate(of.kills[:_MOST_ROWS]):
         cells = [

@@ -134,7 +134,7 @@ def _table(of: Overview) -> Markup:
     for nth, at in enumerate(sorted(first.values())):
         anchors[at] = f"loop-{nth}"
     heads = ("Program", "From", "To", "Deaths", "One every", "Median life", "Most")
-    kinds = "   nnn "
+    kinds = " ttnnn "
     now_ns = of.period.now_ns
     body = []
     for at, one in enumerate(of.loops[:_MOST_ROWS]):

@@ -120,7 +120,7 @@ def _table(of: Overview) -> Markup:
         *("Cgroup", "Kills", "Limit", "Last victim", "Its own", "Others", "Files", "Shared"),
         *("Kernel", "Not known", "Asked for more", "First", "Last"),
     )
-    kinds = " nn nnnnnn   "
+    kinds = " nn nnnnnn tt"
     body = []
     for nth, one in enumerate(of.full[:_MOST_ROWS]):
         cells = [

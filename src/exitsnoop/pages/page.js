@@ -16,12 +16,12 @@ for (const code of document.querySelectorAll("code.command")) {
   });
   code.after(button);
 }
-function open() {
+function show() {
   const target = document.getElementById(location.hash.slice(1));
   for (let at = target; at; at = at.parentElement) {
     if (at.tagName === "DETAILS") { at.open = true; }
   }
   if (target) { target.scrollIntoView(); }
 }
-addEventListener("hashchange", open);
-open();
+addEventListener("hashchange", show);
+show();

@@ -13,6 +13,7 @@ from exitsnoop.pages.parts import WORDS
 from exitsnoop.pages.style import SCRIPT, STYLE
 from exitsnoop.pages.words import number, share
 from exitsnoop.reports.overview import headline
+from exitsnoop.reports.overview.before import Before
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.headline import Finding
 from exitsnoop.reports.when import length, local
@@ -117,7 +118,7 @@ def _header(of: Overview, title: str) -> Markup:
     if of.boots:
         boot = of.boots[-1]
         began = sum(period.from_ns <= one.began_ns < period.to_ns for one in of.boots)
-        rebooted = {0: "", 1: "; it was started once"}.get(began, f"; it was started {began} times")
+        rebooted = f", booted {headline.times(began)} in that time" if began else ""
         lines.append(f"Linux {escape(boot.kernel or '?', spaces=False)}{rebooted}.")
     return element("header", element("h1", title), *(element("p", line) for line in lines))
 
@@ -143,11 +144,11 @@ def _figures(of: Overview) -> Markup:
     lost_ns = sum(part * width for part, width in zip(seen, widths, strict=True))
     lost = round(lost_ns / SECOND_NS) * SECOND_NS
     shown = [
-        ("ended", number(exits), _then(before.exits, before.recorded, ago), "causes"),
+        ("ended", number(exits), _then(before, before.exits, ago), "causes"),
         (
             "failed",
             number(failed),
-            f"{share(failed, exits)}; {_then(before.failed, before.recorded, ago)}",
+            f"{share(failed, exits)}; {_then(before, before.failed, ago)}",
             "ways",
         ),
         *(
@@ -171,8 +172,8 @@ def _figures(of: Overview) -> Markup:
     )
 
 
-def _then(count: int, recorded: float, ago: str) -> str:
-    if recorded <= 0:
+def _then(before: Before, count: int, ago: str) -> str:
+    if not before.is_known:
         return f"nobody looked in the {ago} before"
     return f"{number(count)} in the {ago} before"
 

@@ -35,7 +35,7 @@ def table(
         caption: what it shows, for readers of the table alone.
         heads: the titles of the columns.
         rows: the cells; the first of each row is its title. A row that is Markup is taken as it is.
-        kinds: of each column: "n" if it has numbers, else " ".
+        kinds: of each column: "n" if it has numbers, "t" if it has times, else " ".
     """
     head = element(
         "tr",
@@ -93,7 +93,7 @@ def row_of(
 
 
 def _class(kind: str) -> str | None:
-    return "number" if kind == "n" else None
+    return {"n": "number", "t": "time"}.get(kind)
 
 
 def folded(title: str, *children: str | None, name: str | None = None) -> Markup:

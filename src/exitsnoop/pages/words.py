@@ -17,8 +17,6 @@ def share(part: int, whole: int) -> str:
 
 def seconds(span_s: float) -> str:
     """Return a length of time: "0.3 ms", "12 s", "3 d"."""
-    if 0 < span_s < 0.0001:
-        return f"{span_s * 1e6:.0f} µs"
     return length(round(span_s * SECOND_NS))
 
 

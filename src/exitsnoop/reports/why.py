@@ -19,6 +19,7 @@ from exitsnoop.store.recording import Recording
 AROUND_NS = 5 * SECOND_NS
 """What ended so long before or after counts as near in time."""
 _FAILED_NEAR, _NEAR = 300, 100
+_MOST_A_SECOND = 20_000  # exits; so ids say which files need not be opened
 
 
 class Story(NamedTuple):
@@ -183,8 +184,9 @@ def _near(recording: Recording, death: Death, boot: Query, around_ns: int) -> Ne
     exit_ = death.exit
     window_ns = max(around_ns, WINDOW_NS)
     within = replace(boot, since_ns=exit_.wall_ns - window_ns, until_ns=exit_.wall_ns + window_ns)
-    before = replace(within, before_id=death.id)
-    after = replace(within, after_id=death.id, newest_first=False)
+    far = window_ns * _MOST_A_SECOND // SECOND_NS
+    before = replace(within, before_id=death.id, after_id=max(0, death.id - far))
+    after = replace(within, after_id=death.id, before_id=death.id + far, newest_first=False)
     queries = [
         replace(query, failed=failed, limit=limit)
         for query in (before, after)

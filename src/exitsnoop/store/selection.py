@@ -128,9 +128,11 @@ class Selection:
         try:
             query = self._query
             connection = opened.connection
-            decoder = Decoder(connection)
             first, last = max(first, file.first), min(last, file.last)
             found = ranges(connection, query.since_ns, query.until_ns, query.boot_id)
+            if not found:
+                return
+            decoder = Decoder(connection)
             for part in reversed(found) if query.newest_first else found:
                 part = part._replace(first=max(part.first, first), last=min(part.last, last))
                 for page in map(_in_order, _rows(connection, query, part)):

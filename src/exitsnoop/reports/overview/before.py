@@ -9,6 +9,8 @@ from exitsnoop.reports.overview.period import HOUR_NS
 from exitsnoop.reports.overview.whose import Whose, specific
 from exitsnoop.store.view import During
 
+_LEAST = 0.05
+
 
 class Way(NamedTuple):
     """A way in which a program ended; new containers of a program are the same one.
@@ -48,6 +50,11 @@ class Before(NamedTuple):
     recorded: float
     counts: Counter[Way]
     first_ns: dict[Way, int]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough of that time was recorded to compare with it."""
+        return self.recorded >= _LEAST
 
 
 def before(asking: Asking) -> Before:

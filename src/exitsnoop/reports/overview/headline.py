@@ -15,7 +15,6 @@ from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.escape import word
 
 _MOST = 3
-_HALF = 0.5
 _SURE = 0.95
 _SEVERITY = {one.name: nth for nth, one in enumerate(OUTCOMES)}
 
@@ -131,18 +130,20 @@ def _limit(of: Overview, one: Looping) -> str:
 
 
 def _nothing_failed(of: Overview) -> str:
-    if sum(of.exits):
-        return f"Nothing failed: {sum(of.exits):,} processes ended with exit(0)."
+    if count := sum(of.exits):
+        processes = "1 process" if count == 1 else f"{count:,} processes"
+        return f"Nothing failed: {processes} ended with exit(0)."
     if of.gaps:
-        return "No exit was recorded; most of that time nobody looked."
+        return "No process ended while it was recorded."
     return "No process ended."
 
 
 def _new(of: Overview) -> list[str]:
     before = of.before
     ago = length(of.period.from_ns - of.period.against_ns)
-    if before.recorded < 1 - _SURE:
-        return [f"Nothing was recorded in the {ago} before: there is nothing to compare with."]
+    if not before.is_known:
+        much = "Next to nothing" if before.recorded > 0 else "Nothing"
+        return [f"{much} was recorded in the {ago} before: there is nothing to compare with."]
     doubt = ""
     if before.recorded < _SURE:
         doubt = (
