@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the pictures of docs/report.md: the page of a made-up fortnight, in Chromium.
+"""Makes what docs/report.md shows: the report of a made-up fortnight.
 
-    tools/screenshots.py [DIRECTORY]    docs by default
+    tools/screenshots.py            the summary in docs/report.md, and its pictures, by Chromium
+    tools/screenshots.py --check    compare the summary: status 1 if it differs
 
 Nothing in them depends on the machine or the time, except the fonts of the system.
 """
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from support import fortnight  # noqa: E402
 from support.browser import browser  # noqa: E402
 
+from exitsnoop.pages.digest import Digest  # noqa: E402
 from exitsnoop.pages.page import page  # noqa: E402
 from exitsnoop.reports.overview.gather import gather  # noqa: E402
 from exitsnoop.reports.overview.period import period  # noqa: E402
@@ -27,21 +29,26 @@ from exitsnoop.store.recording import Recording  # noqa: E402
 SECOND_NS = 1_000_000_000
 END_NS = 1_795_744_800 * SECOND_NS  # 2026-11-27 02:00 UTC
 WEEK_NS = 7 * 86_400 * SECOND_NS
-EXITS = 40_000
+EXITS = 20_000
+DOCUMENT = ROOT / "docs" / "report.md"
+BEGIN, END = (
+    "<!-- made by tools/screenshots.py -->\n```console\n$ exitsnoop report\n",
+    "```\n<!-- end -->\n",
+)
 # The name, the width, the scheme, where the picture begins, its height.
 PICTURES = (
     ("report-light", 1280, False, "", 1290),
-    ("report-dark", 1280, True, "", 1290),
-    ("report-more", 1280, False, "crashes", 1500),
-    ("report-narrow", 400, False, "", 1500),
+    ("report-more", 1280, False, "crashes", 1420),
+    ("report-dark", 1280, True, "", 860),
+    ("report-narrow", 400, False, "", 1380),
 )
 
 
-def main() -> None:
-    """Make them."""
-    parser = argparse.ArgumentParser(description="Make the pictures of docs/report.md.")
-    parser.add_argument("directory", nargs="?", default=ROOT / "docs", type=Path)
-    directory = parser.parse_args().directory
+def main() -> int:
+    """Make them, or compare; return the exit status."""
+    parser = argparse.ArgumentParser(description="Make what docs/report.md shows.")
+    parser.add_argument("--check", action="store_true", help="compare the summary only")
+    check = parser.parse_args().check
     os.environ["TZ"] = "UTC"
     time.tzset()
     with tempfile.TemporaryDirectory(prefix="exitsnoop-screenshots-") as name:
@@ -49,14 +56,22 @@ def main() -> None:
         fortnight.record(folder / "store", END_NS + SECOND_NS, EXITS)
         week = period(END_NS - WEEK_NS, END_NS, WEEK_NS, END_NS)
         overview = gather(Recording(folder / "store"), week, lambda _: None)
+        summary = Digest(overview, color=False, utf8=True).text()
+        text = DOCUMENT.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        shown, _, after = rest.partition(END)
+        if check:
+            return int(shown != summary)
+        DOCUMENT.write_text(f"{before}{BEGIN}{summary}{END}{after}", encoding="utf-8")
         written = folder / "week.html"
         written.write_text(page(overview, "1.0"), encoding="utf-8")
         with browser(folder) as chromium:
             for picture, width, dark, part, height in PICTURES:
                 chromium.open(written, width=width, dark=dark)
-                content = chromium.picture(part, height)
-                (directory / f"{picture}.png").write_bytes(content)
+                path = DOCUMENT.with_name(f"{picture}.png")
+                path.write_bytes(chromium.picture(part, height))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

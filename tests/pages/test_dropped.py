@@ -1,4 +1,4 @@
-"""What was dropped to make room is counted by the hour, and said to be."""
+"""What was dropped to make room is counted by the hour, and the headline says so."""
 
 import random
 from collections import Counter

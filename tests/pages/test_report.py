@@ -94,7 +94,7 @@ def test_a_file_is_whole_or_as_it_was(store: Path, tmp_path: Path) -> None:
 
 
 def test_little_is_known(store: Path) -> None:
-    """A single exit; and nothing but exits that ended well."""
+    """A single exit, which ended well."""
     single = exits([1], offset_ns=OFFSET_NS, status=[0])
     record(store, single)
     now_s = (OFFSET_NS + START_NS) // SECOND_NS

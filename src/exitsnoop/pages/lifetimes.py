@@ -38,6 +38,7 @@ def drawn(of: Overview) -> Markup:
             element("div", element("span"), _axis(low, high), class_="row"),
             element(
                 "figcaption",
+                *(joined((named(name), " ")) for name in _present(of)),
                 "Each of the two has a scale of its own; the number is that of the highest bar.",
                 class_="legend",
             ),
@@ -107,7 +108,7 @@ def _axis(low: int, high: int) -> Markup:
 
 
 def _table(of: Overview, failed: Sequence[int]) -> Markup:
-    present = [one.name for one in OUTCOMES if one.name in of.lived.failed]
+    present = _present(of)
     heads = ["Lived", "Ended well", "Failed", *(WORDS[name] for name in present)]
     body = []
     kinds = " " + "n" * (len(heads) - 1)
@@ -123,9 +124,9 @@ def _table(of: Overview, failed: Sequence[int]) -> Markup:
         cells = [words, number(count), number(failed[nth])]
         cells += [number(of.lived.failed[name][nth]) for name in present]
         body.append(row_of(cells, kinds))
-    return joined(
-        (
-            element("p", *(joined((named(name), " ")) for name in present), class_="legend"),
-            table("Lifetimes", heads, body, kinds=kinds),
-        )
-    )
+    return table("Lifetimes", heads, body, kinds=kinds)
+
+
+def _present(of: Overview) -> list[str]:
+    """Return the names of the outcomes that there are."""
+    return [one.name for one in OUTCOMES if one.name in of.lived.failed]
