@@ -252,6 +252,7 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 	object_settle_misses(&self->object);
 	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, LOST) +
 					   counters_get(&self->object.counters, UNTRACKED) +
+					   counters_get(&self->object.counters, UNDECIDED) +
 					   self->object.misses.settled);
 }
 

@@ -73,6 +73,7 @@ int variables_set(struct bpf_object *bpf, PyObject *tunables)
 static const char *const counter_names[] = {
 	[LOST] = "lost",
 	[UNTRACKED] = "untracked",
+	[UNDECIDED] = "undecided",
 	[SIGNALS_RECORDED] = "signals_recorded",
 	[TREE_MEMBERS] = "tree_members",
 	[LATE_EXITS] = "late_exits",

@@ -111,19 +111,29 @@ def _named(globs: "Any") -> "Decision":
 def _in_cgroup(paths: "Any") -> "Decision":
     import os
 
+    from exitsnoop.model.cgroup import is_cut
+
     # As a record has them, where invalid UTF-8 is replaced.
     tops = tuple(os.fsencode(path).decode("utf-8", "replace").rstrip("/") + "/" for path in paths)
-    return lambda path: None if path is None else f"{path}/".startswith(tops)
+
+    def decide(path: str | None) -> bool | None:
+        if path is None or (is_cut(path) and "/" not in tops):
+            return None
+        return f"{path}/".startswith(tops)
+
+    return decide
 
 
 def _in_container(names: "Any") -> "Decision":
-    from exitsnoop.model.cgroup import container
+    from exitsnoop.model.cgroup import container, is_cut
 
     def decide(path: str | None) -> bool | None:
         if path is None:
             return None
         found = container(path)
-        return found is not None and found.id.startswith(names)
+        if found is None:
+            return None if is_cut(path) else False
+        return bool(found.id.startswith(names))
 
     return decide
 

@@ -162,6 +162,8 @@ def _add_who(
             continue
         maps[name] = made(filters)
         tunables[f"{sense}_{name}"] = _u32(len(filters.cgroups)) if name == "cgroups" else _ON
+    if filters.cgroups:
+        tunables["cgroup_levels"] = _u32(max(len(_names(path)) for path in filters.cgroups))
 
 
 def _processes(pids: tuple[int, ...]) -> Entries:
@@ -183,9 +185,13 @@ _MAPS: "dict[str, Callable[[Filters], tuple[int, Entries]]]" = {
 
 def _cgroup(path: str) -> bytes:
     """Return a path as the BPF programs have it: its names, the nearest first."""
-    names = [os.fsencode(name) for name in path.split("/") if name]
+    names = _names(path)
     text = b"".join(name + b"\0" for name in reversed(names)) + b"\0"
-    return _u32(len(text)) + text.ljust(CGROUP_FILTER_BYTES, b"\0")
+    return _u32(len(text)) + _u32(len(names)) + text.ljust(CGROUP_FILTER_BYTES, b"\0")
+
+
+def _names(path: str) -> list[bytes]:
+    return [os.fsencode(name) for name in path.split("/") if name]
 
 
 def _u32(value: int) -> bytes:

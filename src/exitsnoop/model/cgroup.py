@@ -65,6 +65,11 @@ class Container(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
+def is_cut(path: str) -> bool:
+    """Return whether the start of a path is missing: it was too long to be read."""
+    return path.startswith("/.../")
+
+
 def container(path: str) -> Container | None:
     """Return the innermost container that the path is in, None if it is in no container.
 

@@ -92,7 +92,8 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
         if not query.or_unknown:
             among("place", numbers)
             return
-        nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown} IS NULL")
+        cut = " OR cgroup GLOB '/.../*'" if unknown == "cgroup" else ""  # its start is missing
+        nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown} IS NULL{cut}")
         if not _ids(connection, "SELECT id FROM rows WHERE place IS NULL LIMIT 1"):
             among("place", sorted({*numbers, *nowhere}))
             return

@@ -204,8 +204,16 @@ class Reading:
         return completed.replace(wanted=wanted)
 
     def _decided(self, exits: Exits, passing: list[bool]) -> list[bool]:
-        """Let no exit pass whose container is unknown, as the buffer had no room for its cgroup."""
-        known = [path is not None for path in exits.column("cgroup")]
+        """Let no exit pass whose container is unknown.
+
+        The buffer had no room for its cgroup, or the path was too long to be read whole.
+        """
+        from exitsnoop.model.cgroup import container, is_cut
+
+        known = [
+            path is not None and not (is_cut(path) and container(path) is None)
+            for path in exits.column("cgroup")
+        ]
         wanted = exits.column("wanted")
         self.undecided += sum(a and not b for a, b in zip(wanted, known, strict=True))
         return [passes and there for passes, there in zip(passing, known, strict=True)]

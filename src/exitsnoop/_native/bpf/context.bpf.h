@@ -38,6 +38,7 @@ const volatile bool with_cwd = false;
 struct context_buffer {
 	struct exit_context context;
 	struct path_walk walk;
+	struct path_part part;
 	char cwd[PATH_BYTES];
 };
 

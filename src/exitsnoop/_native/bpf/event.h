@@ -281,6 +281,7 @@ struct glob_set {
 
 struct cgroup_filter {
 	__u32 bytes;
+	__u32 levels; /* how many names it has */
 	char path[CGROUP_FILTER_BYTES];
 };
 

@@ -119,14 +119,14 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	status = last_thread ? process_status(task, leader) : task->exit_code;
 	if (!is_in_tree(leader)) {
 		if (last_thread)
-			forget_process(task, leader, status);
+			forget_process(leader, status);
 		return 0;
 	}
 	traced = is_in_pids(leader);
 	wanted = traced && has_wanted_status(status, asked && was_asked(leader));
 	if (wanted || (traced && send_unwanted))
 		context = begin_context(task, program);
-	wanted = wanted && is_wanted_process(leader, subject, context);
+	wanted = wanted && is_wanted_process(task, leader, subject, context);
 	if (wanted || (traced && send_unwanted)) {
 		if (last_thread)
 			send_evidence(task, leader, subject, status);
@@ -137,7 +137,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		drop_image(leader);
 	}
 	if (last_thread) {
-		forget_process(task, leader, status);
+		forget_process(leader, status);
 		leave_tree(leader);
 	}
 	return 0;

@@ -59,10 +59,10 @@ struct {
 
 __u64 forgot_ns; /* when something was forgotten last that no process is marked with */
 
-#define USER_NAMESPACES 33 /* kernel/user_namespace.c nests them so deep */
+#define USER_NAMESPACES 4
 
 /* The account of a user: 0 is root's. In user namespaces it is that of whoever made the outermost: he may
- * have thousands of users there.
+ * have thousands of users there. Those in namespaces nested deeper than USER_NAMESPACES share the last one.
  */
 static __noinline __u32 account_of(struct task_struct *leader)
 {
@@ -72,11 +72,11 @@ static __noinline __u32 account_of(struct task_struct *leader)
 
 	for (int i = 0; i < USER_NAMESPACES; i++) {
 		if (!BPF_CORE_READ(namespace, level))
-			break;
+			return uid ? 1 + (uid - 1) % (ACCOUNTS - 2) : 0;
 		uid = BPF_CORE_READ(namespace, owner.val);
 		namespace = BPF_CORE_READ(namespace, parent);
 	}
-	return uid ? 1 + (uid - 1) % (ACCOUNTS - 1) : 0;
+	return ACCOUNTS - 1;
 }
 
 static struct living *living_of(struct task_struct *leader, __u32 pid, __u64 started)
@@ -102,7 +102,8 @@ static bool has_room(struct living *of, __u64 *taken)
 }
 
 /* Returns whether it was kept. It is called with the siglock of the process held. */
-static bool keep(struct signal_evidence *evidence, struct task_struct *leader, __u32 sort)
+static __noinline bool keep(struct signal_evidence *evidence, struct task_struct *leader,
+			    __u32 sort)
 {
 	struct kept_key key = { .pid = evidence->pid, .sort = sort };
 	struct living *of = living_of(leader, key.pid, evidence->start_boot_ns);

@@ -12,7 +12,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "context.bpf.h"
 #include "filters.bpf.h"
+#include "paths.bpf.h"
 #include "task.bpf.h"
 
 const volatile bool only_ppids = false;	     /* only children of those in `ppids` */
@@ -24,8 +26,11 @@ const volatile bool not_names = false;	     /* only those with another */
 const volatile bool only_containers = false; /* only with a cgroup path in `containers` */
 const volatile __u32 only_cgroups = 0;	     /* only those below these, the first of `cgroups` */
 const volatile __u32 not_cgroups = 0;	     /* only those elsewhere */
+const volatile __u32 cgroup_levels = 0;	     /* the most names that one of them has */
 const volatile __u64 min_age_ns = 0;
 const volatile __u64 max_age_ns = ~0ULL;
+
+__u64 undecided; /* exits left out, whose cgroup has a path that was not read to its end */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -111,33 +116,68 @@ static bool may_be_in_wanted_container(struct exit_context *context)
 	return globs && glob_matches(globs, context->parts, context->cgroup_bytes, CONTAINER_BYTES);
 }
 
-static bool is_below(struct exit_context *context, struct cgroup_filter *filter)
+static bool is_below(const char *path, __u32 bytes, struct cgroup_filter *filter)
 {
-	__u32 start = context->cgroup_bytes - filter->bytes;
+	__u32 start = bytes - filter->bytes;
 
-	if (filter->bytes > context->cgroup_bytes)
+	if (filter->bytes > bytes)
 		return false;
-	if (start && context->parts[(start - 1) & (CGROUP_PATH_BYTES - 1)])
+	if (start && path[(start - 1) & (CGROUP_PATH_BYTES - 1)])
 		return false; /* in the middle of a name */
 	for (int i = 0; i < CGROUP_FILTER_BYTES; i++) {
 		if ((__u32)i >= filter->bytes)
 			return true;
-		if (context->parts[(start + i) & (CGROUP_PATH_BYTES - 1)] != filter->path[i])
+		if (path[(start + i) & (CGROUP_PATH_BYTES - 1)] != filter->path[i])
 			return false;
 	}
 	return true;
 }
 
-static bool is_below_one_of(struct exit_context *context, __u32 count)
+static bool is_below_one_of(const char *path, __u32 bytes, __u32 count)
 {
 	for (__u32 i = 0; i < MAX_CGROUP_FILTERS && i < count; i++) {
 		__u32 key = i;
 		struct cgroup_filter *filter = bpf_map_lookup_elem(&cgroups, &key);
 
-		if (filter && is_below(context, filter))
+		if (filter && is_below(path, bytes, filter))
 			return true;
 	}
 	return false;
+}
+
+enum verdict { UNWANTED, WANTED, UNDECIDED };
+
+/* The path up to the root decides; if that was not read, its top. */
+static __noinline enum verdict is_of_wanted_cgroup(struct task_struct *task,
+						   struct exit_context *context)
+{
+	struct path_part *part = &((struct context_buffer *)context)->part;
+	__u32 count = only_cgroups ? only_cgroups : not_cgroups;
+	char *path = context->parts;
+
+	part->at = 0;
+	part->bytes = context->cgroup_bytes;
+	if (!is_whole(path, part->bytes) && !read_top(path, cgroup_node(task), part, cgroup_levels))
+		return UNDECIDED;
+	path += part->at & CGROUP_PATH_BYTES;
+	if (!is_whole(path, part->bytes))
+		return UNDECIDED;
+	return is_below_one_of(path, part->bytes, count) == !!only_cgroups ? WANTED : UNWANTED;
+}
+
+/* Which containers the rest of a path may name is not known. */
+static __noinline enum verdict is_of_wanted_container(struct exit_context *context)
+{
+	if (may_be_in_wanted_container(context))
+		return WANTED;
+	return is_whole(context->parts, context->cgroup_bytes) ? UNWANTED : UNDECIDED;
+}
+
+static bool counted(enum verdict verdict)
+{
+	if (verdict == UNDECIDED)
+		__sync_fetch_and_add(&undecided, 1);
+	return verdict == WANTED;
 }
 
 /* From now on another process that gets this one's PID is not taken for a parent in `ppids`. */
@@ -169,8 +209,8 @@ static bool is_of_wanted_age(__u64 started)
 }
 
 /* Whether the filters let it pass that are asked last, as they cost the most. */
-static inline bool is_wanted_process(struct task_struct *leader, struct task_struct *subject,
-				     struct exit_context *context)
+static inline bool is_wanted_process(struct task_struct *task, struct task_struct *leader,
+				     struct task_struct *subject, struct exit_context *context)
 {
 	if ((only_ppids || not_ppids || only_users || not_users) && !is_of_wanted_family(leader))
 		return false;
@@ -182,11 +222,9 @@ static inline bool is_wanted_process(struct task_struct *leader, struct task_str
 		return false;
 	if (!context)
 		return true;
-	if (only_cgroups && !is_below_one_of(context, only_cgroups))
+	if ((only_cgroups || not_cgroups) && !counted(is_of_wanted_cgroup(task, context)))
 		return false;
-	if (not_cgroups && is_below_one_of(context, not_cgroups))
-		return false;
-	return !only_containers || may_be_in_wanted_container(context);
+	return !only_containers || counted(is_of_wanted_container(context));
 }
 
 #endif

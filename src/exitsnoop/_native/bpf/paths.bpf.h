@@ -14,7 +14,14 @@
 #include "event.h"
 #include "kernel_types.bpf.h"
 
+/* How many names of a path are read, and how far above a cgroup its top is looked for. */
+#ifdef LOOPS
+#define CGROUP_LEVELS 64
+#define MAX_CLIMB 8192
+#else
 #define CGROUP_LEVELS 32
+#define MAX_CLIMB 256
+#endif
 #define FILE_LEVELS 64
 
 /* Without bounds the verifier finds that all turns of a loop are alike, and follows only one. */
@@ -58,6 +65,70 @@ static __u32 read_cgroup_path(char *path, struct kernfs_node *node)
 		FORGET_BOUNDS(at, CGROUP_PATH_BYTES);
 	}
 	return at;
+}
+
+/* Whether a path of so many bytes goes up to the root: then an empty name is the last. */
+static bool is_whole(const char *path, __u32 bytes)
+{
+	return bytes && !path[(bytes - 1) & (CGROUP_PATH_BYTES - 1)] &&
+	       (bytes == 1 || !path[(bytes - 2) & (CGROUP_PATH_BYTES - 1)]);
+}
+
+/* Which part of a path is looked at. It is in a map for the same reason as a path_walk. */
+struct path_part {
+	__u32 climbed; /* how many levels */
+	__u32 at;      /* in the buffer: 0, or CGROUP_PATH_BYTES */
+	__u32 bytes;
+};
+
+struct climb {
+	struct kernfs_node *node;
+	struct path_part *part;
+	__u32 most;
+};
+
+static long climb_one(__u32 number, void *data)
+{
+	struct climb *climb = data;
+	struct kernfs_node *parent = node_above(climb->node);
+
+	if (!parent || number >= climb->most)
+		return 1;
+	climb->node = parent;
+	climb->part->climbed = number + 1;
+	return 0;
+}
+
+/* Goes up so many levels, or to the root if that is less. */
+static struct kernfs_node *go_up(struct kernfs_node *node, struct path_part *part, __u32 most)
+{
+	struct climb climb = { .node = node, .part = part, .most = most };
+
+	part->climbed = 0;
+#ifdef LOOPS
+	bpf_loop(MAX_CLIMB, climb_one, &climb, 0);
+#else
+	for (int i = 0; i < MAX_CLIMB; i++)
+		if (climb_one(i, &climb))
+			break;
+#endif
+	return climb.node;
+}
+
+/* Reads the names of a cgroup that are so many levels below the root at most, into what follows its path.
+ * Returns false if the root is too far away.
+ */
+static bool read_top(char *path, struct kernfs_node *node, struct path_part *part, __u32 levels)
+{
+	struct kernfs_node *top = node;
+
+	if (node_above(go_up(node, part, MAX_CLIMB)))
+		return false;
+	if (part->climbed > levels)
+		top = go_up(node, part, part->climbed - levels);
+	part->at = CGROUP_PATH_BYTES;
+	part->bytes = read_cgroup_path(path + CGROUP_PATH_BYTES, top);
+	return true;
 }
 
 static struct cgroup_subsys_state *controller_css(struct css_set *set, int controller)

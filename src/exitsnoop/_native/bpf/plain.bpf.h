@@ -27,7 +27,8 @@ static inline void note_start_of_parent(struct task_struct *leader UNUSED)
 {
 }
 
-static inline bool is_wanted_process(struct task_struct *leader UNUSED,
+static inline bool is_wanted_process(struct task_struct *task UNUSED,
+				     struct task_struct *leader UNUSED,
 				     struct task_struct *subject UNUSED,
 				     struct exit_context *context UNUSED)
 {
@@ -51,8 +52,7 @@ static inline void send_evidence(struct task_struct *task UNUSED, struct task_st
 {
 }
 
-static inline void forget_process(struct task_struct *task UNUSED,
-				  struct task_struct *leader UNUSED, int status UNUSED)
+static inline void forget_process(struct task_struct *leader UNUSED, int status UNUSED)
 {
 }
 

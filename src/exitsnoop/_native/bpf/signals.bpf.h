@@ -95,13 +95,22 @@ static bool takes_effect(struct task_struct *task, struct signal_struct *group, 
 
 enum { OLDER_FIRST, NEWER_FIRST, UNCLEAR };
 
-/* Which of two signals of one number ends the process; the older one did not take effect when it was
- * sent. A thread takes its own signals before those of the process. Of each number below SIGRTMIN a queue
- * has one signal at most, so a newer one means that the older was taken; others are taken in turn.
+/* Which of two signals of one number ends the process. Either the older one did take effect when it was
+ * sent. Or a thread takes its own signals before those of the process. Of each number below SIGRTMIN a queue
+ * has one signal at most, so a newer one means that the older was taken; others are taken in turn. thread: the
+ * newer one was sent to; 0: to the process. A call, so that the verifier does not follow what comes then for
+ * each map that the older one may be in.
  */
-static int who_is_first(struct signal_evidence *older, struct task_struct *task,
-			struct signal_struct *group, int signal, __u32 thread)
+static __noinline int who_is_first(struct signal_key *key, struct task_struct *task,
+				   struct signal_struct *group, __u64 started, __u32 thread)
 {
+	struct signal_evidence *older = evidence_of(key, started);
+	int signal = key->signal;
+
+	if (!older)
+		return NEWER_FIRST;
+	if (older->flags & EVIDENCE_TAKES_EFFECT)
+		return OLDER_FIRST;
 	if (older->thread == thread) {
 		if (signal < SIGRTMIN)
 			return NEWER_FIRST;
@@ -181,7 +190,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	unsigned int sender_flags = BPF_CORE_READ(sender, flags);
 	__u64 stack = (__u64)BPF_CORE_READ(sender, stack);
 	__u64 started = start_boot_ns(leader);
-	struct signal_evidence *evidence = signal_scratch_here(), *before;
+	struct signal_evidence *evidence = signal_scratch_here();
 	/* Not read from the flags: the verifier would then follow each combination of them. */
 	bool by_itself, by_kernel = (__u64)info == SEND_SIG_PRIV,
 			takes = takes_effect(task, group, signal);
@@ -193,15 +202,9 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	if (how && group->flags & SIGNAL_GROUP_EXIT)
 		return false;
 	if (ends) {
-		before = evidence_of(&key, started);
-		if (before) {
-			if (before->flags & EVIDENCE_TAKES_EFFECT)
-				return false;
-			first = who_is_first(before, task, group, signal,
-					     to_process ? 0 : task->pid);
-			if (first == OLDER_FIRST)
-				return false;
-		}
+		first = who_is_first(&key, task, group, started, to_process ? 0 : task->pid);
+		if (first == OLDER_FIRST)
+			return false;
 	}
 	__builtin_memset(evidence, 0, sizeof(*evidence));
 	evidence->kind = SIGNAL_EVIDENCE;
@@ -297,9 +300,11 @@ static inline int report_signal(__u64 *ctx)
 	return 0;
 }
 
-/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. */
-static inline void send_evidence(struct task_struct *task, struct task_struct *leader,
-				 struct task_struct *subject, int status)
+/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. A call, so that the
+ * verifier does not follow what comes then for each map that the evidence may be in.
+ */
+static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
+				     struct task_struct *subject, int status)
 {
 	bool reboots = reboot_signal(task);
 	struct signal_key key = { .pid = leader->tgid,
@@ -343,18 +348,25 @@ static inline void send_evidence(struct task_struct *task, struct task_struct *l
 	bpf_ringbuf_submit(evidence, 0);
 }
 
-/* Call it when a process ends, whether that is reported or not. */
-static inline void forget_process(struct task_struct *task, struct task_struct *leader, int status)
+static void forget_ending(struct signal_key *key)
 {
-	struct signal_key key = { .pid = leader->tgid,
-				  .signal = reboot_signal(task) ? SIGKILL : status & 0x7f };
+	if (!bpf_map_delete_elem(&signals, key) && ending)
+		__sync_fetch_and_add(&ending, -1);
+}
+
+/* Call it when a process ends, whether that is reported or not. */
+static inline void forget_process(struct task_struct *leader, int status)
+{
+	struct signal_key key = { .pid = leader->tgid, .signal = status & 0x7f };
 
 	if (!why)
 		return;
-	if (key.signal && !bpf_map_delete_elem(&signals, &key) && ending)
-		__sync_fetch_and_add(&ending, -1);
-	if (key.signal == SIGKILL)
+	if (key.signal) {
+		forget_ending(&key);
+		key.signal = SIGKILL; /* also what ends as after another one: see reboot_signal() */
+		forget_ending(&key);
 		bpf_map_delete_elem(&oom_kills, &key.pid);
+	}
 	drop_kept(key.pid);
 }
 
