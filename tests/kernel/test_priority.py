@@ -95,6 +95,35 @@ def test_it_does_not_go_first_while_it_uses_much_of_a_cpu() -> None:
     assert run(sys.executable, "-c", WORKS).stdout == "gave way\nfirst again\n"
 
 
+# Moves away from its CPU at each look; meanwhile others say which CPUs it may use.
+MOVES = """\
+import os, time
+from exitsnoop.cli import priority
+
+cpus = sorted(os.sched_getaffinity(0))
+ticks = {cpu: 0 for cpu in cpus}
+
+def idle_ticks():
+    ours = int(priority.stat(os.getpid())[priority.PROCESSOR])
+    for cpu in cpus:
+        ticks[cpu] += 0 if cpu == ours else 1000
+    return dict(ticks)
+
+priority.idle_ticks, priority.LOOK_S, priority.USED = idle_ticks, 0, -1
+first = priority.Priority()
+for allowed in ({*cpus}, {cpus[-1]}, {*cpus}, {cpus[0]}):
+    os.system(f"taskset --pid --cpu-list {','.join(map(str, allowed))} {os.getpid()} >/dev/null")
+    for _ in range(10):
+        first.give_way()
+        assert os.sched_getaffinity(0) == allowed
+"""
+
+
+def test_it_stays_on_the_cpus_that_taskset_gives_it() -> None:
+    result = run(sys.executable, "-c", MOVES)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_a_little_work_for_long_is_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of what is allowed for an hour, and a second of everything: the clocks are made up."""
     clock = {"now": 0.0, "used": 0.0}

@@ -100,6 +100,7 @@ def test_the_status_is_that_of_command(
         ("{}/nowhere", None, 127, "No such file or directory"),
         ("{}/file", "#!/nowhere\n", 126, "Permission denied"),
         ("{}", None, 126, "Permission denied"),
+        ("", None, 127, "No such file or directory"),
     ],
 )
 def test_a_command_that_cannot_be_run(

@@ -95,7 +95,7 @@ def test_every_filter_reaches_the_kernel(row: Filter) -> None:
 def test_cgroups_are_told_the_nearest_first() -> None:
     ((key, value),) = planned(cgroups=["/"]).maps["cgroups"][1]
     assert key == b"\0\0\0\0"
-    assert value == struct.pack("=I512s", 1, b"\0")
+    assert value == struct.pack("=II512s", 1, 0, b"\0")
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,9 @@ def test_a_machine_that_tells_nothing_has_one_ring(system: Path) -> None:
     assert topology.rings() == ((-1,), b"")
     describe(system, "0-63")
     assert topology.rings() == ((-1,), b"")
+
+
+def test_cpus_that_may_come_later_do_not_make_a_second_ring(system: Path) -> None:
+    """A virtual machine may have 128 possible CPUs, of which 8 run; only those are in a node."""
+    describe(system, "0-127", "0-7")
+    assert topology.rings() == ((-1,), b"")

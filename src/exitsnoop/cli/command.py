@@ -1,6 +1,7 @@
 """`exitsnoop [options] -- COMMAND`: run it, trace all of it, end with its status."""
 
 import contextlib
+import errno
 import os
 import signal
 import struct
@@ -17,12 +18,14 @@ from exitsnoop.cli.show import (
     fields,
     follow,
     load_what_rows_need,
+    output_of,
     sink,
 )
 from exitsnoop.cli.stop import STOP_SIGNALS
 from exitsnoop.cli.summary import Summary
 from exitsnoop.errors import MalformedRecord, TraceError
 from exitsnoop.kernel.privileges import CAP_KILL, drop
+from exitsnoop.model.words import SHELLS
 from exitsnoop.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def run(options: Options, command: list[str]) -> int:
         fields=fields(names) | {"max_rss"},
         why=options.why or "cause" in names,
     )
-    output = Output(options.output)  # what cannot be written is refused before COMMAND runs
+    output = output_of(options, names)  # what cannot be written is refused before COMMAND runs
     form = sink(options, names, output)
     load_what_rows_need(names, output)
     summary = Summary()
@@ -111,12 +114,13 @@ class Child:
     """
 
     def __init__(self, command: list[str], mask: Iterable[int], on_child: Any) -> None:
+        ignored = _ignored_by_parent()
         gate, self._gate = os.pipe()
         self._refusals, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._gate)
-            self._become(command, mask, on_child, gate, writer)
+            self._become(command, mask, on_child, ignored, gate, writer)
         os.close(gate)
         os.close(writer)
         self.pidfd = os.pidfd_open(self.pid)
@@ -133,18 +137,24 @@ class Child:
             raise OSError(number, os.strerror(number))
 
     def _become(
-        self, command: list[str], mask: Iterable[int], on_child: Any, gate: int, writer: int
+        self,
+        command: list[str],
+        mask: Iterable[int],
+        on_child: Any,
+        ignored: "set[int]",
+        gate: int,
+        writer: int,
     ) -> NoReturn:
         """Exec. Send an error to the parent; nothing of Python may go on in the child."""
         try:
             if os.read(gate, len(_GO)) != _GO:
                 os._exit(NOT_FOUND)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores both
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores both
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, on_child)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _leave_sudo()
-            os.execvp(command[0], command)  # noqa: S606 - that is our task
+            _execute(command)
         except OSError as error:
             os.write(writer, _ERRNO.pack(error.errno or 0))
         finally:
@@ -162,6 +172,46 @@ class Child:
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
+
+
+def _execute(command: list[str]) -> NoReturn:
+    """Become this command, as `env` does: a script without #! is one of sh. Raises OSError."""
+    name = command[0]
+    if not name:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    try:
+        os.execvp(name, command)  # noqa: S606 - that is our task
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    places = [""] if "/" in name else os.get_exec_path()
+    paths = [os.path.join(place, name) for place in places]
+    path = next(path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK))
+    os.execv("/bin/sh", ["/bin/sh", path, *command[1:]])  # noqa: S606
+
+
+def _ignored_by_parent() -> set[int]:
+    """Return which of SIGPIPE and SIGXFSZ this process was to ignore from its start on, if known.
+
+    Python ignores both, and nothing shows what was before. What a shell, a service manager or
+    `timeout` ignores, its commands ignore; other programs may change that for a command.
+    """
+    parent = f"/proc/{os.getppid()}"
+    try:
+        with open(f"{parent}/comm") as file:
+            name = file.read().strip()
+        with open(f"{parent}/status") as file:
+            (text,) = [line.split()[1] for line in file if line.startswith("SigIgn:")]
+    except (OSError, ValueError):
+        return set()
+    if name not in SHELLS | _PASS_IGNORED_ON:
+        return set()
+    return {
+        number for number in (signal.SIGPIPE, signal.SIGXFSZ) if int(text, 16) >> number - 1 & 1
+    }
+
+
+_PASS_IGNORED_ON = {"systemd", "timeout"}
 
 
 def _start_thread(thread: threading.Thread) -> None:

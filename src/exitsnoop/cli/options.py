@@ -63,6 +63,18 @@ OPTIONS = (
         default=(),
     ),
     Option(
+        "no_args", ("--no-args",), SHOWN, "show no arguments, also of senders: they may be secret"
+    ),
+    Option(
+        "redact",
+        ("--redact",),
+        SHOWN,
+        "show *** for what matches this in the arguments, joined by spaces, or for its groups if "
+        "it has any",
+        metavar="REGEX",
+        default=None,
+    ),
+    Option(
         "timestamp",
         ("-t", "--timestamp"),
         SHOWN,
@@ -125,6 +137,8 @@ class Options:
     linger: bool
     args: bool
     columns: list[str]
+    no_args: bool
+    redact: str | None
     timestamp: bool
     utc: bool
     label: str | None

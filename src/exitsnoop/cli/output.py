@@ -42,14 +42,20 @@ class Output:
     Attributes:
         unwritten: how many rows were not written, or not completely, because a write failed.
 
+    Args:
+        path: of the file; None for standard output.
+        private: a file that is created is for its owner alone, whatever the umask.
+
     Raises CannotWrite if it cannot be written to.
     """
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, *, private: bool = False) -> None:
         self._fd = STDOUT
         try:
             if path is not None:
-                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                _refuse_planted_links(path)
+                mode = 0o600 if private else 0o666
+                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
             elif sys.stdout is None:  # it was closed when we started
                 raise CannotWrite(OSError(errno.EBADF, os.strerror(errno.EBADF)))
         except OSError as error:
@@ -93,6 +99,31 @@ class Output:
                 if isinstance(error, BrokenPipeError):
                     raise
                 raise CannotWrite(error) from None
+
+
+def _refuse_planted_links(path: str) -> None:
+    """Raise PermissionError if a link leads away that another user may have put there.
+
+    That is a symbolic link in a directory where everybody may create files, such as /tmp. Linux
+    refuses it, too, where fs.protected_symlinks is set. Others cannot change the link meanwhile, as
+    the directory is sticky.
+    """
+    for _ in range(40):  # as many as the kernel follows
+        directory = os.path.dirname(path) or "."
+        try:
+            link, above = os.lstat(path), os.stat(directory)
+        except OSError:
+            return
+        if not stat.S_ISLNK(link.st_mode):
+            return
+        is_for_all = above.st_mode & stat.S_ISVTX and above.st_mode & stat.S_IWOTH
+        if is_for_all and link.st_uid not in (os.geteuid(), above.st_uid):
+            raise PermissionError(
+                errno.EACCES,
+                "it is a symbolic link of another user, who may mean another file",
+                path,
+            )
+        path = os.path.join(directory, os.readlink(path))
 
 
 def _takes_utf8(stream: "TextIO | None") -> bool:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from exitsnoop.cli.following import Following
 from exitsnoop.cli.matching import Matching, query
 from exitsnoop.cli.options import WRITTEN, refuse, wanted
-from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.output import complain
 from exitsnoop.cli.recording import add_store, opened
-from exitsnoop.cli.show import columns, sink
+from exitsnoop.cli.show import columns, output_of, sink
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.cli.stop import stop_on_signals
 from exitsnoop.cli.stretch import add_stretch, asked, stretch
@@ -101,7 +101,7 @@ def run(options: "Given") -> int:
         return EX_NOT_RECORDED
     gc.freeze()  # main() has disabled it; see show.follow()
     gc.enable()
-    output = Output(options.output)
+    output = output_of(options, names)
     output.begin()
     form = sink(options, names, output)
     output.write(form.header())

@@ -30,7 +30,7 @@ class Priority:
 
     def __init__(self) -> None:
         self._goes_first = _schedule(os.SCHED_RR)  # if not permitted: lost exits are counted
-        self._cpus = os.sched_getaffinity(0) if self._goes_first else set()
+        self._may_go_first = self._goes_first
         self._looked_at = float("-inf")
         self._idle: dict[int, int] = {}
         self._used = self._overdraft = 0.0
@@ -45,12 +45,12 @@ class Priority:
         """
         now = time.monotonic()
         since = now - self._looked_at
-        if not self._cpus or since < LOOK_S:
+        if not self._may_go_first or since < LOOK_S:
             return
         used = time.thread_time()
         share = (used - self._used) / since
         self._account(used - self._used, since)
-        if self._goes_first and len(self._cpus) > 1:
+        if self._goes_first and len(os.sched_getaffinity(0)) > 1:
             idle = idle_ticks() if share > USED else {}
             rates = {
                 cpu: (idle[cpu] - self._idle[cpu]) / since for cpu in idle if cpu in self._idle
@@ -74,10 +74,11 @@ class Priority:
         second = os.sysconf("SC_CLK_TCK")
         try:
             ours = int(stat(os.getpid())[PROCESSOR])
-            best = max(self._cpus & rates.keys(), key=rates.__getitem__, default=ours)
+            cpus = os.sched_getaffinity(0)  # which `taskset` may have changed
+            best = max(cpus & rates.keys(), key=rates.__getitem__, default=ours)
             if rates.get(best, 0) > rates.get(ours, second) + (used + MORE) * second:
                 os.sched_setaffinity(0, {best})
-                os.sched_setaffinity(0, self._cpus)  # it stays where it is now
+                os.sched_setaffinity(0, cpus)  # it stays where it is now
         except OSError:
             pass  # we may use other CPUs by now: then we stay
 

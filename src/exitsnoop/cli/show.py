@@ -5,6 +5,7 @@ import os
 import time
 
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
+from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, Output, complain
 from exitsnoop.model.fields import COLLECTED
 
@@ -30,7 +31,18 @@ def columns(options: "Options") -> tuple[str, ...]:
         chosen.append("cause")
     if options.args:
         chosen.append("args")
+    if options.no_args and "args" in chosen:
+        refuse("--no-args shows no arguments: leave out -a, and args of -o")
     return tuple(dict.fromkeys(chosen))
+
+
+def output_of(options: "Options", names: tuple[str, ...]) -> Output:
+    """Return the output that the options ask for. Raises CannotWrite.
+
+    A new file with these columns is for its owner alone if they have arguments, which may be
+    secret: a cause has those of the sender.
+    """
+    return Output(options.output, private=bool({"args", "cause"} & {*names}))
 
 
 def fields(names: "Iterable[str]") -> set[str]:
@@ -40,6 +52,15 @@ def fields(names: "Iterable[str]") -> set[str]:
 
 def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
     """Return the format that the options ask for."""
+    form = _form(options, names, output)
+    if not (options.no_args or options.redact):
+        return form
+    from exitsnoop.cli.hiding import Hiding
+
+    return Hiding(form, options)
+
+
+def _form(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
     label = options.label if options.label != "" else "exit"
     if options.json:
         from exitsnoop.sinks.json_lines import JsonLines

@@ -3,8 +3,16 @@
 import os
 
 from exitsnoop.cli.options import Options, wanted
-from exitsnoop.cli.output import CannotWrite, Output
-from exitsnoop.cli.show import columns, count_unwritten, fields, follow, load_what_rows_need, sink
+from exitsnoop.cli.output import CannotWrite
+from exitsnoop.cli.show import (
+    columns,
+    count_unwritten,
+    fields,
+    follow,
+    load_what_rows_need,
+    output_of,
+    sink,
+)
 from exitsnoop.tracing.tracer import Tracer
 
 TYPE_CHECKING = False
@@ -16,7 +24,7 @@ def run(options: Options) -> int:
     """Print what the options ask for; return the exit status. Raises TraceError, CannotWrite."""
     names = columns(options)
     filters = wanted(options, fields=fields(names), why=options.why or "cause" in names)
-    output = Output(options.output)  # what cannot be written is refused before tracing begins
+    output = output_of(options, names)  # what cannot be written is refused before tracing begins
     with Tracer(filters) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
         output.begin()

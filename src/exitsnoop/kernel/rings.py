@@ -28,7 +28,7 @@ def rings() -> tuple[tuple[int, ...], bytes]:
             for cpu in of_node[at : at + share]:
                 of_cpu[cpu] = len(nodes)
             nodes.append(node)
-    return (tuple(nodes), bytes(of_cpu)) if nodes else ((-1,), b"")
+    return (tuple(nodes), bytes(of_cpu)) if len(nodes) > 1 else ((-1,), b"")
 
 
 def cpus_in(name: str) -> list[int]:

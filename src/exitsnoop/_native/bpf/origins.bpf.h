@@ -91,8 +91,8 @@ static inline void read_exe(struct origin_buffer *buffer, struct task_struct *le
 }
 
 /* Appends a path of at most `most` bytes at `at`, which is at most `end`; returns where it ends. */
-static __u64 append_path(struct sender_origin *note, __u64 at, const __u64 end, const char *path,
-			 __u64 bytes, const __u64 most)
+static __always_inline __u64 append_path(struct sender_origin *note, __u64 at, const __u64 end,
+					 const char *path, __u64 bytes, const __u64 most)
 {
 	CLAMP(at, end);
 	CLAMP(bytes, most);

@@ -16,7 +16,7 @@
 
 /* How many names of a path are read, and how far above a cgroup its top is looked for. */
 #ifdef LOOPS
-#define CGROUP_LEVELS 64
+#define CGROUP_LEVELS 48
 #define MAX_CLIMB 8192
 #else
 #define CGROUP_LEVELS 32
@@ -34,7 +34,8 @@
 /* For the verifier: the compiler may check a copy of what is used afterwards. */
 #define CLAMP(at, most) asm volatile("if %0 <= %1 goto +1; %0 = %1" : "+r"(at) : "i"(most))
 
-static struct kernfs_node *node_above(struct kernfs_node *node)
+/* A call: in a loop, the compiler may otherwise take the question out of it, and the answer with it. */
+static __noinline struct kernfs_node *node_above(struct kernfs_node *node)
 {
 	if (bpf_core_field_exists(node->__parent))
 		return BPF_CORE_READ(node, __parent);
@@ -210,8 +211,8 @@ static inline bool write_next_name(char *to, struct path_walk *walk, const __u32
  * /proc/PID/exe or cwd gives to a process at the top of the mount namespace. A file of a file system that is
  * not mounted (memfd_create) has one name. levels: how many names are written at most.
  */
-static inline __u32 read_path(char *to, __u32 start, const __u32 end, struct path *path,
-			      struct path_walk *walk, const int levels)
+static __always_inline __u32 read_path(char *to, __u32 start, const __u32 end, struct path *path,
+				       struct path_walk *walk, const int levels)
 {
 	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
 	struct dentry *entry = BPF_CORE_READ(path, dentry);
