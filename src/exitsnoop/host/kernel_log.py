@@ -15,7 +15,7 @@ _FROM_KERNEL = (
 )
 _MOST = 64  # victims that are remembered
 
-_BLOCK = re.compile(r"Memory cgroup stats for (.+?):(?:\\x0a(.*))?")
+_BLOCK = re.compile(r"Memory cgroup stats for (.+):")
 _FIGURE = re.compile(r"(\w+) (\d+)")
 _KMEM = re.compile(r"kmem: usage (\d+)kB, .*")
 _CHOSEN = re.compile(r"oom-kill:constraint=CONSTRAINT_MEMCG,.*,pid=(\d+),uid=\d+")
@@ -76,7 +76,9 @@ class KernelLog:
                 continue
             head, _, text = record.partition(b";")
             if int(head.partition(b",")[0]) <= _FROM_KERNEL:
-                self._take(text.decode("utf-8", "replace").partition("\n")[0])
+                lines = text.decode("utf-8", "replace").partition("\n")[0]
+                for line in lines.split("\\x0a"):  # up to v5.19 all figures are one record
+                    self._take(line)
 
     def _take(self, line: str) -> None:
         if found := _FIGURE.fullmatch(line):
@@ -84,8 +86,6 @@ class KernelLog:
                 self._figures[found[1]] = int(found[2])
         elif found := _BLOCK.fullmatch(line):
             self._cgroup = found[1]
-            for one in (found[2] or "").split("\\x0a"):  # up to v5.19 all is one record
-                self._take(one)
         elif found := _KMEM.fullmatch(line):
             self._figures["kmem"] = int(found[1]) << 10
         elif found := _CHOSEN.fullmatch(line):
