@@ -1,0 +1,213 @@
+"""Shells, and tools that start others: make, timeout, xargs, sudo, tmux, ssh, strace, git."""
+
+import os
+import shutil
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+from support.machine import need
+from support.services import at_a_terminal, kill, need_program, one, service
+from support.truth import recorded
+from support.waiting import until
+
+from exitsnoop import Exit
+
+SHELLS = [["bash", "--norc"], ["dash"], ["zsh", "-f"], ["busybox", "sh"]]
+
+
+def named(exits: list[Exit], comm: str, ppid: int) -> Exit:
+    (record,) = [record for record in exits if (record.comm, record.ppid) == (comm, ppid)]
+    return record
+
+
+def run(command: list[str]) -> tuple[list[Exit], int, int]:
+    """Run a command; return the exits, its PID, and its code as Popen has it."""
+    with recorded(why=True) as exits:
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        returncode = started.wait()
+    return exits, started.pid, returncode
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_shell_tells_of_its_command(shell: list[str]) -> None:
+    need_program(shell[0])
+    script = "/bin/sh -c 'kill -KILL $$'; exit $?"
+    exits, pid, returncode = run([*shell, "-c", script])
+    assert returncode == 137
+    assert one(exits, pid, 137).text == "exit 137: 128+9, as after SIGKILL of a command"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_shell_that_finds_no_command(shell: list[str]) -> None:
+    need_program(shell[0])
+    exits, pid, returncode = run([*shell, "-c", "no-such-command; exit $?"])
+    assert returncode == 127
+    assert one(exits, pid, 127).text == "exit 127: command not found"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_trap(shell: list[str]) -> None:
+    need_program(shell[0])
+    script = "trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done"
+    with recorded(why=True) as exits, service([*shell, "-c", script]) as started:
+        sender = kill(started.pid)
+        returncode = started.wait()
+    assert returncode == 5
+    assert f" after SIGTERM from kill[{sender}]" in one(exits, started.pid, 5).text
+
+
+def test_the_dynamic_loader_s_127(tmp_path: Path) -> None:
+    """The command was found; a library of it was not."""
+    library, program = tmp_path / "libgone15.so", tmp_path / "program"
+    compiler = need_program("cc")
+    subprocess.run([compiler, "-shared", "-x", "c", "/dev/null", "-o", library], check=True)
+    source = "int main(void) { return 0; }"
+    needs = ["-Wl,--no-as-needed", "-x", "none", str(library)]
+    link = [compiler, "-x", "c", "-", "-o", str(program), *needs]
+    subprocess.run(link, input=source, text=True, check=True)
+    library.unlink()
+    exits, pid, returncode = run([str(program)])
+    assert returncode == 127
+    assert one(exits, pid, 127).text == "exit 127"
+
+
+@pytest.mark.parametrize("command", [["env", "/no/such/command"], ["git", "branch", "--no-such"]])
+def test_a_code_of_a_program_that_is_no_shell(command: list[str]) -> None:
+    need_program(command[0])
+    exits, pid, returncode = run(command)
+    assert returncode > 0
+    assert one(exits, pid, returncode).text == f"exit {returncode}"
+
+
+@pytest.mark.parametrize(
+    ("inner", "code"),
+    [("kill -KILL $$", 125), ("exit 255", 124), ("exit 7", 123)],
+)
+def test_xargs_has_codes_of_its_own(inner: str, code: int) -> None:
+    exits, pid, returncode = run(["xargs", "-P2", "-a", "/etc/hostname", "sh", "-c", inner])
+    assert returncode == code
+    assert one(exits, pid, code).text == f"exit {code}"
+    shell = named(exits, "sh", pid)
+    assert shell.cause
+    assert shell.cause.kind == ("self" if code == 125 else "exited")
+
+
+def test_make_passes_the_signal_on(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("all:\n\t@echo up; sleep 60; :\n")
+    with recorded(why=True) as exits, service(["make", "-C", str(tmp_path), "-s"]) as make:
+        sender = kill(make.pid)
+        returncode = make.wait()
+    cause = one(exits, make.pid, returncode)
+    assert (returncode, cause.reraised) == (-signal.SIGTERM, True)
+    assert cause.text.startswith(f"killed by kill[{sender}] (SIGTERM), run by ")
+    recipe = named(exits, "sh", make.pid)
+    assert recipe.cause
+    assert recipe.cause.text == f"killed by make[{make.pid}] (SIGTERM)"
+
+
+def test_timeout_loses_its_patience() -> None:
+    script = "trap '' TERM; while :; do :; done"
+    exits, pid, _ = run(["timeout", "-k", "0.1", "1", "sh", "-c", script])
+    (shell,) = [  # timeout has killed itself, so that another one is its parent
+        record
+        for record in exits
+        if record.comm == "sh" and record.cause and record.cause.sender and record.signal
+        if record.cause.sender.pid == pid
+    ]
+    assert shell.signal == signal.SIGKILL
+    assert shell.cause
+    assert shell.cause.text.startswith(f"killed by timeout[{pid}] (SIGKILL)")
+    assert shell.cause.text.endswith(" s after SIGTERM from the same, which it ignored")
+
+
+def test_timeout_s_own_code() -> None:
+    exits, pid, returncode = run(["timeout", "0.05", "sleep", "60"])
+    assert returncode == 124
+    sleep = named(exits, "sleep", pid)
+    assert sleep.cause
+    assert sleep.cause.text == f"killed by timeout[{pid}] (SIGTERM)"
+
+
+def test_a_pipe_that_nobody_reads() -> None:
+    with recorded(why=True) as exits:
+        yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
+        assert yes.stdout
+        yes.stdout.close()
+        returncode = yes.wait()
+    assert one(exits, yes.pid, returncode).kind == "pipe"
+
+
+def test_sudo_at_a_terminal() -> None:
+    """It runs the command at a terminal of its own (use_pty), and hands the key on."""
+    sudo = need_program("sudo")
+    script = "echo up; exec sleep 60"
+    with recorded(why=True) as exits:
+        status = at_a_terminal([sudo, "-n", "sh", "-c", script], b"\x03")
+    assert status == signal.SIGINT or os.WIFEXITED(status)
+    (sleep,) = [record for record in exits if record.comm in ("sh", "sleep") and record.signal]
+    assert sleep.signal == signal.SIGINT
+    assert sleep.cause
+    assert sleep.cause.kind in ("terminal", "killed")
+    if sleep.cause.kind == "killed":
+        assert sleep.cause.sender
+        assert sleep.cause.sender.comm == "sudo"
+
+
+def test_tmux_that_is_killed_hangs_up(tmp_path: Path) -> None:
+    tmux = [need_program("tmux"), "-f", "/dev/null", "-S", str(tmp_path / "socket")]
+    with recorded(why=True) as exits:
+        subprocess.run([*tmux, "new", "-d", "sleep 600"], check=True)
+        shown = subprocess.run(
+            [*tmux, "display", "-p", "#{pane_pid}"], check=True, capture_output=True, text=True
+        )
+        pane = int(shown.stdout)
+        subprocess.run([*tmux, "kill-server"], check=True)
+        until(lambda: not Path(f"/proc/{pane}").exists())
+    (record,) = [record for record in exits if record.pid == pane]
+    assert record.signal == signal.SIGHUP
+    assert record.cause
+    assert record.cause.kind == "hangup"
+
+
+def test_ssh_that_is_refused() -> None:
+    exits, pid, returncode = run(
+        [need_program("ssh"), "-o", "BatchMode=yes", "-p", "1", "127.0.0.1"]
+    )
+    assert returncode == 255
+    assert one(exits, pid, 255).text == "exit 255"
+
+
+def test_runc_kills_a_container(tmp_path: Path) -> None:
+    runc, busybox = need_program("runc"), need_program("busybox")
+    root, name = tmp_path / "rootfs", f"exitsnoop-{uuid.uuid4()}"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(busybox, root / "bin")
+    subprocess.run([runc, "spec", "--bundle", tmp_path], check=True)
+    spec = (tmp_path / "config.json").read_text()
+    spec = spec.replace('"terminal": true', '"terminal": false')
+    spec = spec.replace('"sh"', '"/bin/busybox", "sleep", "600"')
+    (tmp_path / "config.json").write_text(spec)
+    command = [runc, "run", "--bundle", str(tmp_path), name]
+    probe = [runc, "state", name]
+
+    def runs() -> bool:
+        state = subprocess.run(probe, capture_output=True, text=True, check=False)
+        return '"status": "running"' in state.stdout
+
+    with recorded(why=True) as exits, service(command, runs):
+        sender = subprocess.Popen([runc, "kill", name, "KILL"])
+        need(sender.wait() == 0, "runc that can start a container")
+        until(lambda: not runs())
+    killed = [
+        record.cause
+        for record in exits
+        if record.comm == "busybox" and record.signal == signal.SIGKILL
+    ]
+    assert killed
+    assert killed[0]
+    assert killed[0].sender
+    assert killed[0].sender.pid == sender.pid
+    assert killed[0].text.startswith("killed by runc")
