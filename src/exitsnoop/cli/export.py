@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NAME = "export"
 SUMMARY = "copy the recording, also while it records"
 NOTES = """\
-The copy answers on any machine, whatever records there: names of users, units and
-containers are in it.
+The copy answers on any machine, whatever records there: names of users and units are
+in it, of containers the ids and host names.
 
 examples:
     exitsnoop export ./friday
