@@ -10,12 +10,12 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # the source as it is, not as it was last built
 
-from exitsnoop.model.cause import KINDS  # noqa: E402
+from exitsnoop.model.cause import KINDS, MappingKind  # noqa: E402
 from exitsnoop.model.field import Field  # noqa: E402
 from exitsnoop.model.fields import FIELDS, STORED  # noqa: E402
 from exitsnoop.model.plain import KEYS  # noqa: E402
@@ -143,6 +143,17 @@ DEFINITIONS: dict[str, Any] = {
                 "had it; the cause is that of the first one.",
             },
             "after": {"$ref": "#/$defs/after"},
+            "at": {"$ref": "#/$defs/at"},
+            "stack": {
+                "type": "array",
+                "items": {"$ref": "#/$defs/at"},
+                "description": "Where it was called from, the innermost first.",
+            },
+            "stack_complete": {
+                "type": "boolean",
+                "description": "Whether the stack reaches the start of the thread.",
+            },
+            "mapping": {"$ref": "#/$defs/mapping"},
             "trap": {
                 "type": "string",
                 "description": "fault: what the CPU reported, where si_code has no word for it.",
@@ -157,6 +168,44 @@ DEFINITIONS: dict[str, Any] = {
         "pattern": "^0x(0|[1-9a-f][0-9a-f]{0,15})$",
         "description": "In hexadecimal; left out if the kernel gave none. In version 1 it was a "
         "number, which many readers round from 2^53 on.",
+    },
+    "at": {
+        "type": "object",
+        "properties": {
+            "module": {
+                "type": ["string", "null"],
+                "description": "Path of the file, as the process saw it; null: none is mapped.",
+            },
+            "build_id": {"type": ["string", "null"], "pattern": "^[0-9a-f]+$"},
+            "offset": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "In the file, in bytes; of a caller, where it would have gone on.",
+            },
+            "function": {
+                "type": ["string", "null"],
+                "description": "As in the file, so it may be mangled; null: it has no symbol.",
+            },
+            "function_offset": {"type": ["integer", "null"], "minimum": 0},
+        },
+        "required": ["module", "build_id", "offset", "function", "function_offset"],
+        "additionalProperties": False,
+        "description": "A place in a program.",
+    },
+    "mapping": {
+        "type": "object",
+        "properties": {
+            "kind": {"enum": list(get_args(MappingKind))},
+            "path": {"type": ["string", "null"]},
+            "offset": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "Of the address in the file, in bytes.",
+            },
+        },
+        "required": ["kind", "path", "offset"],
+        "additionalProperties": False,
+        "description": "What lies at the address of a fault.",
     },
     "sender": {
         "type": "object",

@@ -12,7 +12,7 @@ from support.fakes import HOSTILE
 from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines, read, record
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, At, Cause, Mapped, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -61,6 +61,10 @@ def back(store: Path, *made: Exit) -> list[Exit]:
         },
         {"cause": Cause("fault", "at 0", si_code="SEGV_MAPERR", address=0)},
         {"cause": Cause("fault", "high", address=2**64 - 1)},
+        {"cause": Cause("fault", "x", at=At("/a", "ab", 1, "f", 2), mapping=Mapped("none"))},
+        {"cause": Cause("abort", "x", stack=(At("/é\n", None, 2**40), At(None)))},
+        {"cause": Cause("abort", "x", stack=(At("/a"),), stack_complete=False)},
+        {"cause": Cause("fault", "x", mapping=Mapped("file", "/a (deleted)", 0))},
         {"cause": Cause("seccomp", "x", syscall=-1)},
         {"cause": Cause("file_limit", "x", limit=2**63)},
         {"cause": Cause("terminal", "x", tty="pts/3")},

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from support.fakes import AT, CGROUP, HOSTILE, ID, NAMES, POD, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, At, Cause, Mapped, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -281,6 +281,10 @@ PARTS: dict[str, Any] = {
     "trap": "general protection",
     "reraised": True,
     "after": After(15, "SIGTERM", 0.5, "killed", "handled", SENDER),
+    "at": At('/a"', "ab" * 20, 4096, "main", 7),
+    "stack": (At("/a", None, 1), At(None)),
+    "stack_complete": False,
+    "mapping": Mapped("file", "/é", 4096),
 }
 
 

@@ -27,7 +27,9 @@ ALLOWED: dict[str, set[str]] = {
     "kernel": {"layout", "filters", "model", "host", "errors", "_native"},
     "decode": {"layout", "model", "host", "errors"},
     "causes": {"layout", "decode", "model"},
-    "tracing": {"layout", "decode", "causes", "kernel", "filters", "model", "host", "errors"},
+    "symbols": {"decode", "model"},
+    "tracing": {"layout", "decode", "causes", "symbols", "kernel", "filters", "model"}
+    | {"host", "errors"},
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},

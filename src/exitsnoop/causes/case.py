@@ -10,7 +10,7 @@ from exitsnoop import layout
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model import status as wait_status
 from exitsnoop.model.cause import FAULTS, KILL, XCPU, Cause, CauseKind, Sender
-from exitsnoop.model.words import si_code_name
+from exitsnoop.model.words import quoted, si_code_name
 
 # include/uapi/asm-generic/siginfo.h
 SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -2, -3, -4, -5, -6
@@ -75,6 +75,14 @@ class Case:
         """Whether the kernel raised the signal for a fault."""
         return self.signal in FAULTS and self.si_code is not None and self.si_code > 0
 
+    @property
+    def in_thread(self) -> str:
+        """Which thread it was, for a sentence; "" for the first one."""
+        thread = self.evidence.thread
+        if not thread or thread.tid == self.pid:
+            return ""
+        return f", thread {quoted(thread.comm)}[{thread.tid}]"
+
     def below_limit(self, address: int) -> int:
         """Return how far below the limit of the first thread's stack an address is, about."""
         limit, start = self.evidence.limit, self.evidence.stack_start
@@ -98,5 +106,13 @@ class Case:
         code = self.evidence.si_code  # without siginfo the kernel fills in the same
         if self.by_kernel:
             code = SI_KERNEL
-        name = si_code_name(self.signal, code) if self.seen else None
-        return Cause(self.kind, text, sender, si_code=name, **more)
+        code_name = si_code_name(self.signal, code) if self.seen else None
+        if (site := self.evidence.site) and not self.in_exec:
+            more = {
+                "thread": site.thread,
+                "at": site.at,
+                "stack": site.stack or None,
+                "stack_complete": site.complete if site.stack else None,
+                **{name: known for name, known in more.items() if known is not None},
+            }
+        return Cause(self.kind, text, sender, si_code=code_name, **more)

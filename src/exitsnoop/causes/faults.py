@@ -1,11 +1,17 @@
 """The sentence for a fault: what the thread did, where, and whether it ran out of stack."""
 
-from exitsnoop.causes import traps
+from exitsnoop.causes import places, traps
 from exitsnoop.causes.case import SI_KERNEL, Case
-from exitsnoop.model.cause import BUS, FPE, ILL, SEGV, Cause
-from exitsnoop.model.words import quoted, si_code_name
+from exitsnoop.model.cause import BUS, FPE, ILL, SEGV, Cause, Mapped
+from exitsnoop.model.words import si_code_name
 
 SEGV_ACCERR = 2
+_WORDS = {
+    SEGV: "segfault",
+    BUS: "bus error",
+    FPE: "arithmetic fault",
+    ILL: "illegal instruction",
+}
 _MIB = 1 << 20
 _GAP = 120 * _MIB
 _FRAMES = 256 << 10  # arguments, environment, the frame of a signal
@@ -13,30 +19,42 @@ _FRAMES = 256 << 10  # arguments, environment, the frame of a signal
 
 def fault(case: Case) -> Cause:
     """The CPU refused what a thread tried."""
-    words = {
-        SEGV: "segfault",
-        BUS: "bus error",
-        FPE: "arithmetic fault",
-        ILL: "illegal instruction",
-    }
-    text = words.get(case.signal, "trap")
+    evidence = case.evidence
+    site, address = evidence.site, evidence.address
+    name = _WORDS.get(case.signal, "trap")
     code = si_code_name(case.signal, case.si_code or 0)
-    thread, where = case.evidence.thread, ""
-    if thread and thread.tid != case.pid:
-        where = f", thread {quoted(thread.comm)}[{thread.tid}]"
-    address = case.evidence.address
+    at = places.in_words(site.at if site else None)
+    called = places.who_called(site)
+    where = f"{at}{called}{case.in_thread}"
     # The first: a fault for which the CPU gives no address. The other: x86 gives none, and reports
     # 0, which is aligned.
     if case.si_code == SI_KERNEL or (not address and code == "BUS_ADRALN"):
-        trap = traps.reason(case.signal, case.evidence.trap)
+        trap = traps.reason(case.signal, evidence.trap)
         overflow = ", stack overflow" if trap == traps.NO_ROOM and _is_stack_overflow(case) else ""
-        text = f"{text}{f', {trap}' if trap else ''} ({code}){overflow}{where}"
-        return case.cause(text, thread=thread, trap=trap)
-    access = traps.access(address, case.evidence.trap)
+        why = f", {trap}" if trap else ""
+        said = "" if trap and (at or called) else f" ({code})"
+        return case.cause(f"{name}{why}{said}{overflow}{where}", thread=evidence.thread, trap=trap)
+    access = traps.access(address, evidence.trap)
+    mapped = places.mapping(site, unmapped=code == "SEGV_MAPERR") if site else None
     doing = f"{traps.DOING[access]} " if access else "at "
-    overflow = ", stack overflow" if _is_stack_overflow(case) else ""
-    text = f"{text} {doing}{address:#x} ({code}){overflow}{where}"
-    return case.cause(text, address=address, thread=thread, access=access)
+    detail = _detail(case, code, access, mapped)
+    if at and detail.startswith(","):
+        where = f",{where}"
+    text = f"{name} {doing}{address:#x}{detail}{where}"
+    return case.cause(text, address=address, thread=evidence.thread, access=access, mapping=mapped)
+
+
+def _detail(case: Case, code: str | None, access: str | None, mapped: Mapped | None) -> str:
+    """Return what was wrong with the address: the si_code, or, if more is known, words."""
+    site = case.evidence.site
+    if _is_stack_overflow(case):
+        return ", stack overflow" if site and site.at else f" ({code}), stack overflow"
+    if site and code == "BUS_ADRERR" and (why := places.no_page(site, mapped, access)):
+        return f", {why}"
+    told = site and (site.at or places.who_called(site))
+    if not told or not mapped or code not in ("SEGV_MAPERR", "SEGV_ACCERR"):
+        return f" ({code})"
+    return "" if mapped.kind == "none" else places.not_allowed(mapped, access)
 
 
 def _is_stack_overflow(case: Case) -> bool:
@@ -51,6 +69,8 @@ def _is_stack_overflow(case: Case) -> bool:
     if case.signal != SEGV:
         return False
     if case.si_code == SI_KERNEL:
+        if case.evidence.site and case.evidence.site.is_at_end_of_stack():
+            return True
         return trap is not None and -_FRAMES <= case.below_limit(trap.stack_pointer) <= _GAP
     if -_FRAMES <= case.below_limit(address) <= _MIB:
         return True

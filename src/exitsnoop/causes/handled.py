@@ -7,6 +7,7 @@ send themselves the signal again. A supervisor kills those that do not end in ti
 from exitsnoop import layout
 from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import named, run_by
+from exitsnoop.causes.traps import NO_ROOM
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, PATIENCE_S, SYS, After, Cause
 from exitsnoop.model.status import signal_name
@@ -42,7 +43,8 @@ def with_handled(
     for first in handled:
         if first.signal != signal or _how(first):
             continue
-        original = judge(first.signal, first, pid=pid, ppid=ppid)
+        site = evidence.site if evidence else None
+        original = judge(first.signal, first._replace(site=site), pid=pid, ppid=ppid)
         if not (evidence and evidence.flags & layout.EVIDENCE_SEEN):
             return original
         if cause.kind in ("self", "abort") and original.kind not in ("self", "abort", "unknown"):
@@ -83,10 +85,12 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
 
 
 def _is_told(cause: Cause, after: After) -> bool:
-    """Return whether the text reports it.
+    """Return whether the text reports it: not the fault for whose handler there was no room.
 
     Some runtimes take faults on purpose (JVM, Go): one before an exit may mean nothing.
     """
+    if cause.trap == NO_ROOM and after.signal_name == "SIGSEGV":
+        return False
     if after.signal in FAULTS or after.signal == SYS:
         return cause.kind != "exited" or (cause.text != "exit 0" and after.seconds <= _AT_ONCE_S)
     return after.seconds <= PATIENCE_S

@@ -1,6 +1,6 @@
 """A sentence for each rule of rules.py: what ended a process."""
 
-from exitsnoop.causes import senders
+from exitsnoop.causes import places, senders
 from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
@@ -175,4 +175,6 @@ def unknown(case: Case) -> Cause:
 
 def abort(case: Case) -> Cause:
     """It gave up by itself."""
-    return case.cause("abort()", thread=case.evidence.thread)
+    site = case.evidence.site
+    called = places.in_words(places.caller(site.stack or ())) if site else ""
+    return case.cause(f"abort(){called}{case.in_thread}", thread=case.evidence.thread)

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
+from exitsnoop.decode.sites import Site
 from exitsnoop.decode.structs import only
 from exitsnoop.host.kernel_log import Filled
 from exitsnoop.layout import (
@@ -94,7 +95,8 @@ class Evidence(NamedTuple):
 
     flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN. thread:
     that it was sent to; None if it was sent to the process. trap and call are None if they are
-    unknown. uid: the user of the process. origin: of the sender, see origins.py.
+    unknown. uid: the user of the process. origin: of the sender, see origins.py. site: where
+    that thread was, if the signal dumps core.
     """
 
     flags: int
@@ -114,6 +116,7 @@ class Evidence(NamedTuple):
     uid: int = 0
     origin: int = 0
     call: Call | None = None
+    site: Site | None = None
 
 
 # In a fraction of the time of Sender(...) and Trap(...).

@@ -32,7 +32,7 @@ _OF_SIGNALS = {
     **dict.fromkeys(
         (
             *("signal_scratch", "kept", "living", "accounts", "oom_kills", "oom_scratch"),
-            "origin_scratch",
+            *("origin_scratch", "crash_scratch"),
         ),
         0,
     ),
@@ -88,6 +88,8 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         maps["contexts"] = (0, [])
     if filters.why:
         programs.append("on_signal")
+        if has_loops():  # without them it is too much for the verifier
+            programs.append("on_delivery")
         maps |= {name: (_room(most), []) for name, most in _OF_SIGNALS.items()}
     if images:
         execs = _offered("on_exec", preemptible=preemptible)

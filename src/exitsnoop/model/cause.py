@@ -113,6 +113,43 @@ class Thread(NamedTuple):
     comm: str
 
 
+class At(NamedTuple):
+    """A place in a program.
+
+    Attributes:
+        module: path of the file that is mapped there, as the process sees it; " (deleted)" is at
+            its end if it was removed. None if no file is mapped there.
+        build_id: of the file, in hexadecimal digits.
+        offset: in the file, in bytes; of a caller's frame: where it would have gone on.
+        function: its name, mangled as in the file; None if the file has no symbol for it.
+        function_offset: how far in the function.
+    """
+
+    module: str | None
+    build_id: str | None = None
+    offset: int | None = None
+    function: str | None = None
+    function_offset: int | None = None
+
+
+MappingKind = Literal["file", "heap", "stack", "guard", "anonymous", "hugetlb", "none"]
+
+
+class Mapped(NamedTuple):
+    """What lies at an address.
+
+    Attributes:
+        kind: "guard": a page that stands guard at the end of a stack, or that nobody may use.
+            "anonymous": memory without a file, such as that of mmap(). "none": nothing.
+        path: of the file; " (deleted)" is at its end if it was removed.
+        offset: of the address in the file, in bytes.
+    """
+
+    kind: MappingKind
+    path: str | None = None
+    offset: int | None = None
+
+
 class After(NamedTuple):
     """A signal that a process handled, ignored or blocked before it ended in another way.
 
@@ -185,7 +222,12 @@ class Cause(NamedTuple):
         thread: fault, abort: the thread that had it, or called abort().
         access: fault: "read", "write" or "execute": what it tried at the address (x86).
         trap: fault: what the CPU reported, where si_code has no word for it, such as "general
-            protection" (x86, Linux 5.15 and later).
+            protection" (x86).
+        at: the instruction that had the fault, or where the thread was when it took a signal that
+            dumps core.
+        stack: where it was called from, the innermost first; the first is `at` if that is known.
+        stack_complete: whether the stack reaches the start of the thread.
+        mapping: fault: what lies at the address.
         reraised: True if the process sent itself the signal again, after its handler had had it;
             the cause is that of the first one.
         after: the last such signal before another end.
@@ -210,3 +252,7 @@ class Cause(NamedTuple):
     trap: str | None = None
     reraised: bool | None = None
     after: After | None = None
+    at: At | None = None
+    stack: tuple[At, ...] | None = None
+    stack_complete: bool | None = None
+    mapping: Mapped | None = None

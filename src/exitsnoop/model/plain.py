@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from json import dumps
 from typing import Any
 
-from exitsnoop.model.cause import After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -61,6 +61,12 @@ def _cause(known: Cause) -> dict[str, Any]:
         found["thread"] = known.thread._asdict()
     if known.after is not None:
         found["after"] = _after(known.after)
+    if known.at is not None:
+        found["at"] = known.at._asdict()
+    if known.stack is not None:
+        found["stack"] = [one._asdict() for one in known.stack]
+    if known.mapping is not None:
+        found["mapping"] = known.mapping._asdict()
     return found
 
 
@@ -133,6 +139,12 @@ def _cause_back(given: Mapping[str, Any]) -> Cause:
         found["oom"] = Oom(**{**oom, "trigger": _sender_back(oom["trigger"])})
     if found.get("thread"):
         found["thread"] = Thread(**_of(Thread, found["thread"]))
+    if found.get("at"):
+        found["at"] = At(**_of(At, found["at"]))
+    if found.get("stack") is not None:
+        found["stack"] = tuple(At(**_of(At, one)) for one in found["stack"])
+    if found.get("mapping"):
+        found["mapping"] = Mapped(**_of(Mapped, found["mapping"]))
     if found.get("after"):
         found["after"] = _after_back(found["after"])
     return Cause(**found)

@@ -13,7 +13,7 @@ from exitsnoop.model.cgroup import pod
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
-from exitsnoop.reports import company, killer, systemd
+from exitsnoop.reports import company, crash, killer, systemd
 from exitsnoop.reports.history import Group, History
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.loops import Loop
@@ -65,6 +65,7 @@ def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tupl
         ("", _headline(of, now_ns)),
         ("", _taken(answer, story)),
         ("Evidence", _evidence(story)),
+        ("Where", crash.where(of)),
         ("What", _what(of)),
         ("Used", _used(of)),
         ("Together", company.together(of, story.cascade)),

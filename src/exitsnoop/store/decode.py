@@ -6,6 +6,7 @@ from json import loads
 from typing import Any
 
 from exitsnoop.model.batch import Exits
+from exitsnoop.model.cause import At
 from exitsnoop.model.context import Ancestor
 from exitsnoop.store.alike import OF_IMAGE
 from exitsnoop.store.layout import CAUSE, CAUSE_PARTS, PLACE_FIELDS, PLAIN, ROW, Parts
@@ -29,6 +30,11 @@ def rows_of(connection: sqlite3.Connection) -> str:
 def _listed(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> str:
     there = present(connection, table)
     return ", ".join([quoted(name) if name in there else "NULL" for name in columns])
+
+
+def _listed_of_cause(connection: sqlite3.Connection) -> str:
+    listed = _listed(connection, "causes", CAUSE)
+    return listed.replace('"stack"', "(SELECT text FROM texts WHERE texts.id = causes.stack)")
 
 
 class _Shared:
@@ -72,7 +78,7 @@ class Decoder:
             f"SELECT id, {args}, truncated FROM images one WHERE id IN ({{}})", _image
         )
         self._causes = _Shared(
-            f"SELECT id, {_listed(connection, 'causes', CAUSE)} FROM causes WHERE id IN ({{}})",
+            f"SELECT id, {_listed_of_cause(connection)} FROM causes WHERE id IN ({{}})",
             _cause,
         )
         self._links: dict[int, tuple[int, int, int]] = {}
@@ -211,7 +217,9 @@ def _record(parts: Parts, cells: dict[str, Any]) -> Any:
             values.append(None if cell is None else _ancestors(cell))
         elif name == "args_truncated":
             values.append(bool(cell))
-        elif name == "reraised":
+        elif name == "stack":
+            values.append(cell and tuple(At(**one) for one in loads(cell)))
+        elif name in ("reraised", "stack_complete"):
             values.append(_flag(cell))
         elif name in _UNSIGNED and cell is not None:
             values.append(cell & (1 << 64) - 1)

@@ -8,7 +8,7 @@ from operator import sub
 from typing import Any
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import Cause
+from exitsnoop.model.cause import At, Cause
 from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
 from exitsnoop.model.plain import value as as_plain
@@ -313,6 +313,8 @@ class Encoder:
                 cell = _json(words)
             elif name == "ancestors":
                 cell = dumps(as_plain("ancestors", value), ensure_ascii=False)
+            elif name == "stack":
+                cell = self._texts[_json_of_stack(value)]
             elif isinstance(value, bool):
                 cell = int(value and (self._kept.args or name != "args_truncated"))
             elif isinstance(value, int):
@@ -338,6 +340,10 @@ def _is_usual(column: Sequence[Any], usual: int | None) -> bool:
 def _json(words: Sequence[str]) -> str:
     """Return what json.dumps() returns with ensure_ascii=False and no spaces, at half its cost."""
     return f"[{','.join([quoted(_utf8(word)) for word in words])}]"
+
+
+def _json_of_stack(stack: tuple[At, ...]) -> str:
+    return dumps([one._asdict() for one in stack], ensure_ascii=False, separators=(",", ":"))
 
 
 def _utf8(cell: Any) -> Any:

@@ -8,7 +8,7 @@ column of its own name in the table `rows`.
 
 from typing import get_args, get_type_hints
 
-from exitsnoop.model.cause import After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.fields import FIELDS, STORED
 
@@ -67,7 +67,8 @@ class Parts:
         self.parts: list[tuple[str, str, Parts | None]] = []
         self.columns: list[str] = []
         for name, hint in get_type_hints(kind).items():
-            record = {After, Container, Sender, Oom, Thread} & {hint, *get_args(hint)}
+            records = {After, At, Container, Mapped, Oom, Sender, Thread}
+            record = records & {hint, *get_args(hint)}
             inner = Parts(record.pop(), f"{prefix}{name}_") if record else None
             self.parts.append((name, f"{prefix}{name}", inner))
             self.columns += inner.columns if inner else [f"{prefix}{name}"]
@@ -75,7 +76,10 @@ class Parts:
 
 CAUSE_PARTS = Parts(Cause)
 CAUSE = tuple(CAUSE_PARTS.columns)
-"""Columns of `causes`: the parts of a Cause, those of its sender as sender_pid and so on."""
+"""Columns of `causes`: the parts of a Cause, those of its sender as sender_pid and so on.
+
+`stack` is the number of a text, as JSON: a process that crashes again and again has one stack.
+"""
 
 
 def json_of_chain(chain: str) -> str:

@@ -87,6 +87,14 @@ def _text(column: str) -> str:
     return f"(SELECT text FROM texts WHERE id = e.{column})"
 
 
+def _of_cause(column: str) -> str:
+    if column == "address":
+        return "(SELECT printf('0x%x', address) FROM causes WHERE id = e.cause AND address NOTNULL)"
+    if column == "stack":
+        return "(SELECT s.text FROM causes c JOIN texts s ON s.id = c.stack WHERE c.id = e.cause)"
+    return f'(SELECT "{column}" FROM causes WHERE id = e.cause)'
+
+
 _NOT_A_SIGNAL = "e.status & 127 = 0"
 
 # Joined are the tables that are searched by what they hold; for the rest, joins cost every count.
@@ -116,15 +124,7 @@ VIEW: dict[str, str] = {
     "failed": "e.failed",
     "last_thread": "e.last_thread",
     "cause": "(SELECT kind FROM causes WHERE id = e.cause)",
-    **{
-        f"cause_{column}": (
-            f"(SELECT printf('0x%x', {column}) FROM causes WHERE id = e.cause AND {column} NOTNULL)"
-            if column == "address"
-            else f'(SELECT "{column}" FROM causes WHERE id = e.cause)'
-        )
-        for column in CAUSE
-        if column != "kind"
-    },
+    **{f"cause_{column}": _of_cause(column) for column in CAUSE if column != "kind"},
     "args": f"({OF_IMAGE.format('e.image')})",
     "args_truncated": "(SELECT truncated FROM images WHERE id = e.image)",
     "exe": "x.text",

@@ -11,8 +11,11 @@ from exitsnoop.decode.images import Images
 from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
 from exitsnoop.decode.origins import Origins
 from exitsnoop.decode.signals import Evidence, Memory
+from exitsnoop.decode.sites import Site, site
 from exitsnoop.host.kernel_log import KernelLog
 from exitsnoop.layout import (
+    CRASH_SITE,
+    EVIDENCE_OF_OTHER,
     EXEC_IMAGE,
     EXIT_CONTEXT,
     FORKED,
@@ -27,7 +30,12 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.fields import IMAGE_GROUPS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exitsnoop.symbols.resolver import Resolver
+
 MOST = 8192  # records of lost exits must not pile up
+MOST_SITES = 256  # the same; each may have some 20 KiB
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
 _PLAIN_STATUS = 125 << 8  # the codes up to here mean nothing special, even of a shell
 _CONTEXT = kind_bytes(EXIT_CONTEXT)
@@ -47,6 +55,7 @@ class Clues:
     def __init__(self, groups: frozenset[str], *, per_thread: bool = False) -> None:
         self.missing = 0
         self._groups = groups
+        self._per_thread = per_thread
         self._images = Images(per_thread=per_thread)
         self._contexts = context.Contexts(groups)
         self._evidence: dict[Process, Evidence] = {}
@@ -54,12 +63,15 @@ class Clues:
         self._memory: dict[Process, Memory] = {}
         self._origins = Origins()
         self._log = KernelLog()
+        self._sites: dict[Process, list[Site]] = {}
+        self._resolver: Resolver | None = None
         self._collected: list[bytes] = []
         self._takes = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
             kind_bytes(HANDLED_SIGNAL): self._handled_signal,
             kind_bytes(OOM_EVIDENCE): self._oom,
             kind_bytes(SENDER_ORIGIN): self._origins.add,
+            kind_bytes(CRASH_SITE): self._site,
             kind_bytes(EXEC_IMAGE): self._images.exec,
             kind_bytes(FORKED): self._images.fork,
             kind_bytes(GONE): self._images.gone,
@@ -79,6 +91,7 @@ class Clues:
         """
         for kept in (self._evidence, self._handled, self._memory):
             _keep_most(kept)  # of those that earlier exits have left
+        _keep_most(self._sites, MOST_SITES)
         del self._collected[:-MOST_COLLECTED]
         takes, collected = self._takes, self._collected
         for record in notes:
@@ -104,6 +117,10 @@ class Clues:
             memory = memory._replace(filled=self._log.filled(process[0], memory.cgroup))
         self._memory[process] = memory
 
+    def _site(self, record: bytes) -> None:
+        process, found = site(record)
+        self._sites.setdefault(process, []).append(found)
+
     def complete(self, exits: Exits) -> Exits:
         """Return the exits with their causes and contexts, and forget what belonged to them.
 
@@ -118,10 +135,11 @@ class Clues:
 
     def _causes(self, exits: Exits) -> list[Cause | None]:
         exited, judged, handled = self._exited, self._judged, self._handled
+        of_threads = self._evidence if self._per_thread else {}
         names = ("last_thread", "pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             None
-            if not last
+            if not last and (pid, started) not in of_threads
             else judged(pid, ppid, started, status, raw_comm, boot_ns)
             if status & 0x7F or (handled and (pid, started) in handled)
             else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
@@ -138,8 +156,13 @@ class Clues:
         status: int,
         raw_comm: bytes,
         boot_ns: int,
-    ) -> Cause:
+    ) -> Cause | None:
+        """Return the cause; None if it belongs to the exit of another thread."""
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
+        if known and known.flags & EVIDENCE_OF_OTHER:
+            return None
+        if sites := self._sites.pop((pid, start_boot_ns), None):
+            known = self._with_site(known, sites, pid, ppid, status & 0x7F)
         if status & 0x7F:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
@@ -152,6 +175,21 @@ class Clues:
         if cause.kind == "unknown":
             self.missing += 1
         return cause
+
+    def _with_site(
+        self, known: Evidence | None, sites: list[Site], pid: int, ppid: int, signal: int
+    ) -> Evidence | None:
+        """Add where the thread was that the signal was for; several may crash at once."""
+        of = known and known.thread and known.thread.tid
+        mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
+        if not known or not mine:
+            return known
+        if self._resolver is None:
+            from exitsnoop.symbols.resolver import Resolver  # most traces see no crash
+
+            self._resolver = Resolver()
+        resolved = self._resolver.resolved(mine[-1], pid, ppid)
+        return known._replace(site=resolved)
 
     def _joined(self, exits: Exits) -> dict[str, Sequence[Any]]:
         """Return what was collected of these exits, as columns."""
@@ -195,6 +233,6 @@ def _columns(exits: Exits, *names: str) -> list[Sequence[Any]]:
     return [exits.column(name) for name in names]
 
 
-def _keep_most(kept: dict[Any, Any]) -> None:
-    while len(kept) > MOST:
+def _keep_most(kept: dict[Any, Any], most: int = MOST) -> None:
+    while len(kept) > most:
         del kept[next(iter(kept))]

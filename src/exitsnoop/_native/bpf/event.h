@@ -65,6 +65,7 @@ enum note_kind {
 	LEFT = 7, /* a process is no longer in `tree`; the record of its exit, if any, comes before */
 	HANDLED_SIGNAL = 8,
 	SENDER_ORIGIN = 9,
+	CRASH_SITE = 10,
 };
 
 /* With `why`. SIGNAL_EVIDENCE: what is known of the signal that ended a process. HANDLED_SIGNAL: of one
@@ -99,6 +100,7 @@ enum signal_evidence_flags {
 	EVIDENCE_FORGOTTEN = 1 << 21,	/* not SEEN: it was, but there were too many */
 	EVIDENCE_OF_TRACER = 1 << 22,	/* the sender is the tracer, which made it up */
 	EVIDENCE_SENDER_CALL = 1 << 23, /* what is known of the sender's system call is known */
+	EVIDENCE_OF_OTHER = 1 << 24,	/* with per_thread: it belongs to another thread's exit */
 };
 
 struct signal_evidence {
@@ -123,6 +125,8 @@ struct signal_evidence {
 	__s32 syscall;
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
+	__u32 taken_by;	    /* the TID that it was delivered to; 0: not seen */
+	__u32 padding;	    /* to a multiple of 8 bytes */
 	__u16 signal;
 	__u16 trap; /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;
@@ -159,6 +163,83 @@ struct oom_evidence {
 	__u64 limit_pages;
 	__u64 usage_pages;		/* of the cgroup that hit its limit */
 	char cgroup[CGROUP_PATH_BYTES]; /* the cgroup that hit its limit */
+};
+
+/* CRASH_SITE, with `why`: where a thread was when a signal that dumps core ended its process. Addresses are
+ * those of the process. What is at most of them is found by the thread itself, before it dies.
+ */
+#define MAX_FRAMES 64
+#define MAX_REGIONS 16
+#define SITE_PATH_BYTES 4096
+#define SITE_STACK_BYTES 8192
+
+enum crash_site_flags {
+	SITE_HAS_REGISTERS = 1 << 0,
+	SITE_IS_ORIGINAL =
+		1 << 1, /* address and instruction are those of the fault that a handler had */
+};
+
+enum crash_region_flags {
+	REGION_READABLE = 1 << 0,
+	REGION_WRITABLE = 1 << 1,
+	REGION_EXECUTABLE = 1 << 2,
+	REGION_SHARED = 1 << 3,
+	REGION_HUGETLB = 1 << 4,
+	REGION_HAS_FILE = 1 << 5,
+};
+
+/* A mapping of the process. */
+struct crash_region {
+	__u64 start;
+	__u64 end;
+	__u64 offset; /* of its start, in the file */
+	__u64 inode;
+	__u64 file_bytes;
+	__u32 device;
+	__u32 file_system; /* the magic number of statfs() */
+	__u32 flags;
+	__u16 path_at; /* in `paths` */
+	__u16 path_bytes;
+};
+
+struct crash_frame { /* struct bpf_stack_build_id */
+	__s32 status;
+	char build_id[20];
+	__u64 offset; /* in the file, if the status is BPF_STACK_BUILD_ID_VALID */
+};
+
+struct crash_site {
+	__u64 boot_ns;
+	__u64 kind;
+	__u64 start_boot_ns; /* with pid: the exit that it belongs to */
+	__u64 address;	     /* of the fault */
+	__u64 instruction;   /* that had the fault; 0: not known */
+	__u64 heap_start;
+	__u64 heap_end;
+	__u64 stack_start; /* the highest address of the first thread's stack */
+	__u64 ip;	   /* x86: the registers of the thread, as it goes on in user space */
+	__u64 sp;
+	__u64 bp;
+	__u64 bx;
+	__u64 r12;
+	__u64 r13;
+	__u64 r14;
+	__u64 r15;
+	__u64 stack_at; /* where the copy of the stack begins: at sp, or where memory begins above it */
+	__u32 pid;
+	__u32 thread;
+	__u32 signal;
+	__u32 flags;
+	__u32 regions_count;
+	__u32 frames_count;
+	__u32 build_ids_count;
+	__u32 stack_bytes; /* what could be copied of the stack: `parts` */
+	char thread_comm[COMM_BYTES];
+	char regions[MAX_REGIONS * sizeof(struct crash_region)];
+	char frames[MAX_FRAMES * 8];				 /* the innermost first */
+	char build_ids[MAX_FRAMES * sizeof(struct crash_frame)]; /* of the same */
+	char paths[SITE_PATH_BYTES];
+	char parts[SITE_STACK_BYTES];
 };
 
 /* EXIT_CONTEXT: who it was, where, and what it used. What was not requested is 0. */

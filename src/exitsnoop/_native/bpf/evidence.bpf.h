@@ -97,26 +97,44 @@ static inline bool is_in_exec(struct task_struct *task)
 #define RED_ZONE 256	      /* what a function may use below its stack pointer, and a push */
 #define LARGE_FRAME (1 << 25) /* bytes */
 
+/* Where a thread of x86 keeps the registers that it had in user space: at the top of its kernel stack.
+ * bpf_task_pt_regs() came in v5.15; the kernels that lack it have no more than these at the top.
+ */
+static inline struct pt_regs *user_registers(struct task_struct *task)
+{
+	return (void *)((char *)BPF_CORE_READ(task, stack) + STACK_BYTES -
+			bpf_core_type_size(struct pt_regs));
+}
+
+#define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+
 /* What the CPU said of a fault in this thread, and in which system call it is: a signal frame that cannot
- * be restored is reported in sigreturn(). The registers take a helper that came in v5.15. Call it after
- * read_siginfo(). It runs for each fault that a JVM takes on purpose, so it reads no more than it must.
+ * be restored is reported in sigreturn(). Call it after read_siginfo(). It runs for each fault that a JVM
+ * takes on purpose, so it reads no more than it must.
  */
 static inline void read_trap(struct signal_evidence *evidence, struct task_struct *task)
 {
-	struct pt_regs *registers;
 	__u64 above;
 	char byte;
 
-	if (!bpf_core_field_exists(task->thread.trap_nr) ||
-	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!bpf_core_field_exists(task->thread.trap_nr))
 		return;
-	registers = (void *)bpf_task_pt_regs(task);
 	evidence->flags = (evidence->flags | EVIDENCE_TRAP) & ~EVIDENCE_NO_STACK;
 	evidence->trap = task->thread.trap_nr;
 	evidence->trap_error = task->thread.error_code;
-	evidence->system_call = registers->orig_ax;
-	evidence->instruction = registers->ip;
-	evidence->stack_pointer = registers->sp;
+	if (HAS_TASK_PT_REGS) {
+		struct pt_regs *registers = (void *)bpf_task_pt_regs(task);
+
+		evidence->system_call = registers->orig_ax;
+		evidence->instruction = registers->ip;
+		evidence->stack_pointer = registers->sp;
+	} else {
+		struct pt_regs *registers = user_registers(task);
+
+		evidence->system_call = BPF_CORE_READ(registers, orig_ax);
+		evidence->instruction = BPF_CORE_READ(registers, ip);
+		evidence->stack_pointer = BPF_CORE_READ(registers, sp);
+	}
 	above = evidence->address - evidence->stack_pointer + RED_ZONE;
 	if (above < LARGE_FRAME &&
 	    bpf_probe_read_user(&byte, sizeof(byte), (void *)evidence->stack_pointer))

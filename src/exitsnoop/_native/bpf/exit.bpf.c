@@ -25,6 +25,7 @@
 
 #ifdef FULL
 #include "context.bpf.h"
+#include "crash.bpf.h"
 #include "images.bpf.h"
 #include "more_filters.bpf.h"
 #include "signals.bpf.h"
@@ -128,8 +129,8 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		context = begin_context(task, program);
 	wanted = wanted && is_wanted_process(task, leader, subject, context);
 	if (wanted || (traced && send_unwanted)) {
-		if (last_thread)
-			send_evidence(task, leader, subject, status);
+		if (last_thread || per_thread)
+			send_evidence(task, leader, subject, status, last_thread);
 		if (context)
 			send_context(context, task, leader, subject);
 		send_exit(leader, subject, status, last_thread, wanted);
@@ -168,4 +169,5 @@ PROGRAM(on_fork_if_missed_1, sched_process_fork, report_fork(ctx, 1))
 PROGRAM(on_fork_if_missed_2, sched_process_fork, report_fork(ctx, 2))
 PROGRAM(on_fork_if_missed_3, sched_process_fork, report_fork(ctx, 3))
 PROGRAM(on_signal,           signal_generate,    report_signal(ctx))
+PROGRAM(on_delivery,         signal_deliver,     report_delivery(ctx))
 #endif

@@ -33,6 +33,17 @@ struct hlist_bl_node {
 	struct hlist_bl_node **pprev; /* NULL: the entry was removed from its directory */
 };
 
+struct super_block {
+	unsigned int s_dev;
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned long i_ino;
+	long long i_size;
+	struct super_block *i_sb;
+};
+
 struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
@@ -55,7 +66,20 @@ struct path {
 };
 
 struct file {
+	unsigned int f_mode;
 	struct path f_path;
+	struct inode *f_inode;
+};
+
+/* What a file of an overlay is mapped by, since Linux kernel commit def3ae83da02 ("fs: store real path
+ * instead of fake path in backing file f_path") (in v6.7); f_path is that of the layer then.
+ */
+struct backing_file {
+	struct path user_path;
+};
+
+struct maple_tree {
+	void *ma_root;
 };
 
 struct fs_struct {
@@ -65,6 +89,9 @@ struct fs_struct {
 struct mm_struct {
 	struct file *exe_file;
 	unsigned long hiwater_rss;
+	struct maple_tree mm_mt;
+	unsigned long start_brk;
+	unsigned long brk;
 	unsigned long start_stack;
 	unsigned long arg_start;
 	unsigned long arg_end;
@@ -290,6 +317,12 @@ struct sched_entity {
 struct pt_regs { /* x86 */
 	unsigned long r10;
 	unsigned long di;
+	unsigned long r15;
+	unsigned long r14;
+	unsigned long r13;
+	unsigned long r12;
+	unsigned long bp;
+	unsigned long bx;
 	unsigned long orig_ax;
 	unsigned long ip;
 	unsigned long sp;

@@ -48,7 +48,8 @@ static inline void send_context(struct exit_context *context UNUSED,
 }
 
 static inline void send_evidence(struct task_struct *task UNUSED, struct task_struct *leader UNUSED,
-				 struct task_struct *subject UNUSED, int status UNUSED)
+				 struct task_struct *subject UNUSED, int status UNUSED,
+				 bool last_thread UNUSED)
 {
 }
 

@@ -300,11 +300,12 @@ static inline int report_signal(__u64 *ctx)
 	return 0;
 }
 
-/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. A call, so that the
- * verifier does not follow what comes then for each map that the evidence may be in.
+/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. With per_thread it
+ * belongs to the exit of the thread that took the signal, if that was seen; else to that of the last one. A
+ * call, so that the verifier does not follow what comes then for each map that the evidence may be in.
  */
 static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
-				     struct task_struct *subject, int status)
+				     struct task_struct *subject, int status, bool last_thread)
 {
 	bool reboots = reboot_signal(task);
 	struct signal_key key = { .pid = leader->tgid,
@@ -314,10 +315,12 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 
 	if (!why)
 		return;
+	seen = key.signal ? evidence_of(&key, started) : NULL;
+	if (!last_thread && (!seen || seen->taken_by != (__u32)task->pid))
+		return;
 	send_handled(leader, subject);
 	if (!key.signal)
 		return;
-	seen = evidence_of(&key, started);
 	if (task->signal->oom_mm || (seen && seen->flags & EVIDENCE_SHARES_VICTIM)) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
@@ -331,6 +334,8 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 		return; /* tracing/join.py counts signals without evidence */
 	if (seen) {
 		*evidence = *seen;
+		if (per_thread && seen->taken_by && seen->taken_by != (__u32)task->pid)
+			evidence->flags |= EVIDENCE_OF_OTHER;
 	} else {
 		evidence->kind = SIGNAL_EVIDENCE;
 		evidence->pid = key.pid;

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Where a process crashed. signal_deliver fires in the thread that takes a signal, with interrupts off; with
+ * the default action, only what ends the process (or stops it) comes here. The thread's registers are those
+ * that it would go on with: those of the fault, also of one that a handler had before and raised again, as
+ * such a signal waits until the handler returns.
+ *
+ * A crash may take some 50 us. Everything is copied, and nothing is judged: the stack is unwound later.
+ */
+#ifndef EXITSNOOP_CRASH_BPF_H
+#define EXITSNOOP_CRASH_BPF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "evidence.bpf.h"
+#include "filters.bpf.h"
+#include "handled.bpf.h"
+#include "regions.bpf.h"
+#include "rings.bpf.h"
+#include "signals.bpf.h"
+#include "tree.bpf.h"
+
+/* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
+#define DUMPS_CORE                                                                                 \
+	(BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(24) | BIT(25) |       \
+	 BIT(31))
+#define PAGE 4096
+#define LOWEST_ADDRESS 65536
+#define USER_ADDRESSES (1ULL << 47)
+
+/* What words of the stack may point to code: the mappings of those have to be known to unwind it. */
+#ifdef LOOPS
+#define WORDS (SITE_STACK_BYTES / 8)
+#else
+#define WORDS 128
+#endif
+
+static void read_registers(struct crash_site *site, struct task_struct *task)
+{
+	struct pt_regs *registers = HAS_TASK_PT_REGS
+					    ? (void *)bpf_task_pt_regs(bpf_get_current_task_btf())
+					    : user_registers(task);
+
+	site->ip = BPF_CORE_READ(registers, ip);
+	site->sp = BPF_CORE_READ(registers, sp);
+	site->bp = BPF_CORE_READ(registers, bp);
+	site->bx = BPF_CORE_READ(registers, bx);
+	site->r12 = BPF_CORE_READ(registers, r12);
+	site->r13 = BPF_CORE_READ(registers, r13);
+	site->r14 = BPF_CORE_READ(registers, r14);
+	site->r15 = BPF_CORE_READ(registers, r15);
+	site->flags |= SITE_HAS_REGISTERS;
+}
+
+/* A page at a time: what is above the stack, or not in memory, ends it. At an overflow there is nothing where
+ * the stack pointer points; then it begins a page higher.
+ */
+static void copy_stack(struct crash_site *site, __u64 from)
+{
+	__u32 at = 0, bytes = PAGE - (from & (PAGE - 1));
+
+	site->stack_at = from;
+	for (int i = 0; i < 4; i++) {
+		if (at > SITE_STACK_BYTES - PAGE)
+			break;
+		barrier_var(bytes); /* for the verifier: what is checked is what is used */
+		if (bytes > PAGE)
+			break;
+		if (bpf_probe_read_user(site->parts + at, bytes, (void *)from)) {
+			if (i)
+				break;
+			site->stack_at = from + bytes;
+		} else {
+			at += bytes;
+		}
+		from += bytes;
+		bytes = PAGE;
+	}
+	site->stack_bytes = at;
+}
+
+static long note_word(__u32 number, void *data)
+{
+	struct crash_buffer *buffer = *(struct crash_buffer **)data;
+	__u64 word;
+
+	if (number >= WORDS || number * 8 + 8 > buffer->site.stack_bytes ||
+	    !has_room_for_more(buffer))
+		return 1;
+	word = *(__u64 *)(buffer->site.parts + number * 8);
+	if (word - LOWEST_ADDRESS >= USER_ADDRESSES - LOWEST_ADDRESS || is_known(buffer, word))
+		return 0;
+	add_region(word, 0);
+	return 0;
+}
+
+static long note_frame(__u32 number, void *data)
+{
+	struct crash_buffer *buffer = *(struct crash_buffer **)data;
+	__u64 address;
+
+	if (number >= MAX_FRAMES || number >= buffer->site.frames_count)
+		return 1;
+	address = *(__u64 *)(buffer->site.frames + number * 8);
+	if (!is_known(buffer, address))
+		add_region(address, 0);
+	return 0;
+}
+
+static inline void find_regions(struct crash_buffer *buffer)
+{
+#ifdef LOOPS
+	bpf_loop(MAX_FRAMES, note_frame, &buffer, 0);
+	bpf_loop(WORDS, note_word, &buffer, 0);
+#else
+	for (__u32 i = 0; i < MAX_FRAMES / 4; i++)
+		if (note_frame(i, &buffer))
+			break;
+	for (__u32 i = 0; i < WORDS; i++)
+		if (note_word(i, &buffer))
+			break;
+#endif
+}
+
+/* The address of the fault, and of the instruction that had it. */
+static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u64 started)
+{
+	struct signal_evidence *before;
+	int si_code = 0;
+
+	site->instruction = site->ip;
+	bpf_core_read(&si_code, sizeof(si_code), &info->si_code);
+	if (si_code > 0) {
+		bpf_core_read(&site->address, 8, &info->_sifields._sigfault._addr);
+		return;
+	}
+	before = kept_of(site->pid, FAULT, started);
+	if (!before || before->signal != site->signal || before->thread != site->thread ||
+	    !(before->flags & EVIDENCE_TRAP))
+		return;
+	site->address = before->address;
+	site->instruction = before->instruction;
+	site->flags |= SITE_IS_ORIGINAL;
+}
+
+static __u32 part(long bytes, __u32 each)
+{
+	return bytes < 0 ? 0 : (__u32)bytes / each;
+}
+
+static int report_site(void *ctx, int signal, struct task_struct *task, __u64 started)
+{
+	struct kernel_siginfo *info = (void *)((__u64 *)ctx)[1];
+	struct crash_buffer *buffer = crash_scratch_here();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct crash_site *site;
+	__u64 bytes;
+
+	if (!buffer)
+		return 0;
+	site = &buffer->site;
+	site->kind = CRASH_SITE;
+	site->start_boot_ns = per_thread ? read_start_boot_ns(task) : started;
+	site->pid = BPF_CORE_READ(task, tgid);
+	site->thread = BPF_CORE_READ(task, pid);
+	site->signal = signal;
+	site->address = site->flags = 0;
+	site->heap_start = BPF_CORE_READ(mm, start_brk);
+	site->heap_end = BPF_CORE_READ(mm, brk);
+	site->stack_start = BPF_CORE_READ(mm, start_stack);
+	bpf_core_read(site->thread_comm, COMM_BYTES, &task->comm);
+	site->frames_count = part(
+		bpf_get_stack(ctx, site->frames, sizeof(site->frames), BPF_F_USER_STACK), 8);
+	site->build_ids_count = part(bpf_get_stack(ctx, site->build_ids, sizeof(site->build_ids),
+						   BPF_F_USER_STACK | BPF_F_USER_BUILD_ID),
+				     sizeof(struct crash_frame));
+	site->stack_bytes = site->regions_count = 0;
+	buffer->lookups = buffer->paths_end = 0;
+	buffer->last.start = buffer->last.end = 0;
+	site->ip = *(__u64 *)site->frames;
+	if (bpf_core_field_exists(task->thread.trap_nr)) {
+		read_registers(site, task);
+		copy_stack(site, site->sp);
+		if (!site->stack_bytes) /* as with a local variable of many pages */
+			copy_stack(site, site->bp);
+	}
+	read_fault(site, info, started);
+	add_region(site->address, 1);
+	if (!is_known(buffer, site->instruction))
+		add_region(site->instruction, 1);
+	if (!is_known(buffer, site->sp))
+		add_region(site->sp, 1);
+	find_regions(buffer);
+	bytes = site->stack_bytes;
+	barrier_var(bytes);
+	if (bytes <= SITE_STACK_BYTES)
+		send_note(site, offsetof(struct crash_site, parts) + bytes);
+	return 0;
+}
+
+static inline int report_delivery(__u64 *ctx)
+{
+	int signal = ctx[0];
+	struct k_sigaction *action = (void *)ctx[2];
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct signal_key key = { .signal = signal };
+	struct signal_evidence *seen;
+	__u64 started;
+
+	if (signal < 1 || signal > 64 || signal == SIGKILL || BIT(signal) & ENDS_NO_PROCESS ||
+	    action->sa.sa_handler)
+		return 0;
+	key.pid = BPF_CORE_READ(task, tgid);
+	if (only_pids && !bpf_map_lookup_elem(&pids, &key.pid))
+		return 0;
+	if (only_tree && !bpf_map_lookup_elem(&tree, &key.pid))
+		return 0;
+	started = read_start_boot_ns(BPF_CORE_READ(task, group_leader));
+	seen = evidence_of(&key, started);
+	if (seen)
+		seen->taken_by = BPF_CORE_READ(task, pid);
+	if (!(BIT(signal) & DUMPS_CORE))
+		return 0;
+	return report_site(ctx, signal, task, started);
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""Where a process crashed, in functions: read from the files that it ran."""

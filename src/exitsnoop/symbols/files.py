@@ -1,0 +1,102 @@
+"""The file that a process had mapped, found again, or none: never another one."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from exitsnoop.decode.sites import Region
+from exitsnoop.symbols.elf import BadFile, Elf, FileBytes
+
+# include/uapi/linux/magic.h: stat() has another device there than the kernel has for the inode.
+_OTHER_DEVICE = {0x794C7630, 0x9123683E, 0xCA451A4E}  # overlay, btrfs, bcachefs
+_TICK_NS = 20_000_000  # the time of a change may be behind by a tick of the kernel
+_ID_BYTES = 20  # the kernel pads a shorter one with zeros
+
+
+class Module(NamedTuple):
+    """A file that was mapped, and is open.
+
+    key: what is known of it may be kept under this.
+    """
+
+    elf: Elf
+    build_id: str | None
+    key: object
+
+
+class Roots(NamedTuple):
+    """Where to look for the files of a process that may have ended.
+
+    pid, ppid: the process and its parent, which most often has the same view of the files.
+    """
+
+    pid: int
+    ppid: int
+
+    def paths(self, path: str) -> Iterator[str]:
+        """Yield the paths to try."""
+        for one in (self.pid, self.ppid):
+            yield f"/proc/{one}/root{path}"
+        yield path
+        yield f"/proc/1/root{path}"  # a service may have a view of its own
+
+
+@contextmanager
+def found(
+    region: Region, build_id: bytes | None, roots: Roots, crashed_ns: int
+) -> Iterator[Module | None]:
+    """Open the file of a region while the context lasts.
+
+    It is the right one if its build ID is the one that the process had. Where the kernel does not
+    know that, it is the same inode, and has not been changed since.
+
+    Args:
+        region: the mapping.
+        build_id: what the kernel found in memory.
+        roots: where to look.
+        crashed_ns: when the process crashed, by the wall clock.
+    """
+    for path in roots.paths(region.path) if region.path else ():
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except (OSError, ValueError):
+            continue
+        try:
+            module = _same(fd, region, build_id, crashed_ns)
+            if module:
+                yield module
+                return
+        finally:
+            os.close(fd)
+    yield None
+
+
+def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> Module | None:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    try:
+        elf = Elf(FileBytes(fd))
+        own = elf.build_id()
+    except BadFile:
+        return None
+    same_device = status.st_dev == _device(region) or region.file_system in _OTHER_DEVICE
+    unchanged = status.st_ctime_ns < crashed_ns - _TICK_NS
+    is_same = (
+        own is not None and own[:_ID_BYTES].ljust(_ID_BYTES, b"\0") == build_id
+        if build_id
+        else (status.st_ino, status.st_size) == (region.inode, region.size)
+        and same_device
+        and unchanged
+    )
+    if not is_same:
+        return None
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns)
+    return Module(elf, own.hex() if own else None, own or key)
+
+
+def _device(region: Region) -> int:
+    """The kernel has 20 bits for the minor number, and 12 for the major one."""
+    return os.makedev(region.device >> 20, region.device & 0xFFFFF)

@@ -1,0 +1,159 @@
+"""Site -> Site with a stack of functions. Bounded: in time, and in what it reads.
+
+The files may be on a file system that does not answer. So another thread reads them, and is left
+alone if it takes too long.
+"""
+
+import time
+from contextlib import ExitStack
+from threading import Thread as Worker
+from typing import Any
+
+from exitsnoop.decode.sites import Region, Site
+from exitsnoop.model.cause import At
+from exitsnoop.symbols.eh_frame import Row, row_at
+from exitsnoop.symbols.elf import BadFile, Symbol
+from exitsnoop.symbols.files import Module, Roots, found
+from exitsnoop.symbols.unwind import Frame, unwound
+
+_PATIENCE_S = 1.0
+_SHARE = 0.2  # of the time, in the long run
+_MOST_SAVED_S = 3.0
+_MOST_REMEMBERED = 65536
+_MOST_MODULES = 32
+
+
+class Resolver:
+    """Resolves sites of crashes, and remembers what the files have said."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[object, int], Row | None] = {}
+        self._symbols: dict[tuple[object, int], Symbol | None] = {}
+        self._worker: Worker | None = None
+        self._saved_s = _MOST_SAVED_S
+        self._since = time.monotonic()
+
+    def resolved(self, site: Site, pid: int, ppid: int) -> Site:
+        """Return the site with its stack, as much of it as can be had in time.
+
+        pid, ppid: the process and its parent; it may have ended.
+        """
+        begun = time.monotonic()
+        self._saved_s = min(_MOST_SAVED_S, self._saved_s + _SHARE * (begun - self._since))
+        self._since = begun
+        answers: list[Site] = []
+        if self._saved_s > 0 and not (self._worker and self._worker.is_alive()):
+            self._worker = Worker(
+                target=lambda: answers.append(_Job(self, site, Roots(pid, ppid)).resolved()),
+                daemon=True,
+            )
+            self._worker.start()
+            self._worker.join(_PATIENCE_S)
+        self._saved_s -= time.monotonic() - begun
+        return answers[0] if answers else _Job(self, site, None).resolved()
+
+    def row(self, module: Module, address: int) -> Row | None:
+        """Return how to leave a frame, from memory if possible."""
+        key = (module.key, address)
+        if key not in self._rows:
+            _bound(self._rows)
+            self._rows[key] = row_at(module.elf, address)
+        return self._rows[key]
+
+    def symbols(self, module: Module, addresses: set[int]) -> dict[int, Symbol | None]:
+        """Return the functions that addresses are in, from memory if possible."""
+        new = {one for one in addresses if (module.key, one) not in self._symbols}
+        if new:
+            _bound(self._symbols)
+            try:
+                known = module.elf.functions(new)
+            except BadFile:
+                known = {}
+            self._symbols |= {(module.key, one): known.get(one) for one in new}
+        return {one: self._symbols.get((module.key, one)) for one in addresses}
+
+
+def _bound(kept: dict[tuple[object, int], Any]) -> None:
+    if len(kept) > _MOST_REMEMBERED:
+        kept.clear()
+
+
+class _Job:
+    """One site. roots: where its files may be; None to read none."""
+
+    def __init__(self, resolver: Resolver, site: Site, roots: Roots | None) -> None:
+        self._resolver = resolver
+        self._site = site
+        self._roots = roots
+        self._open = ExitStack()
+        self._modules: dict[tuple[int, int, str | None], Module | None] = {}
+        since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - site.boot_ns
+        self._crashed_ns = time.time_ns() - since_ns
+        self._build_ids = {
+            _file(region): build_id
+            for address, build_id in zip(site.frames, site.build_ids, strict=False)
+            if build_id and (region := site.region(address)) and region.has_file()
+        }
+
+    def resolved(self) -> Site:
+        with self._open:
+            frames, complete = unwound(self._site, self._row_at)
+            at = Frame(self._site.instruction, called=False)
+            places = self._places({at, *frames})
+            if frames and places[frames[0]].module is None:
+                region = self._site.region(frames[0].address)
+                if not region or not region.has_code():
+                    del frames[0]  # a call of an address without code
+            return self._site._replace(
+                stack=tuple(places[frame] for frame in frames),
+                complete=complete,
+                at=places[at] if places[at].module else None,
+                memory=b"",
+            )
+
+    def _module(self, region: Region | None) -> Module | None:
+        if self._roots is None or region is None or not region.has_file():
+            return None
+        key = _file(region)
+        if key not in self._modules and len(self._modules) < _MOST_MODULES:
+            context = found(region, self._build_ids.get(key), self._roots, self._crashed_ns)
+            self._modules[key] = self._open.enter_context(context)
+        return self._modules.get(key)
+
+    def _row_at(self, address: int) -> Row | None:
+        region = self._site.region(address)
+        module = self._module(region)
+        if module is None or region is None:
+            return None
+        in_file = module.elf.address_of(region.in_file(address))
+        return None if in_file is None else self._resolver.row(module, in_file)
+
+    def _places(self, frames: set[Frame]) -> dict[Frame, At]:
+        """Return the place of each frame, each file being asked once."""
+        by_module: dict[Module, dict[Frame, int]] = {}
+        places = {}
+        for frame in frames:
+            region = self._site.region(frame.address)
+            if region is None or not region.has_file() or not region.has_code():
+                places[frame] = At(None)
+                continue
+            offset = region.in_file(frame.address)
+            module = self._module(region)
+            build_id = self._build_ids.get(_file(region))
+            own = module.build_id if module else build_id.hex() if build_id else None
+            places[frame] = At(region.path, own, offset)
+            if module and (address := module.elf.address_of(offset - frame.called)) is not None:
+                by_module.setdefault(module, {})[frame] = address
+        for module, addresses in by_module.items():
+            symbols = self._resolver.symbols(module, set(addresses.values()))
+            for frame, address in addresses.items():
+                if symbol := symbols[address]:
+                    distance = address - symbol.address + frame.called
+                    places[frame] = places[frame]._replace(
+                        function=symbol.name, function_offset=distance
+                    )
+        return places
+
+
+def _file(region: Region) -> tuple[int, int, str | None]:
+    return region.device, region.inode, region.path

@@ -1,0 +1,145 @@
+"""What ELF files say of their code, compared with binutils. Hostile ones do no harm."""
+
+import re
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from exitsnoop.symbols.eh_frame import RETURN_ADDRESS, row_at
+from exitsnoop.symbols.elf import BadFile, Elf, MemoryBytes
+from exitsnoop.symbols.files import Roots, found
+
+SOURCE = """
+#include <stdlib.h>
+static __attribute__((noinline)) int inner(int n) { return n ? inner(n - 1) + n : abs(n); }
+int outer(int n) { char room[n + 1]; room[n] = 1; return inner(room[n] + n); }
+int main(int count, char **words) { return outer(count) + words[0][0]; }
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("elf") / "program"
+    words = ["cc", "-O1", "-x", "c", "-", "-o", str(built)]
+    subprocess.run(words, input=SOURCE, text=True, check=True)
+    return built
+
+
+def elf_of(path: Path) -> Elf:
+    return Elf(MemoryBytes(path.read_bytes()))
+
+
+def symbols(path: Path) -> dict[str, tuple[int, int]]:
+    """Address and size of the functions, as nm has them."""
+    out = subprocess.check_output(["nm", "--print-size", path], text=True)
+    lines = re.findall(r"^(\w+) (\w+) [tT] (\w+)$", out, re.M)
+    return {name: (int(start, 16), int(size, 16)) for start, size, name in lines}
+
+
+def test_functions_are_those_of_nm(program: Path) -> None:
+    known = symbols(program)
+    assert {"inner", "outer", "main", "_start"} <= known.keys()
+    for name, (start, size) in known.items():
+        for address in (start, start + size // 2, start + size - 1):
+            symbol = elf_of(program).functions({address})[address]
+            assert symbol == (name, start)
+
+
+def test_between_functions_there_is_none(program: Path) -> None:
+    low = min(start for start, _ in symbols(program).values())
+    assert elf_of(program).functions({0, low - 1, 2**63, 2**64 - 1}) == {}
+
+
+def test_the_symbols_that_a_stripped_file_exports(program: Path, tmp_path: Path) -> None:
+    stripped = tmp_path / "stripped"
+    subprocess.run(["strip", "-o", stripped, program], check=True)
+    start, _ = symbols(program)["outer"]
+    assert elf_of(stripped).functions({start}) == {}
+    exporting = tmp_path / "exporting.so"
+    words = ["cc", "-O1", "-shared", "-fPIC", "-s", "-x", "c", "-", "-o", str(exporting)]
+    subprocess.run(words, input=SOURCE, text=True, check=True)
+    out = subprocess.check_output(["nm", "-D", exporting], text=True)
+    exported = re.search(r"^(\w+) T outer$", out, re.M)
+    assert exported
+    address = int(exported[1], 16)
+    assert elf_of(exporting).functions({address + 1}) == {address + 1: ("outer", address)}
+
+
+def test_compressed_symbols(program: Path, tmp_path: Path) -> None:
+    """As Fedora adds them to what it strips."""
+    lzma = pytest.importorskip("lzma")
+    data, stripped = tmp_path / "data", tmp_path / "stripped"
+    data.write_bytes(lzma.compress(program.read_bytes()))
+    subprocess.run(["strip", "-o", stripped, program], check=True)
+    add = ["objcopy", "--add-section", f".gnu_debugdata={data}", str(stripped)]
+    subprocess.run(add, check=True)
+    start, _ = symbols(program)["inner"]
+    assert elf_of(stripped).functions({start}) == {start: ("inner", start)}
+
+
+def test_the_build_id_is_that_of_readelf(program: Path) -> None:
+    out = subprocess.check_output(["readelf", "-n", program], text=True)
+    said = re.search(r"Build ID: (\w+)", out)
+    build_id = elf_of(program).build_id()
+    assert build_id
+    assert said
+    assert build_id.hex() == said[1]
+
+
+def test_each_instruction_of_a_function_has_a_way_to_its_caller(program: Path) -> None:
+    elf = elf_of(program)
+    start, size = symbols(program)["outer"]
+    rows = [row_at(elf, address) for address in range(start, start + size)]
+    assert all(row and RETURN_ADDRESS in row.rules for row in rows)
+    assert len({row.cfa for row in rows if row}) > 1
+    start, _ = symbols(program)["_start"]
+    row = row_at(elf, start)
+    assert row
+    assert row.rules[RETURN_ADDRESS].kind == "undefined"
+    assert row_at(elf, 2**63) is None
+
+
+def try_all(contents: bytes, addresses: set[int]) -> None:
+    """Ask a file for everything; it may refuse."""
+    try:
+        elf = Elf(MemoryBytes(contents))
+        elf.build_id()
+        elf.functions(addresses)
+    except BadFile:
+        return
+    for address in addresses:
+        try:
+            row_at(elf, address)
+        except BadFile:
+            pass
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fuzz_a_file_that_was_changed(program: Path, seed: int) -> None:
+    """No other exception than BadFile, and an end."""
+    random, whole = Random(seed), program.read_bytes()
+    addresses = {start + 1 for start, _ in symbols(program).values()} | {0, 2**64 - 1}
+    for _ in range(40):
+        contents = bytearray(whole)
+        for _ in range(random.choice((1, 4, 64, 1024))):
+            near = random.choice((64, 1024, len(contents)))  # headers matter most
+            at = random.randrange(near)
+            contents[at] = random.choice((0, 1, 0x7F, 0x80, 0xFF, random.randrange(256)))
+        del contents[random.choice((len(contents), random.randrange(len(contents)))) :]
+        try_all(bytes(contents), addresses)
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    """Opening a FIFO would wait for a writer."""
+    import os
+
+    from exitsnoop.decode.sites import Region
+    from exitsnoop.layout import REGION_HAS_FILE
+
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    region = Region(0, 4096, 0, 1, 1, 0, 0, REGION_HAS_FILE, str(fifo))
+    with found(region, b"1" * 20, Roots(os.getpid(), os.getppid()), 2**62) as module:
+        assert module is None
