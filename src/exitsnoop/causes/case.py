@@ -33,6 +33,8 @@ class Case:
         self.oom = bool(flags & layout.EVIDENCE_OOM)
         self.several = bool(flags & layout.EVIDENCE_SEVERAL)
         self.filtered = bool(flags & layout.EVIDENCE_SECCOMP)
+        self.strict = bool(flags & layout.EVIDENCE_STRICT)
+        self.traced = bool(flags & layout.EVIDENCE_TRACED)
         self.by_kernel = bool(flags & layout.EVIDENCE_KERNEL)
         self.for_sender = bool(flags & layout.EVIDENCE_NO_INFO)
         self.by_itself = bool(flags & layout.EVIDENCE_SELF)

@@ -87,6 +87,7 @@ RULES = (
     _Rule("namespace", lambda c: c.reboots, tell.reboot),
     _Rule("oom", lambda c: c.signal == KILL and c.oom and (c.by_kernel or not c.seen), tell.oom),
     _Rule("seccomp", lambda c: c.signal == SYS and c.filtered and not c.seen, tell.seccomp),
+    _Rule("seccomp", lambda c: c.signal == KILL and c.strict and not c.seen, tell.seccomp),
     _Rule("unknown", lambda c: not c.seen or c.several or c.contradicts, tell.unknown),
     _Rule("tracer", lambda c: c.of_tracer, tell.sent_by_tracer),
     _Rule("seccomp", lambda c: c.signal == SYS and c.si_code == SYS_SECCOMP, tell.seccomp),

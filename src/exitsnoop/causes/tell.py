@@ -166,6 +166,8 @@ def unknown(case: Case) -> Cause:
     why = "not seen being sent"
     if case.forgotten:
         why = "seen being sent, but forgotten: there were too many signals"
+    elif case.traced and not case.seen:
+        why += f": its tracer {named(case.evidence.sender)} may have made it up"
     if case.several:
         why = "sent by several processes, the first is unknown"
     elif case.contradicts:

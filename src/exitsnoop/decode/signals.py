@@ -13,6 +13,7 @@ from exitsnoop.layout import (
     ARGS_BYTES,
     EVIDENCE_SEEN,
     EVIDENCE_SENDER_CALL,
+    EVIDENCE_TRACED,
     EVIDENCE_TRAP,
 )
 from exitsnoop.model.cause import Sender, Thread
@@ -163,7 +164,8 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         args,
     ) = _SIGNAL.unpack(record)
     if not flags & EVIDENCE_SEEN:  # the rest is what the kernel's buffer had before
-        return (pid, start_boot_ns), Evidence(flags, NOBODY)
+        tracer = Sender(sender_pid, 0, text(comm), 0) if flags & EVIDENCE_TRACED else NOBODY
+        return (pid, start_boot_ns), Evidence(flags, tracer)
     sender = _sender(
         (
             sender_pid,

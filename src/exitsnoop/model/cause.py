@@ -52,7 +52,7 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
     "abort": {ABRT},
     "fault": set(FAULTS),
     "oom": {KILL},
-    "seccomp": {SYS},
+    "seccomp": {SYS, KILL},
     "pipe": {PIPE},
     "cpu_limit": {XCPU, KILL},
     "file_limit": {XFSZ},

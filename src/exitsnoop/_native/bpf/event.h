@@ -101,6 +101,8 @@ enum signal_evidence_flags {
 	EVIDENCE_OF_TRACER = 1 << 22,	/* the sender is the tracer, which made it up */
 	EVIDENCE_SENDER_CALL = 1 << 23, /* what is known of the sender's system call is known */
 	EVIDENCE_OF_OTHER = 1 << 24,	/* with per_thread: it belongs to another thread's exit */
+	EVIDENCE_STRICT = 1 << 25,	/* the last thread was in the strict mode of seccomp */
+	EVIDENCE_TRACED = 1 << 26,	/* not SEEN: it had a tracer, the sender here */
 };
 
 struct signal_evidence {

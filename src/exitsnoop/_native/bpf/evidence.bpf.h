@@ -38,6 +38,7 @@ enum {
 #define STACK_BYTES 16384 /* of a task in the kernel, at least */
 #define PF_EXITING 0x4
 #define PF_KTHREAD 0x200000
+#define SECCOMP_MODE_STRICT 1
 #define SECCOMP_MODE_FILTER 2 /* and above: SECCOMP_MODE_DEAD, once the filter has killed */
 #define NSEC_PER_SEC 1000000000ULL
 enum { RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3 };

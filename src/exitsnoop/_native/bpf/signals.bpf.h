@@ -341,6 +341,11 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 		evidence->pid = key.pid;
 		evidence->flags = was_forgotten(key.pid, key.signal, started) ? EVIDENCE_FORGOTTEN
 									      : 0;
+		if (task->ptrace) {
+			evidence->flags |= EVIDENCE_TRACED;
+			evidence->sender_pid = task->parent->tgid;
+			read_comm(evidence->sender_comm, task->parent->group_leader);
+		}
 	}
 	evidence->boot_ns = note_time();
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
@@ -350,6 +355,8 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 		evidence->flags |= EVIDENCE_REBOOT;
 	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
 		evidence->flags |= EVIDENCE_SECCOMP;
+	if (task->seccomp.mode == SECCOMP_MODE_STRICT || task->seccomp.mode > SECCOMP_MODE_FILTER)
+		evidence->flags |= EVIDENCE_STRICT;
 	bpf_ringbuf_submit(evidence, 0);
 }
 

@@ -44,8 +44,8 @@ static inline void read_comm(char *comm, struct task_struct *task)
 
 /* After reboot(2) in a PID namespace, the kernel kills the namespace's init, and gives it the status of
  * another signal: SIGHUP for a restart, SIGINT for a halt or power-off. Returns that signal; 0 for all
- * other processes. task: the last thread of the process. The init of a namespace that has begun another
- * one for its children is not recognised: the verifier of v5.10 does not follow the way to its own.
+ * other processes. task: the last thread of the process. An init that has begun another namespace for its
+ * children (unshare) has its own above that one.
  */
 static inline int reboot_signal(struct task_struct *task)
 {
@@ -55,6 +55,8 @@ static inline int reboot_signal(struct task_struct *task)
 	if (!nsproxy)
 		return 0;
 	namespace = nsproxy->pid_ns_for_children;
+	if (namespace->child_reaper->signal != task->signal)
+	namespace = namespace->parent;
 	if (!namespace->reboot || namespace->child_reaper->signal != task->signal)
 		return 0;
 	return namespace->reboot;
