@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from exitsnoop.cli.options import Options, refuse, wanted
 from exitsnoop.cli.output import CannotWrite, Output, complain
 from exitsnoop.cli.priority import Priority
+from exitsnoop.cli.ready import Ready
 from exitsnoop.cli.show import (
     columns,
     count_unwritten,
@@ -59,6 +60,7 @@ def run(options: Options, command: list[str]) -> int:
         fields=fields(names) | {"max_rss"},
         why=options.why or "cause" in names,
     )
+    ready = Ready(options.ready_fd)
     output = output_of(options, names)  # what cannot be written is refused before COMMAND runs
     form = sink(options, names, output)
     load_what_rows_need(names, output)
@@ -67,6 +69,7 @@ def run(options: Options, command: list[str]) -> int:
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
     with Tracer(filters, unwanted=True) as tracer:
         output.begin()
+        ready.tell()
         child = Child(command, inherited, on_child)  # before we drop privileges
         tracer.leave_out(os.getpid())
         priority = Priority()

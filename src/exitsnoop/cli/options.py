@@ -53,6 +53,15 @@ OPTIONS = (
         RUN,
         "with COMMAND: go on until everything that it started has ended, too",
     ),
+    Option(
+        "ready_fd",
+        ("--ready-fd",),
+        RUN,
+        "write a newline to this descriptor once tracing is on, and close it: from then on no exit "
+        "is missed, and COMMAND starts after it",
+        metavar="N",
+        default=None,
+    ),
     Option("args", ("-a", "--args"), SHOWN, "show the arguments (like -o +args, but last)"),
     Option(
         "columns",
@@ -135,6 +144,7 @@ class Options:
     causes: list[str]
     excluding: set[str]
     linger: bool
+    ready_fd: str | None
     args: bool
     columns: list[str]
     no_args: bool

@@ -4,6 +4,7 @@ import os
 
 from exitsnoop.cli.options import Options, wanted
 from exitsnoop.cli.output import CannotWrite
+from exitsnoop.cli.ready import Ready
 from exitsnoop.cli.show import (
     columns,
     count_unwritten,
@@ -24,6 +25,7 @@ def run(options: Options) -> int:
     """Print what the options ask for; return the exit status. Raises TraceError, CannotWrite."""
     names = columns(options)
     filters = wanted(options, fields=fields(names), why=options.why or "cause" in names)
+    ready = Ready(options.ready_fd)
     output = output_of(options, names)  # what cannot be written is refused before tracing begins
     with Tracer(filters) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
@@ -31,6 +33,7 @@ def run(options: Options) -> int:
         form = sink(options, names, output)
         load_what_rows_need(names, output)
         priority = _prepare(tracer)
+        ready.tell()  # from now on a signal ends the trace in order, too
         try:
             follow(tracer, form, output, priority)
         except CannotWrite:
