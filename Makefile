@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 TOOLS := PATH="$(CURDIR)/$(BIN):$$PATH"
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
+# What is built has this time, so that the same tree gives the same bytes whenever it is built.
+export SOURCE_DATE_EPOCH := 1767225600
+
 SOURCES := $(shell find src LICENSES -type f -not -path '*/__pycache__/*') \
 	LICENSE README.md meson.build pyproject.toml
 C_FILES := $(shell find src tests benchmarks -name '*.[ch]')
@@ -25,7 +28,7 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many prove prove-sample bench lint fix fields wheel clean \
+	soak-many prove prove-sample bench lint fix fields pins wheel clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
@@ -119,6 +122,17 @@ fix: $(VENV)/group-lint ## mend what lint can mend
 fields: $(VENV)/group-lint ## write what follows from model/fields.py: attributes of Exit, schema, tables
 	$(BIN)/python -B tools/write_fields.py
 
+pins: PYTHON = python3.10
+pins: ## pin the tools of the build anew, with the oldest Python: it needs all that the others need
+	$(PYTHON) -m venv --clear build/pins
+	build/pins/bin/pip --quiet install 'pip>=25.1' pip-tools
+	for group in build wheel; do \
+		build/pins/bin/python tools/dependencies $$group >build/$$group.in && \
+		build/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
+			--no-emit-index-url --no-emit-find-links --no-annotate \
+			-o tools/requirements/$$group.txt build/$$group.in || exit; \
+	done
+
 wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
 
 clean: ## remove what was made
@@ -141,6 +155,11 @@ $(VENV_MADE): | system-packages
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install 'pip>=25.1' # the first that knows dependency groups
 	$(PIP) --quiet uninstall --yes setuptools # of which a part runs at every start of Python
+	@touch $@
+
+# What makes the wheel is pinned, by the hashes of its files.
+$(VENV)/group-build $(VENV)/group-wheel: $(VENV)/group-%: tools/requirements/%.txt $(VENV_MADE)
+	$(PIP) install --require-hashes -r $<
 	@touch $@
 
 $(VENV)/group-%: pyproject.toml $(VENV_MADE)
@@ -173,5 +192,6 @@ $(BUNDLED): $(COMPILED) $(VENV)/group-wheel
 	cp build/wheel/*.whl build/tagged
 	$(BIN)/wheel tags --remove --python-tag cp310 build/tagged/*.whl
 	$(TOOLS) auditwheel repair --wheel-dir dist build/tagged/*.whl
+	$(TOOLS) tools/add-licences dist/*.whl
 	$(BIN)/abi3audit --strict dist/*.whl
 	@touch $@

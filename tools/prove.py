@@ -51,9 +51,11 @@ PROOFS = {
         "make test-reboot",
     ),
     "cpus": Proof(
-        "rings and truth in a guest with 72 CPUs",
-        f"make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS}'",
-        # No sample: on two CPUs, a guest that emulates 72 had not run one test after eight minutes.
+        "many ends at a time in guests with 4 CPUs; rings and truth with 72, of which 4 run",
+        "make test-kernels CPUS=4 PYTEST_ARGS=tests/kernel/test_strokes.py"
+        f" && APPEND=maxcpus=4 make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS}'",
+        "make test-kernels KERNELS=6.1 CPUS=4"
+        " PYTEST_ARGS='tests/kernel/test_strokes.py -k \"highest or oom\"'",
     ),
     "storms": Proof(
         "20 storms of 4,200 processes, with both CPUs loaded",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.machine import need
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.timeout(2400)  # a system may have to be downloaded
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PACKAGE = ROOT / "src" / "exitsnoop"
+EPOCH = (ROOT / "Makefile").read_text().partition("SOURCE_DATE_EPOCH := ")[2].partition("\n")[0]
+BUILT_FROM = ["src", "LICENSES", "LICENSE", "README.md", "meson.build", "pyproject.toml"]
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
@@ -27,7 +30,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
         stdout=subprocess.PIPE,
         text=True,
         cwd=cwd,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "SOURCE_DATE_EPOCH": EPOCH},
     ).stdout
 
 
@@ -78,6 +81,29 @@ def test_brings_its_libraries(content: set[str], library: str) -> None:
     assert any(name.startswith(f"exitsnoop.libs/{library}-") for name in content)
 
 
+def test_brings_the_licences_of_its_libraries(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        libraries = {Path(name).name.partition("-")[0] for name in names if ".libs/lib" in name}
+        assert {"libbpf", "libelf"} <= libraries
+        for library in libraries:
+            (text,) = (name for name in names if name.endswith(f"/licenses/{library}.txt"))
+            assert b"GPL" in archive.read(text)
+
+
+def test_the_extension_is_hardened(wheel: Path, tmp_path: Path) -> None:
+    """Checked copies, guarded stacks, nothing writable that is code or a table of functions."""
+    with zipfile.ZipFile(wheel) as archive:
+        extension = archive.extract("exitsnoop/_native.abi3.so", tmp_path)
+    segments = run("readelf", "--segments", "--wide", extension)
+    assert re.search(r"GNU_STACK .* RW +0x", segments)
+    assert "GNU_RELRO" in segments
+    assert "BIND_NOW" in run("readelf", "--dynamic", extension)
+    imported = run("readelf", "--dyn-syms", "--wide", extension)
+    assert "__stack_chk_fail" in imported
+    assert re.search(r"__\w+_chk@GLIBC", imported)
+
+
 @pytest.mark.parametrize("python", pythons(), ids=str)
 def test_installs_and_imports(wheel: Path, python: Path, tmp_path: Path) -> None:
     there = tmp_path / "bin" / "python"
@@ -87,6 +113,12 @@ def test_installs_and_imports(wheel: Path, python: Path, tmp_path: Path) -> None
         there, "-c", "from exitsnoop import _native; print(_native.__file__)", cwd=tmp_path
     )
     assert module.startswith(str(tmp_path))
+
+
+def members(wheel: Path) -> list[tuple[str, Any, bytes]]:
+    """Return what a wheel has, in its order; permissions are those of the source."""
+    with zipfile.ZipFile(wheel) as archive:
+        return [(one.filename, one.date_time, archive.read(one)) for one in archive.infolist()]
 
 
 def test_sdist_is_what_is_committed_and_builds(tmp_path: Path) -> None:
@@ -99,8 +131,12 @@ def test_sdist_is_what_is_committed_and_builds(tmp_path: Path) -> None:
     tree = tmp_path / sdist.name.removesuffix(".tar.gz")
     held = {str(file.relative_to(tree)) for file in tree.rglob("*") if file.is_file()}
     assert held == {*run("git", "ls-files", cwd=clone).splitlines(), "PKG-INFO"}
-    run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, tree)
-    assert list(tmp_path.glob("*.whl"))
+    where = ["-Cbuild-dir=build/meson", "--outdir", tmp_path]
+    run("python", "-m", "build", "--wheel", "--no-isolation", *where, tree)
+    [built] = tmp_path.glob("*.whl")
+    if not run("git", "status", "--porcelain", "--", *BUILT_FROM):
+        [made] = (ROOT / "build" / "wheel").glob("*.whl")
+        assert members(built) == members(made), "the same tree gave other bytes elsewhere"
 
 
 INSTALL_AND_TRACE = """
