@@ -96,6 +96,18 @@ def test_the_kinds_of_thing_that_x_can_be(answers: Answers) -> None:
     assert "could also be" not in answers.ask("check")
 
 
+def test_a_container_is_named_once(answers: Answers) -> None:
+    """By default, its host name is the beginning of its id, and its cgroup has the id, too."""
+    podman = f"/libpod_parent/libpod-{ID}"
+    deaths = [
+        death(1, 1, cgroup=podman, hostname=ID[:12], exit_code=1),
+        death(2, 2, cgroup=podman, hostname="web-1", exit_code=1),
+    ]
+    record(answers.store, deaths)
+    assert f" in the podman container {ID[:12]}\n" in answers.ask(1)
+    assert f" in the podman container {ID[:12]} (web-1)\n" in answers.ask(2)
+
+
 def test_a_pid_that_was_used_again(answers: Answers) -> None:
     record(
         answers.store,

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 _DOCKER = "/var/lib/docker/containers"
-_PODMAN = "/var/lib/containers/storage/overlay-containers/containers.json"
+_PODMAN = ("/var/lib/containers/storage", "/run/containers/storage")
+_CONTAINERS = "containers"  # ends the names of podman's folders, and of the lists in them
 _NERDCTL = "/var/lib/nerdctl"
 
 
@@ -32,7 +33,15 @@ def _of_docker() -> Iterator[tuple[str, str]]:
 
 
 def _of_podman() -> Iterator[tuple[str, str]]:
-    found = _json(_PODMAN)
+    for top in _PODMAN:
+        for folder in _listed(top):
+            if folder.endswith(f"-{_CONTAINERS}"):
+                for name in _listed(f"{top}/{folder}"):
+                    if name.endswith(f"{_CONTAINERS}.json"):
+                        yield from _of_list(_json(f"{top}/{folder}/{name}"))
+
+
+def _of_list(found: object) -> Iterator[tuple[str, str]]:
     for one in found if isinstance(found, list) else []:
         for name in one.get("names") or [] if isinstance(one, dict) else []:
             yield str(name), str(one.get("id"))

@@ -236,11 +236,12 @@ def _where(of: Exit | Sender) -> list[str]:
     found = []
     if of.unit:
         found.append(f"in {escaped(of.unit)}")
-    elif of.cgroup and of.cgroup != "/":
+    elif of.cgroup and of.cgroup != "/" and not of.container:
         found.append(f"in the cgroup {escaped(of.cgroup)}")
     hostname = of.hostname if isinstance(of, Exit) else None
     if of.container:
-        seen = f" ({escaped(hostname)})" if hostname else ""
+        is_id = of.container.id.startswith(hostname or "")
+        seen = "" if is_id else f" ({escaped(hostname or '')})"
         found.append(f"in the {of.container.runtime} container {of.container.id[:12]}{seen}")
     if of.cgroup and (inside := pod(of.cgroup)):
         found.append(f"in the pod {inside}")
