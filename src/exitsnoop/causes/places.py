@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from exitsnoop import layout
 from exitsnoop.decode.sites import Region, Site
 from exitsnoop.model.cause import At, Mapped
-from exitsnoop.model.words import function_name, human_bytes, quoted
+from exitsnoop.model.functions import function_name
+from exitsnoop.model.words import human_bytes, quoted
 
 _SHARED_MEMORY = "/dev/zero (deleted)"  # what the kernel calls it that has no name
 _MOST_NAME = 48

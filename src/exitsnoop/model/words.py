@@ -108,26 +108,3 @@ def human_bytes(count: int) -> str:
             break
         size /= 1024
     return f"{count}B" if unit == "B" else f"{size:.1f}{unit}"
-
-
-def function_name(function: str) -> str:
-    """Return the name of a function without its types, as far as that is simple.
-
-    Names of C++ and of Rust come mangled: _ZN3foo3barEv is foo::bar. Others stay as they are.
-    """
-    if not function.startswith("_Z"):
-        return function
-    names, rest = [], function[2:]
-    nested = rest.startswith("N")
-    rest = rest[1:].lstrip("KVrRO") if nested else rest
-    while rest[:1].isdigit():
-        digits = len(rest) - len(rest.lstrip("0123456789"))
-        end = digits + int(rest[:digits][:4])
-        names.append(rest[digits:end])
-        rest = rest[end:]
-        if not nested:
-            break
-    whole = bool(names) and (not nested or rest.startswith("E"))
-    if whole and len(names) > 1 and len(names[-1]) == 17 and names[-1].startswith("h"):
-        del names[-1]  # a hash of Rust
-    return "::".join(names) if whole else function

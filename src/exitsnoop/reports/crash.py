@@ -5,7 +5,7 @@ from itertools import groupby
 
 from exitsnoop.model.cause import At, Cause
 from exitsnoop.model.exit import Exit
-from exitsnoop.model.words import function_name
+from exitsnoop.model.functions import function_name
 from exitsnoop.sinks.escape import word as escaped
 
 _MOST = 16
