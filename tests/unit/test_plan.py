@@ -4,11 +4,16 @@ import struct
 
 import pytest
 
+from exitsnoop.errors import KernelRefused
 from exitsnoop.filters.checks import text, user
 from exitsnoop.filters.filters import Filters
 from exitsnoop.filters.keywords import FilterOptions
 from exitsnoop.filters.table import FILTERS, Filter
+from exitsnoop.kernel import extension, session
+from exitsnoop.kernel.features import has_loops
 from exitsnoop.kernel.plan import Plan, plan
+
+SITES = {"on_delivery"} if has_loops() else set()
 
 
 def planned(**options: "object") -> Plan:
@@ -35,8 +40,8 @@ def test_the_plain_trace_is_one_small_program(options: FilterOptions) -> None:
 @pytest.mark.parametrize(
     ("options", "programs"),
     [
-        (FilterOptions(why=True), {"on_signal"}),
-        (FilterOptions(causes=["oom"]), {"on_signal"}),
+        (FilterOptions(why=True), {"on_signal", *SITES}),
+        (FilterOptions(causes=["oom"]), {"on_signal", *SITES}),
         (FilterOptions(fields=["uid", "ancestors", "cgroup", "user", "container"]), set()),
         (FilterOptions(fields=["args"]), {"on_exec", "on_fork"}),
         (FilterOptions(fields=["exe"]), {"on_exec", "on_fork"}),
@@ -49,6 +54,28 @@ def test_programs_are_those_that_are_needed(options: FilterOptions, programs: se
     assert made.variant.startswith("full")
     needed = {name for name in made.programs if "missed" not in name}
     assert needed == programs | {"on_exit"}
+
+
+def test_a_verifier_that_refuses_the_program_for_crash_sites(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest is loaded without it; what else is refused stays refused."""
+    tried: list[tuple[str, ...]] = []
+
+    def opens(*, programs: tuple[str, ...], **_: object) -> str:
+        tried.append(programs)
+        if "on_delivery" in programs or "on_fork" in programs:
+            raise extension().SessionError("load", 13, "too much")
+        return "opened"
+
+    monkeypatch.setattr(session, "stand_in", opens)
+    wanted = plan(Filters(why=True), unwanted=False)
+    assert "on_delivery" in wanted.programs or not SITES
+    opened: object = session.open_session(wanted, ring_bytes=4096)
+    assert opened == "opened"
+    assert tried[-1] == tuple(name for name in wanted.programs if name != "on_delivery")
+    with pytest.raises(KernelRefused):
+        session.open_session(plan(Filters(tree=[1]), unwanted=False), ring_bytes=4096)
 
 
 def test_statuses_are_bits() -> None:

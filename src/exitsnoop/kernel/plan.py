@@ -41,6 +41,8 @@ _OF_SIGNALS = {
     "origins": MAX_ORIGINS,
 }
 
+_SITES = "on_delivery"
+
 Entries = list[tuple[bytes, bytes]]
 
 
@@ -60,6 +62,10 @@ class Plan:
         self.programs = programs
         self.maps = maps
         self.ring_nodes = ring_nodes
+
+    def programs_without_sites(self) -> tuple[str, ...]:
+        """Return the programs but the one that finds out where processes crash."""
+        return tuple(name for name in self.programs if name != _SITES)
 
 
 def plan(filters: Filters, *, unwanted: bool) -> Plan:
@@ -89,7 +95,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     if filters.why:
         programs.append("on_signal")
         if has_loops():  # without them it is too much for the verifier
-            programs.append("on_delivery")
+            programs.append(_SITES)
         maps |= {name: (_room(most), []) for name, most in _OF_SIGNALS.items()}
     if images:
         execs = _offered("on_exec", preemptible=preemptible)

@@ -88,12 +88,12 @@ static void copy_stack(struct crash_site *site, __u64 from)
 static long note_word(__u32 number, void *data)
 {
 	struct crash_buffer *buffer = *(struct crash_buffer **)data;
-	__u64 word;
+	__u64 at = number * 8ULL, word;
 
-	if (number >= WORDS || number * 8 + 8 > buffer->site.stack_bytes ||
-	    !has_room_for_more(buffer))
+	if (at + 8 > buffer->site.stack_bytes || !has_room_for_more(buffer))
 		return 1;
-	word = *(__u64 *)(buffer->site.parts + number * 8);
+	FORGET_BOUNDS(at, SITE_STACK_BYTES);
+	word = *(__u64 *)(buffer->site.parts + (at & ~7ULL));
 	if (word - LOWEST_ADDRESS >= USER_ADDRESSES - LOWEST_ADDRESS || is_known(buffer, word))
 		return 0;
 	add_region(word, 0);
@@ -103,11 +103,12 @@ static long note_word(__u32 number, void *data)
 static long note_frame(__u32 number, void *data)
 {
 	struct crash_buffer *buffer = *(struct crash_buffer **)data;
-	__u64 address;
+	__u64 at = number * 8ULL, address;
 
-	if (number >= MAX_FRAMES || number >= buffer->site.frames_count)
+	if (number >= buffer->site.frames_count)
 		return 1;
-	address = *(__u64 *)(buffer->site.frames + number * 8);
+	FORGET_BOUNDS(at, MAX_FRAMES * 8);
+	address = *(__u64 *)(buffer->site.frames + (at & ~7ULL));
 	if (!is_known(buffer, address))
 		add_region(address, 0);
 	return 0;

@@ -25,7 +25,7 @@
 #define NODE_BYTES 256	/* and they are aligned to that */
 #define LEAF 1		/* enum maple_type */
 #define WITH_GAPS 3	/* maple_arange_64; any other has maple_range_64 */
-#define MOST_LOOKUPS 28 /* for each crash */
+#define MOST_LOOKUPS 32 /* for each crash */
 #define PAGE_SHIFT 12
 
 /* include/linux/mm.h and fs.h */
@@ -179,6 +179,8 @@ __noinline int add_region(__u64 address, __u32 wanted)
 	if (lookup >= MOST_LOOKUPS || which >= MAX_REGIONS)
 		return 0;
 	buffer->lookups = lookup + 1;
+	FORGET_BOUNDS(lookup, MOST_LOOKUPS);
+	FORGET_BOUNDS(which, MAX_REGIONS);
 	range = buffer->known + lookup;
 	range->start = range->end = address;
 	mapping = bpf_core_field_exists(mm->mm_mt) ? mapping_in_maple_tree(buffer, mm, address)
