@@ -14,8 +14,11 @@ from support.recorded import SECOND_NS
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.pages import heat
+from exitsnoop.reports.overview import failures, lives
+from exitsnoop.reports.overview.asking import Asking
 from exitsnoop.reports.overview.headline import findings, label
 from exitsnoop.reports.overview.lives import EDGES_S
+from exitsnoop.reports.overview.whose import OTHERS, Whose
 from exitsnoop.store.query import Query
 
 
@@ -82,6 +85,28 @@ def test_each_way_to_fail(week: Week, exits: list[Exit]) -> None:
         assert one.first_ns <= min(of)
         assert sum(one.parts.values()) == one.times
     assert found == truth
+
+
+def test_too_many_programs_are_counted_together(
+    week: Week, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest stay; nothing is lost."""
+    monkeypatch.setattr(failures, "MOST", 3)
+    monkeypatch.setattr(lives, "MOST", 4)
+    asking = Asking(week.recording, week.period, lambda _: None)
+    some = failures.tallies(asking)
+    assert sum(one.times for one in some) == week.of.failed
+    found = {one.whose for one in some}
+    assert 3 < len(found) <= 7
+    sizes: Counter[Whose] = Counter()
+    for one in week.of.tallies:
+        sizes[one.whose] += one.times
+    (largest, _), *_ = sizes.most_common()
+    assert {largest, OTHERS} <= found
+    assert sum(one.times for one in some if one.whose == largest) == sizes[largest]
+    _, used = lives.lives(asking)
+    assert used[0] == week.of.used[0]
+    assert len(used) <= 8
 
 
 def test_what_is_new(week: Week) -> None:

@@ -82,6 +82,19 @@ def test_statuses(store: Path, tmp_path: Path) -> None:
     assert "cannot write" in messages
 
 
+def test_a_damaged_file(store: Path) -> None:
+    """It is reported, and no traceback."""
+    made(store, END_NS, 3600)
+    (segment,) = store.glob("exits-*.db")
+    content = bytearray(segment.read_bytes())
+    content[4096 * 40 :] = b"\xa5" * (len(content) - 4096 * 40)
+    segment.write_bytes(content)
+    status, _, messages = report(store, "--since", end(-600), "--until", end())
+    assert status == os.EX_IOERR
+    assert messages.startswith("exitsnoop: a file of the recording cannot be read (")
+    assert messages.count("\n") == 1
+
+
 def test_a_file_is_whole_or_as_it_was(store: Path, tmp_path: Path) -> None:
     made(store, END_NS, 60)
     page = tmp_path / "page.html"

@@ -1,11 +1,13 @@
 """SQL that counts over a recording, for a period; progress is reported while SQLite works."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.reports.overview.period import HOUR_NS, Period
+from exitsnoop.store.errors import StoreError
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.view import During
 
@@ -44,32 +46,37 @@ class Asking:
         """Report what is being done."""
         self._tick(doing)
 
-    def complete(self, doing: str, sql: str) -> list[tuple[Any, ...]]:
+    def complete(self, doing: str, sql: str) -> Iterator[tuple[Any, ...]]:
         """Return the rows of a statement over that part of the period of which all is there."""
         return self.rows(doing, sql, During(self.complete_ns, self.period.to_ns - 1))
 
-    def during(self, doing: str, sql: str) -> list[tuple[Any, ...]]:
+    def during(self, doing: str, sql: str) -> Iterator[tuple[Any, ...]]:
         """Return the rows of a statement over the whole period."""
         return self.rows(doing, sql, During(self.period.from_ns, self.period.to_ns - 1))
 
-    def dropped(self, doing: str, sql: str) -> list[tuple[Any, ...]]:
+    def dropped(self, doing: str, sql: str) -> Iterator[tuple[Any, ...]]:
         """Return the rows of a statement over the counts by the hour of the part before that."""
         if self.complete_ns == self.period.from_ns:
-            return []
+            return iter(())
         return self.rows(doing, sql, During(self.period.from_ns, self.complete_ns - 1))
 
-    def rows(self, doing: str, sql: str, during: During) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement. Raises StoreError, sqlite3.Error, KeyboardInterrupt."""
+    def rows(self, doing: str, sql: str, during: During) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the rows of a statement. Raises StoreError."""
         self._tick(doing)
 
         def tick() -> int:
             self._tick(doing)
             return 0
 
-        connection = self.recording.connect(sql, during)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.recording.connect(sql, during)) as connection:
             connection.set_progress_handler(tick, _INSTRUCTIONS)
-            return connection.execute(sql).fetchall()
+            try:
+                yield from connection.execute(sql)
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"a file of the recording cannot be read ({error}): exitsnoop past shows the "
+                    "others"
+                ) from None
 
 
 def hour_ns(text: str) -> int:

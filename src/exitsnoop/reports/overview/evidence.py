@@ -7,6 +7,7 @@ from exitsnoop.store.schema import VIEW
 from exitsnoop.store.view import ALWAYS
 
 _CRASHES = ("fault", "abort", "seccomp", "self")
+_MOST = 1000
 
 
 class Kills(NamedTuple):
@@ -95,18 +96,21 @@ def kills(asking: Asking) -> list[Kills]:
     rows = asking.during(
         "counting kills",
         "SELECT cause_sender_comm, cause_sender_uid, comm, signal_name, count(*), min(wall_ns), "
-        f"max(wall_ns) FROM exits WHERE {FAILED} AND cause = 'killed' GROUP BY 1, 2, 3, 4",
+        f"max(wall_ns) FROM exits WHERE {FAILED} AND cause = 'killed' GROUP BY 1, 2, 3, 4 "
+        f"ORDER BY 5 DESC LIMIT {_MOST}",
     )
     return sorted([Kills(*row) for row in rows], key=lambda one: (-one.times, -one.last_ns))
 
 
 def full(asking: Asking) -> list[Full]:
     """Return which limits were hit, the most frequent first."""
-    counts = asking.during(
-        "looking at OOM kills",
-        "SELECT cause_oom_cgroup, count(*), min(wall_ns), max(wall_ns), max(id) FROM exits "
-        f"WHERE {FAILED} AND cause = 'oom' GROUP BY 1",
-    )
+    counts = [
+        *asking.during(
+            "looking at OOM kills",
+            "SELECT cause_oom_cgroup, count(*), min(wall_ns), max(wall_ns), max(id) FROM exits "
+            f"WHERE {FAILED} AND cause = 'oom' GROUP BY 1 ORDER BY 2 DESC LIMIT {_MOST}",
+        )
+    ]
     if not counts:
         return []
     numbers = ", ".join(str(int(row[-1])) for row in counts)
@@ -135,11 +139,10 @@ def crashes(asking: Asking) -> list[Crash]:
         f"SELECT ifnull(exe, comm), signal_name, cause, "
         f"CASE WHEN {function} IS NULL THEN cause_si_code END, "
         f"CASE WHEN {function} IS NULL THEN cause_access END, {module}, {function}, "
-        f"sum(wall_ns BETWEEN {period.from_ns} AND {period.to_ns - 1}), "
+        f"sum(wall_ns BETWEEN {period.from_ns} AND {period.to_ns - 1}) AS count, "
         f"sum(wall_ns BETWEEN {period.against_ns} AND {period.from_ns - 1}), "
         f"min(wall_ns), max(wall_ns) FROM exits WHERE {FAILED} AND {among('cause', _CRASHES)} "
-        "GROUP BY 1, 2, 3, 4, 5, 6, 7",
+        f"GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING count > 0 ORDER BY count DESC LIMIT {_MOST}",
         ALWAYS,
     )
-    found = [Crash(*row) for row in rows if row[7]]
-    return sorted(found, key=lambda one: (-one.times, -one.last_ns))
+    return sorted([Crash(*row) for row in rows], key=lambda one: (-one.times, -one.last_ns))

@@ -1,12 +1,12 @@
 """Failures of a period, counted: whose, how, when."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from exitsnoop.reports.loops import Ended, Loop, loop_of, looping
 from exitsnoop.reports.overview.asking import FAILED, Asking, hour_ns
-from exitsnoop.reports.overview.whose import Whose, specific, whose
+from exitsnoop.reports.overview.whose import MOST, OTHERS, Whose, specific, whose
 
 _READ = 2000  # failures of a group are enough to see its loops
 _MOST = 100_000
@@ -49,26 +49,52 @@ class Looping(NamedTuple):
 
 
 def tallies(asking: Asking) -> list[Tally]:
-    """Return all failures of the period, counted."""
+    """Return all failures of the period, counted; of many thousand programs, some together."""
+    groups: dict[Whose, list[Tally]] = {}
+    rest: dict[tuple[str, int, int], Tally] = {}
+    for one in _each(asking):
+        groups.setdefault(one.whose, []).append(one)
+        if len(groups) > 2 * MOST:
+            _fold(groups, rest)
+    return [*(one for some in groups.values() for one in some), *rest.values()]
+
+
+def _fold(groups: dict[Whose, list[Tally]], rest: dict[tuple[str, int, int], Tally]) -> None:
+    """Move the smallest groups to the rest, so that MOST are left."""
+    by_size = sorted(groups, key=lambda of: sum(one.times for one in groups[of]))
+    for of in by_size[:-MOST]:
+        for one in groups.pop(of):
+            key = (one.cause, one.status, one.part)
+            before = rest.get(key, one._replace(whose=OTHERS, times=0))
+            rest[key] = before._replace(
+                times=before.times + one.times,
+                first_ns=min(before.first_ns, one.first_ns),
+                last_ns=max(before.last_ns, one.last_ns),
+            )
+
+
+def _each(asking: Asking) -> Iterator[Tally]:
     period = asking.period
-    rows = asking.complete(
+    within: dict[Whose, Whose] = {}
+    for comm, cgroup, *counted in asking.complete(
         "counting failures",
         "SELECT comm, cgroup, ifnull(cause, ''), status, "
         f"(wall_ns - {period.first_ns}) / {period.part_ns}, count(*), min(wall_ns), max(wall_ns) "
         f"FROM exits WHERE {FAILED} GROUP BY comm, cgroup, 3, status, 5",
-    )
-    found = [Tally(whose(comm, cgroup), *rest) for comm, cgroup, *rest in rows]
-    within = {one.whose._replace(within=None): one.whose for one in found}
+    ):
+        of = whose(comm, cgroup)
+        if len(within) < MOST:
+            within[of._replace(within=None)] = of
+        yield Tally(of, *counted)
     for comm, unit, container, cause, status, hour, count in asking.dropped(
         "counting failures that were dropped",
         "SELECT comm, unit, container, ifnull(cause, ''), status, hour, sum(exits) FROM hours "
         "WHERE status <> 0 GROUP BY comm, unit, container, 4, status, hour",
     ):
         at_ns = max(hour_ns(hour), period.from_ns)
-        known = Whose(comm or "", specific(unit), container, None, None)
+        known = Whose(comm or "", None if container else specific(unit), container, None, None)
         part = (at_ns - period.first_ns) // period.part_ns
-        found.append(Tally(within.get(known, known), cause, status, part, count, at_ns, at_ns))
-    return found
+        yield Tally(within.get(known, known), cause, status, part, count, at_ns, at_ns)
 
 
 def exits_by_bin(asking: Asking) -> list[int]:

@@ -9,7 +9,7 @@ from exitsnoop.reports.overview.before import News
 from exitsnoop.reports.overview.failures import Looping
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.period import Period
-from exitsnoop.reports.overview.whose import Whose
+from exitsnoop.reports.overview.whose import OTHERS, Whose
 from exitsnoop.reports.verdicts import ends_in_words
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.escape import word
@@ -44,6 +44,8 @@ def findings(of: Overview) -> list[Finding]:
 
 def label(of: Whose) -> str:
     """Return whose deaths they are, for people: "api.service", "sh in cron.service"; escaped."""
+    if of == OTHERS:
+        return "other programs"
     comm = word(of.comm)
     if of.unit:
         unit = word(of.unit)
@@ -150,7 +152,7 @@ def _new(of: Overview) -> list[str]:
             f" Only {before.recorded:.0%} of the {ago} before were recorded, so it may be older."
         )
     new = sorted(
-        (one for one in of.ways if one.first_ns >= of.period.from_ns),
+        (one for one in of.ways if one.first_ns >= of.period.from_ns and one.whose != OTHERS),
         key=lambda one: (_SEVERITY[outcome(one.cause).name], -one.times),
     )
     if not new:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.reports.overview.asking import ENDED, Asking
-from exitsnoop.reports.overview.whose import Whose, whose
+from exitsnoop.reports.overview.whose import MOST, Whose, whose
 
 EDGES_S = tuple(
     float(f"{digit}e{power}")
@@ -77,4 +77,13 @@ def lives(asking: Asking) -> tuple[Lived, list[Used]]:
                 rss if before.max_rss is None else max(before.max_rss, rss or 0),
                 before.failed + (0 if kind is None else count),
             )
+            if len(used) > 2 * MOST:
+                used = _most(used)
     return Lived(well, dict(failed)), sorted(used.values(), key=lambda one: -(one.cpu_s or 0))
+
+
+def _most(used: dict[Whose, Used]) -> dict[Whose, Used]:
+    """Return those that used most CPU time, and those that had most memory."""
+    by_cpu = sorted(used.values(), key=lambda one: -(one.cpu_s or 0))
+    by_rss = sorted(used.values(), key=lambda one: -(one.max_rss or 0))
+    return {one.whose: one for one in (*by_cpu[: MOST // 2], *by_rss[: MOST // 2])}

@@ -8,7 +8,7 @@ from itertools import groupby
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.status import signal_name
 from exitsnoop.reports.overview.period import Period
-from exitsnoop.reports.overview.whose import Whose
+from exitsnoop.reports.overview.whose import OTHERS, Whose
 
 _SHOWN = "time, pid, comm, unit, cause_text"
 
@@ -33,7 +33,7 @@ def past(
         failed: only what failed.
     """
     words = ["exitsnoop", "past", "-xw" if failed else "-w"]
-    if of is not None:
+    if of is not None and of != OTHERS:
         words += ["-n", _pattern(of.comm)]
         if of.within and of.within.isprintable() and "," not in of.within:
             words += ["-c", of.within]

@@ -26,6 +26,12 @@ class Whose(NamedTuple):
     within: str | None
 
 
+OTHERS = Whose("", None, None, None, None)
+"""Stands for programs that are not counted one by one, as there are too many."""
+MOST = 10_000
+"""So many are counted one by one, and at times twice as many."""
+
+
 @lru_cache(maxsize=4096)
 def whose(comm: str, cgroup: str | None) -> Whose:
     """Return whose an exit is, by its name and its cgroup."""
