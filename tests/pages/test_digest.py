@@ -37,7 +37,7 @@ def test_it_says_the_same(week: Week, text: str) -> None:
     assert "api.service: 14 deaths since" in words
     assert "14: /system.slice/api.service, limit 2.0G;" in words
     assert "18: pkill -> mailworker (SIGKILL)" in words
-    assert "46: /usr/bin/worker SIGSEGV SEGV_MAPERR (read), seen" in words
+    assert "46: /usr/bin/worker SIGSEGV in parse_header of worker, seen" in words
 
 
 def test_the_bars(week: Week, text: str) -> None:

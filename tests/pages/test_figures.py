@@ -14,6 +14,7 @@ from support.recorded import SECOND_NS
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.pages import heat
+from exitsnoop.pages.failing import signature
 from exitsnoop.reports.overview import failures, lives
 from exitsnoop.reports.overview.asking import Asking
 from exitsnoop.reports.overview.headline import findings, label
@@ -32,6 +33,15 @@ def exits(week: Week) -> list[Exit]:
 def kind(one: Exit) -> str:
     assert one.cause
     return one.cause.kind
+
+
+def place_of(one: Exit) -> str | None:
+    """The function where it crashed, or the one that called abort()."""
+    assert one.cause
+    if kind(one) == "abort":
+        assert one.cause.stack
+        return one.cause.stack[2].function
+    return one.cause.at.function if one.cause.at else None
 
 
 def ask(store: Path, sql: str) -> list[Any]:
@@ -137,9 +147,17 @@ def test_killers_limits_and_crashes(week: Week, exits: list[Exit]) -> None:
     assert of.full[0].limit == fortnight.LIMIT
     assert of.full[0].pid == max(taken, key=lambda one: one.wall_ns).pid
     crashed = Counter(
-        (one.exe, one.signal_name) for one in exits if kind(one) in ("fault", "abort", "self")
+        (one.exe, one.signal_name, place_of(one))
+        for one in exits
+        if kind(one) in ("fault", "abort", "self")
     )
-    assert {(one.exe, one.signal): one.times for one in of.crashes} == crashed
+    assert {(one.exe, one.signal, one.function): one.times for one in of.crashes} == crashed
+    assert {signature(one) for one in of.crashes} == {
+        "SIGSEGV in parse_header of worker",
+        "SIGABRT by abort() called in check_size of thumbnailer",
+        "SIGABRT by abort() called in read_exif of thumbnailer",
+        "SIGSEGV SEGV_MAPERR (read)",
+    }
     ((first_ns,),) = ask(
         week.store,
         "SELECT min(e.boot_ns + t.offset_ns) FROM rows e JOIN causes c ON c.id = e.cause "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exitsnoop.model.cause import Cause, CauseKind, Oom, Sender
+from exitsnoop.model.cause import At, Cause, CauseKind, Oom, Sender
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.limits import Limits
 from exitsnoop.store.writer import Writer
@@ -44,11 +44,25 @@ def killed(signal: int, name: str, sender: Sender, kind: CauseKind = "killed") -
     return {"status": signal, "cause": cause}
 
 
-def segfault(address: int) -> dict[str, Any]:
+def segfault(address: int, module: str = "", function: str = "") -> dict[str, Any]:
     """Status and cause of a segmentation fault that left a core."""
-    text = f"segfault reading {address:#x} (SEGV_MAPERR)"
-    cause = Cause("fault", text, si_code="SEGV_MAPERR", address=address, access="read")
+    at = At(module, "ab12", 0x14F0, function, 0x1C) if function else None
+    where = f" in {module.rpartition('/')[2]} {function}+0x1c" if function else ""
+    text = f"segfault reading {address:#x}{where} (SEGV_MAPERR)"
+    cause = Cause("fault", text, si_code="SEGV_MAPERR", address=address, access="read", at=at)
     return {"status": 11 | 0x80, "cause": cause}
+
+
+def aborted(function: str) -> Cause:
+    """The cause of an abort() that a function called."""
+    libc = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+    stack = (
+        At(libc, None, 0x8BEBC, "pthread_kill", 0x10C),
+        At(libc, None, 0x26472, "abort", 0xD3),
+        At("/opt/thumbnailer/bin/thumbnailer", None, 0x1240, function, 0x30),
+        At("/opt/thumbnailer/bin/thumbnailer", None, 0x1170, "main", 0x25),
+    )
+    return Cause("abort", "abort() (SIGABRT)", at=stack[0], stack=stack, stack_complete=True)
 
 
 def deaths(machine: Machine) -> list[Death]:
@@ -130,12 +144,12 @@ def _crashes(machine: Machine) -> Iterator[Death]:
                 cgroup,
                 args=("/opt/worker/bin/worker", "--queue", "mail"),
                 user="worker",
-                **segfault(0x8),
+                **segfault(0x8, "/opt/worker/bin/worker", "parse_header"),
             )
     for nth in range(23):
         at_s = (nth + machine.random.random()) * LENGTH_S / 23
-        abort = Cause("abort", "abort() (SIGABRT)")
-        yield machine.death(at_s, 300, "thumbnailer", cgroup, 6 | 0x80, abort, user="worker")
+        cause = aborted("check_size" if nth % 3 else "read_exif")
+        yield machine.death(at_s, 300, "thumbnailer", cgroup, 6 | 0x80, cause, user="worker")
     for at_s in (12.9 * DAY_S, 13.1 * DAY_S, 13.7 * DAY_S):
         yield machine.death(
             at_s, 3.2, "resizer", "/system.slice/images.service", user="worker", **segfault(0x7F3A0)

@@ -1,9 +1,8 @@
 """What lies at an address of a process, and where in a program it was, in words."""
 
-from collections.abc import Iterable
-
 from exitsnoop import layout
 from exitsnoop.decode.sites import Region, Site
+from exitsnoop.model.callers import base
 from exitsnoop.model.cause import At, Mapped
 from exitsnoop.model.functions import function_name
 from exitsnoop.model.words import human_bytes, quoted
@@ -12,15 +11,6 @@ _SHARED_MEMORY = "/dev/zero (deleted)"  # what the kernel calls it that has no n
 _MOST_NAME = 48
 _PAGE = 4096
 _TMPFS = 0x01021994  # include/uapi/linux/magic.h
-_DELETED = " (deleted)"
-# Where abort() and what calls it live: it says more who called them.
-_LIBRARIES = ("libc.", "libc-", "ld-musl-", "libpthread", "libstdc++.", "libgcc_s.", "libc++")
-_ABORTING = frozenset(
-    "abort raise gsignal __pthread_kill __pthread_kill_implementation __pthread_kill_internal "
-    "pthread_kill __GI_raise __GI_abort __assert_fail __assert_fail_base __libc_message "
-    "__libc_message_impl malloc_printerr __fortify_fail __stack_chk_fail __chk_fail tgkill "
-    "__abort _int_free free __libc_fatal".split()
-)
 
 
 def mapping(site: Site, *, unmapped: bool) -> Mapped | None:
@@ -55,7 +45,7 @@ def in_words(at: At | None) -> str:
     """Return " in libfoo.so parse_header+0x1c", or "" if it is unknown."""
     if at is None or at.module is None:
         return ""
-    name = _short(_base(at.module))
+    name = _short(base(at.module))
     if at.function is None:
         return f" in {name}+{at.offset:#x}"
     return f" in {name} {_short(function_name(at.function))}+{at.function_offset or 0:#x}"
@@ -68,29 +58,11 @@ def who_called(site: Site | None) -> str:
     return f", called from {in_words(site.stack[0]).removeprefix(' in ')}"
 
 
-def caller(stack: Iterable[At]) -> At | None:
-    """Return who called abort(), or what called that: the first outside the C library."""
-    for at in stack:
-        if at.module is None:
-            return None
-        if not _base(at.module).startswith(_LIBRARIES) and not _aborts(at):
-            return at
-    return None
-
-
-def _aborts(at: At) -> bool:
-    """Whether it is a part of abort() in a program that has its C library in itself.
-
-    Compilers add words to the names of functions that they changed, such as ".constprop.0".
-    """
-    return at.function is not None and at.function.partition(".")[0] in _ABORTING
-
-
 def not_allowed(mapped: Mapped | None, access: str | None) -> str:
     """Return why an address that is mapped could not be used so, such as " (heap, read-only)"."""
     if mapped is None or mapped.kind in ("none", "guard"):
         return " (guard page)" if mapped and mapped.kind == "guard" else ""
-    name = _short(_base(mapped.path)) if mapped.path else mapped.kind
+    name = _short(base(mapped.path)) if mapped.path else mapped.kind
     words = {"write": "read-only", "execute": "not executable", "read": "not readable"}
     return f" ({name}, {words[access]})" if access else f" ({name})"
 
@@ -110,10 +82,6 @@ def no_page(site: Site, mapped: Mapped | None, access: str | None) -> str | None
     if access == "write" or region.file_system == _TMPFS:
         return f"no room for a page of {path} (file system full?)"
     return f"a page of {path} could not be read"
-
-
-def _base(path: str) -> str:
-    return path.removesuffix(_DELETED).rpartition("/")[2]
 
 
 def _short(name: str) -> str:

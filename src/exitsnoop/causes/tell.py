@@ -4,6 +4,7 @@ from exitsnoop.causes import places, senders
 from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
+from exitsnoop.model.callers import caller
 from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom
 from exitsnoop.model.words import human_bytes, syscall_name
 
@@ -178,5 +179,5 @@ def unknown(case: Case) -> Cause:
 def abort(case: Case) -> Cause:
     """It gave up by itself."""
     site = case.evidence.site
-    called = places.in_words(places.caller(site.stack or ())) if site else ""
+    called = places.in_words(caller(site.stack or ())) if site else ""
     return case.cause(f"abort(){called}{case.in_thread}", thread=case.evidence.thread)

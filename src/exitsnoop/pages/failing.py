@@ -1,6 +1,8 @@
 """What fails most, and where programs crash: tables with small pictures."""
 
+from exitsnoop.model.callers import base
 from exitsnoop.model.outcomes import outcome
+from exitsnoop.model.words import function_name
 from exitsnoop.pages.markup import Markup, element, joined
 from exitsnoop.pages.parts import bar, how, more, row_of, section, spark, table
 from exitsnoop.pages.words import number
@@ -9,6 +11,7 @@ from exitsnoop.reports.overview.evidence import Crash
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.headline import label
 from exitsnoop.reports.overview.period import PARTS
+from exitsnoop.reports.overview.rows import literal
 from exitsnoop.reports.when import local
 from exitsnoop.sinks.escape import escape
 
@@ -83,28 +86,33 @@ def signature(one: Crash) -> str:
     """Return where, or how, a program crashed: escaped, in one line."""
     parts = [escape(one.signal)]
     if one.function or one.module:
-        where = [part for part in (one.function, one.module) if part]
-        parts.append(f"in {' of '.join(escape(part, spaces=False) for part in where)}")
-    elif one.code:
+        where = [function_name(one.function)] if one.function else []
+        where += [base(one.module)] if one.module else []
+        parts.append("called in" if one.called else "in")
+        parts.append(" of ".join(escape(part, spaces=False) for part in where))
+    if one.code and not one.function:
         parts.append(escape(one.code))
     if one.access:
         parts.append(f"({escape(one.access)})")
     if one.cause == "abort":
-        parts.append("abort()")
+        parts[0] += " by abort()"
     if one.cause == "self":
-        parts.append("to itself")
+        parts[0] += " to itself"
     return " ".join(parts)
 
 
 def crash_rows(of: Overview, one: Crash) -> str:
-    """Return the command that gives the rows of a signature."""
+    """Return the command that gives the rows of a signature; of abort(), maybe more than these."""
     conditions: dict[str, str | int | None] = {
         "ifnull(exe, comm)": one.exe,
         "cause": one.cause,
         "signal_name": one.signal,
     }
-    if one.function:
-        conditions |= {"cause_at_module": one.module, "cause_at_function": one.function}
+    more = []
+    if one.called:
+        more = [f"instr(cause_stack, {literal(one.function or one.module or '')}) > 0"]
     else:
+        conditions |= {"cause_at_module": one.module, "cause_at_function": one.function}
+    if one.function is None:
         conditions |= {"cause_si_code": one.code, "cause_access": one.access}
-    return rows.sql(of.period, conditions)
+    return rows.sql(of.period, conditions, *more)

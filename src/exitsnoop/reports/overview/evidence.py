@@ -1,12 +1,16 @@
 """What causes prove, counted: killers and victims, limits that ran full, places of crashes."""
 
+from collections.abc import Iterable
+from json import loads
 from typing import NamedTuple
 
+from exitsnoop.model.callers import caller
+from exitsnoop.model.cause import At
 from exitsnoop.reports.overview.asking import FAILED, Asking, among
-from exitsnoop.store.schema import VIEW
 from exitsnoop.store.view import ALWAYS
 
 _CRASHES = ("fault", "abort", "seccomp", "self")
+_CALLED = ("abort", "self")  # of these, who called it says more
 _MOST = 1000
 
 
@@ -72,7 +76,9 @@ class Crash(NamedTuple):
         cause: the kind of cause.
         code: the si_code by name.
         access: what was tried at the address.
-        module, function: where it was, as far as that is known.
+        module, function: where it was, as far as that is known; of abort(), who called it. The name
+            of a function is as in the file.
+        called: whether that is who called it.
         times: how many in the period.
         before: how many in the period before it.
         first_ns, last_ns: the first and the last that is recorded, nanoseconds since the epoch.
@@ -85,6 +91,7 @@ class Crash(NamedTuple):
     access: str | None
     module: str | None
     function: str | None
+    called: bool
     times: int
     before: int
     first_ns: int
@@ -131,18 +138,37 @@ def full(asking: Asking) -> list[Full]:
 def crashes(asking: Asking) -> list[Crash]:
     """Return the signatures of crashes, the most frequent first."""
     period = asking.period
-    module, function = (
-        column if column in VIEW else "NULL" for column in ("cause_at_module", "cause_at_function")
-    )
-    rows = asking.rows(
+    found: dict[tuple[object, ...], Crash] = {}
+    for exe, signal, cause, code, access, module, function, stack, *figures in asking.rows(
         "comparing crashes",
-        f"SELECT ifnull(exe, comm), signal_name, cause, "
-        f"CASE WHEN {function} IS NULL THEN cause_si_code END, "
-        f"CASE WHEN {function} IS NULL THEN cause_access END, {module}, {function}, "
-        f"sum(wall_ns BETWEEN {period.from_ns} AND {period.to_ns - 1}) AS count, "
+        "SELECT ifnull(exe, comm), signal_name, cause, cause_si_code, cause_access, "
+        f"cause_at_module, cause_at_function, CASE WHEN {among('cause', _CALLED)} THEN cause_stack "
+        f"END, sum(wall_ns BETWEEN {period.from_ns} AND {period.to_ns - 1}), "
         f"sum(wall_ns BETWEEN {period.against_ns} AND {period.from_ns - 1}), "
         f"min(wall_ns), max(wall_ns) FROM exits WHERE {FAILED} AND {among('cause', _CRASHES)} "
-        f"GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING count > 0 ORDER BY count DESC LIMIT {_MOST}",
+        "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
         ALWAYS,
+    ):
+        by = caller(At(**at) for at in loads(stack)) if stack else None
+        if by is not None:
+            module, function = by.module, by.function
+        if function is not None:
+            code = access = None
+        one = Crash(exe, signal, cause, code, access, module, function, by is not None, *figures)
+        found[one[:8]] = _together(one, found.get(one[:8], one._replace(times=0, before=0)))
+        if len(found) > 2 * _MOST:
+            found = {each[:8]: each for each in _most(found.values())}
+    return _most(one for one in found.values() if one.times)
+
+
+def _together(one: Crash, other: Crash) -> Crash:
+    return one._replace(
+        times=one.times + other.times,
+        before=one.before + other.before,
+        first_ns=min(one.first_ns, other.first_ns),
+        last_ns=max(one.last_ns, other.last_ns),
     )
-    return sorted([Crash(*row) for row in rows], key=lambda one: (-one.times, -one.last_ns))
+
+
+def _most(found: Iterable[Crash]) -> list[Crash]:
+    return sorted(found, key=lambda one: (-one.times, -one.last_ns))[:_MOST]

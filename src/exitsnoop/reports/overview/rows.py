@@ -46,14 +46,15 @@ def past(
     return shlex.join([*words, *_times(from_ns, to_ns)])
 
 
-def sql(period: Period, conditions: dict[str, str | int | None]) -> str:
+def sql(period: Period, conditions: dict[str, str | int | None], *more: str) -> str:
     """Return the `exitsnoop sql` that shows exits of a period, where `past` has no such filter.
 
     Args:
         period: the period.
         conditions: what columns must have; None for unknown.
+        more: other conditions.
     """
-    terms = ["failed = 1", *(f"{name} {_is(value)}" for name, value in conditions.items())]
+    terms = ["failed = 1", *(f"{name} {_is(value)}" for name, value in conditions.items()), *more]
     statement = f"SELECT {_SHOWN} FROM exits WHERE {' AND '.join(terms)}"
     times = _times(period.from_ns, period.to_ns)
     return f"{shlex.join(['exitsnoop', 'sql', *times])} {_quoted(statement)}"
@@ -74,10 +75,10 @@ def why(pid: int, wall_ns: int) -> str:
 def _is(value: str | int | None) -> str:
     if value is None:
         return "IS NULL"
-    return f"= {value}" if isinstance(value, int) else f"= {_literal(value)}"
+    return f"= {value}" if isinstance(value, int) else f"= {literal(value)}"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a text in SQL, in which a control character has no place."""
     parts = []
     for is_plain, some in groupby(text, str.isprintable):

@@ -1,0 +1,38 @@
+"""Who called abort()."""
+
+from collections.abc import Iterable
+
+from exitsnoop.model.cause import At
+
+_DELETED = " (deleted)"
+# Where abort() and what calls it live: it says more who called them.
+_LIBRARIES = ("libc.", "libc-", "ld-musl-", "libpthread", "libstdc++.", "libgcc_s.", "libc++")
+_ABORTING = frozenset(
+    "abort raise gsignal __pthread_kill __pthread_kill_implementation __pthread_kill_internal "
+    "pthread_kill __GI_raise __GI_abort __assert_fail __assert_fail_base __libc_message "
+    "__libc_message_impl malloc_printerr __fortify_fail __stack_chk_fail __chk_fail tgkill "
+    "__abort _int_free free __libc_fatal".split()
+)
+
+
+def caller(stack: Iterable[At]) -> At | None:
+    """Return who called abort(), or what called that: the first outside the C library."""
+    for at in stack:
+        if at.module is None:
+            return None
+        if not base(at.module).startswith(_LIBRARIES) and not _aborts(at):
+            return at
+    return None
+
+
+def _aborts(at: At) -> bool:
+    """Whether it is a part of abort() in a program that has its C library in itself.
+
+    Compilers add words to the names of functions that they changed, such as ".constprop.0".
+    """
+    return at.function is not None and at.function.partition(".")[0] in _ABORTING
+
+
+def base(path: str) -> str:
+    """Return the name of a file without its directory, also if it was removed."""
+    return path.removesuffix(_DELETED).rpartition("/")[2]
