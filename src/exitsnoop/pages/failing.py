@@ -1,8 +1,8 @@
 """What fails most, and where programs crash: tables with small pictures."""
 
 from exitsnoop.model.callers import base
+from exitsnoop.model.functions import function_name
 from exitsnoop.model.outcomes import outcome
-from exitsnoop.model.words import function_name
 from exitsnoop.pages.markup import Markup, element, joined
 from exitsnoop.pages.parts import bar, how, more, row_of, section, spark, table
 from exitsnoop.pages.words import number
