@@ -131,7 +131,7 @@ def test_sdist_is_what_is_committed_and_builds(tmp_path: Path) -> None:
     tree = tmp_path / sdist.name.removesuffix(".tar.gz")
     held = {str(file.relative_to(tree)) for file in tree.rglob("*") if file.is_file()}
     assert held == {*run("git", "ls-files", cwd=clone).splitlines(), "PKG-INFO"}
-    where = ["-Cbuild-dir=build/meson", "--outdir", tmp_path]
+    where: list[str | Path] = ["-Cbuild-dir=build/meson", "--outdir", tmp_path]
     run("python", "-m", "build", "--wheel", "--no-isolation", *where, tree)
     [built] = tmp_path.glob("*.whl")
     if not run("git", "status", "--porcelain", "--", *BUILT_FROM):

@@ -28,7 +28,7 @@
 #define MOST_LOOKUPS 32 /* for each crash */
 #define PAGE_SHIFT 12
 
-/* include/linux/mm.h and fs.h */
+/* include/linux/mm.h and include/linux/fs.h */
 #define VM_READ 0x1
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
