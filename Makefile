@@ -28,7 +28,7 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many prove prove-sample bench lint fix fields pins wheel clean \
+	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
@@ -63,6 +63,10 @@ soak: build $(VENV)/group-test ## trace and record a mixed load for $(SECONDS): 
 soak-many: build $(VENV)/group-test ## trace ten million exits, then record as many: does all add up, does memory grow
 	$(SUDO) nice $(BIN)/python -B tests/soak/many.py
 	$(SUDO) nice $(BIN)/python -B tests/soak/many.py 10000000 record
+
+soak-attacker: SECONDS ?= 60
+soak-attacker: build $(VENV)/group-test ## trace for $(SECONDS) while an unprivileged user makes it costly
+	$(SUDO) nice $(BIN)/python -B tests/soak/attacker.py $(SECONDS)
 
 # As root, without leaving anything behind, too.
 test-kernels: CPUS ?= 2

@@ -57,6 +57,11 @@ PROOFS = {
         "make test-kernels KERNELS=6.1 CPUS=4"
         " PYTEST_ARGS='tests/kernel/test_strokes.py -k \"highest or oom\"'",
     ),
+    "attacker": Proof(
+        "an unprivileged user does for a minute what costs most, beside a load",
+        "make soak-attacker SECONDS=60",
+        "make soak-attacker SECONDS=5",
+    ),
     "storms": Proof(
         "20 storms of 4,200 processes, with both CPUs loaded",
         "make test TIMES=20 PYTEST_ARGS='tests/kernel/test_truth.py -k storm'",
