@@ -30,3 +30,24 @@ def test_a_script_without_an_interpreter_is_run_by_sh(
     told = run(exitsnoop, "--output", "/dev/null", "--", name, "a b", "", env=env)
     assert (told.returncode, told.stdout) == (5, plain.stdout)
     assert plain.stdout == f"{script}|a b||"
+
+
+SUDO = {"SUDO_UID": "65534", "SUDO_GID": "65534"}
+
+
+@pytest.mark.parametrize("as_root", [False, True])
+def test_it_names_the_user_of_command(exitsnoop: str, as_root: bool) -> None:
+    """`sudo -s` leaves these variables to all that the shell starts: nobody may think of that."""
+    words = ["--as-root"] if as_root else []
+    result = run(exitsnoop, *words, "--", "id", "-u", env={**os.environ, **SUDO})
+    assert result.stdout.splitlines()[1] == ("0" if as_root else "65534")
+    *before, summary = result.stderr.splitlines()
+    assert summary.startswith("exitsnoop: 1 exit: ")
+    said = "exitsnoop: COMMAND runs as nobody, who called sudo; --as-root runs it as root"
+    assert before == ([] if as_root else [said])
+
+
+def test_as_root_is_for_command(exitsnoop: str) -> None:
+    result = run(exitsnoop, "--as-root")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--as-root is for COMMAND" in result.stderr

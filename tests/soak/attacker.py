@@ -24,8 +24,8 @@ from signal import SIGTERM
 
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder, where soak is a module
 
-from soak.costly import COSTLY, RATE, cpu_s, tracing
-from support.programs import compile_static
+from soak.costly import COSTLY, RATE, cpu_s, tracing  # noqa: E402
+from support.programs import compile_static  # noqa: E402
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 MOST_OF_A_CPU = 0.1

@@ -92,8 +92,9 @@ def _dispatch(words: list[str]) -> int:
         from exitsnoop.cli import command as runner
 
         return runner.run(options, command)
-    if options.linger:
-        refuse("--linger is for COMMAND, which goes after --")
+    if options.linger or options.as_root:
+        given = "--linger" if options.linger else "--as-root"
+        refuse(f"{given} is for COMMAND, which goes after --")
     from exitsnoop.cli import trace
 
     return trace.run(options)

@@ -70,11 +70,14 @@ def run(options: Options, command: list[str]) -> int:
     with Tracer(filters, unwanted=True) as tracer:
         output.begin()
         ready.tell()
-        child = Child(command, inherited, on_child)  # before we drop privileges
+        caller = None if options.as_root else _caller()
+        child = Child(command, inherited, on_child, caller)  # before we drop privileges
         tracer.leave_out(os.getpid())
         priority = Priority()
         drop(keep=[CAP_KILL])  # COMMAND may change its user, and must still get its signals
         _start_thread(Passer(child, tracer, linger=options.linger))
+        if caller:
+            complain(f"COMMAND runs as {caller}, who called sudo; --as-root runs it as root")
         try:
             child.start()
         except OSError as error:
@@ -104,7 +107,7 @@ def _show(
 
 
 class Child:
-    """COMMAND, forked and waiting for start(); under sudo it runs as the user who called sudo.
+    """COMMAND, forked and waiting for start().
 
     If this process ends before start(), COMMAND ends without having run.
 
@@ -112,18 +115,21 @@ class Child:
         command: its name and arguments.
         mask: the signals to block in it.
         on_child: its handler of SIGCHLD, as for signal.signal().
+        caller: the user that it becomes before; None for none.
 
     Raises OSError if the process may have no more descriptors or children.
     """
 
-    def __init__(self, command: list[str], mask: Iterable[int], on_child: Any) -> None:
+    def __init__(
+        self, command: list[str], mask: Iterable[int], on_child: Any, caller: "_Caller | None"
+    ) -> None:
         ignored = _ignored_by_parent()
         gate, self._gate = os.pipe()
         self._refusals, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._gate)
-            self._become(command, mask, on_child, ignored, gate, writer)
+            self._become(command, mask, on_child, ignored, caller, gate, writer)
         os.close(gate)
         os.close(writer)
         self.pidfd = os.pidfd_open(self.pid)
@@ -145,6 +151,7 @@ class Child:
         mask: Iterable[int],
         on_child: Any,
         ignored: "set[int]",
+        caller: "_Caller | None",
         gate: int,
         writer: int,
     ) -> NoReturn:
@@ -156,7 +163,8 @@ class Child:
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, on_child)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            _leave_sudo()
+            if caller:
+                caller.become()
             _execute(command)
         except OSError as error:
             os.write(writer, _ERRNO.pack(error.errno or 0))
@@ -256,21 +264,42 @@ class Passer(threading.Thread):
                     signal.pidfd_send_signal(self._child.pidfd, came.si_signo)
 
 
-def _leave_sudo() -> None:
-    """Become the user who called sudo."""
-    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if os.geteuid() != 0 or not (uid.isdecimal() and gid.isdecimal()):
-        return
-    import pwd  # only under sudo
+class _Caller:
+    """The user who called sudo."""
 
-    try:
-        user = pwd.getpwuid(int(uid))
-    except KeyError:
-        os.setgroups([])
-    else:
-        os.initgroups(user.pw_name, int(gid))
-        os.environ.update(
-            HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=user.pw_shell
-        )
-    os.setgid(int(gid))
-    os.setuid(int(uid))
+    def __init__(self, uid: int, gid: int) -> None:
+        import pwd  # only under sudo
+
+        self._uid, self._gid = uid, gid
+        try:
+            self._user: pwd.struct_passwd | None = pwd.getpwuid(uid)
+        except KeyError:
+            self._user = None
+
+    def __str__(self) -> str:
+        return self._user.pw_name if self._user else f"uid {self._uid}"
+
+    def become(self) -> None:
+        """Become this user."""
+        if self._user:
+            user = self._user
+            os.initgroups(user.pw_name, self._gid)
+            os.environ.update(
+                HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=user.pw_shell
+            )
+        else:
+            os.setgroups([])
+        os.setgid(self._gid)
+        os.setuid(self._uid)
+
+
+def _caller() -> _Caller | None:
+    """Return who called sudo; None if it was root, or if this is not under sudo."""
+    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() != 0 or not (_is_number(uid) and _is_number(gid)) or not int(uid):
+        return None
+    return _Caller(int(uid), int(gid))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

@@ -62,6 +62,12 @@ OPTIONS = (
         metavar="N",
         default=None,
     ),
+    Option(
+        "as_root",
+        ("--as-root",),
+        RUN,
+        "with COMMAND, under sudo: run it as root, not as the user who called sudo",
+    ),
     Option("args", ("-a", "--args"), SHOWN, "show the arguments (like -o +args, but last)"),
     Option(
         "columns",
@@ -144,6 +150,7 @@ class Options:
     causes: list[str]
     excluding: set[str]
     linger: bool
+    as_root: bool
     ready_fd: str | None
     args: bool
     columns: list[str]
