@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_SHORT = 64  # shorter ones are not worth it
+SHORT = 64
+"""Arguments of fewer bytes are not worth it."""
+
 _LONG = 4096  # longer ones would take too much memory
 _MOST = 128
 _HEAD = 24
@@ -92,8 +94,6 @@ class Alike:
 
         Returns the number of the base, the word, and what it becomes.
         """
-        if len(raw) < _SHORT:
-            return None
         base = self._bases.get((kind, raw[:_HEAD]))
         new = base and base.again(raw)
         return (base.number, base.word.decode(), new.decode()) if base and new else None
@@ -117,7 +117,7 @@ class Alike:
 
 def _is_plain(text: str) -> bool:
     """Whether the words are in a text of JSON as they are in the arguments."""
-    return _SHORT <= len(text) <= _LONG and text.isascii() and "\\" not in text
+    return SHORT <= len(text) <= _LONG and text.isascii() and "\\" not in text
 
 
 def _first_difference(one: bytes, other: bytes) -> int:

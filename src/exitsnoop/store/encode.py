@@ -12,7 +12,7 @@ from exitsnoop.model.cause import At, Cause
 from exitsnoop.model.context import Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
 from exitsnoop.model.plain import value as as_plain
-from exitsnoop.store.alike import Alike
+from exitsnoop.store.alike import SHORT, Alike
 from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
     CAUSE_PARTS,
@@ -248,6 +248,8 @@ class Encoder:
 
     def _raw_args(self, image: Image, raw: bytes) -> int:
         """Number arguments of which nothing is left out."""
+        if len(raw) < SHORT:
+            return self._new_args(image.args_as_json(quoted, ","), truncated=False)
         again = self._alike.again(image.exe, raw)
         if again:
             return self._new(_AGAIN, *again)
