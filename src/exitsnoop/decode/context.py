@@ -11,12 +11,13 @@ from operator import itemgetter
 from typing import Any
 
 from exitsnoop.decode.images import Running
-from exitsnoop.decode.notes import Process, Remembered, path, require, text
+from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import whole
 from exitsnoop.host import users
 from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, MAX_ANCESTORS, STRUCTS
 from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, chain, place
 from exitsnoop.model.fields import COLLECTED
+from exitsnoop.model.remembered import Remembered
 
 _HEAD = whole("exit_context")
 _FIELDS = tuple(STRUCTS["exit_context"])

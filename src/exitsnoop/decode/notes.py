@@ -2,33 +2,10 @@
 
 import struct
 import sys
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar
 
 Process = tuple[int, int]
 """(pid, start_boot_ns): a PID alone may be used again."""
-
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
-_MOST_REMEMBERED = 1024
-
-
-class Remembered(dict[_K, _V]):
-    """What was made lately, by what it is made of. It forgets all when that becomes too much."""
-
-    def __init__(self, make: Callable[[_K], _V]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: _K) -> _V:
-        made = self._make(key)
-        if len(self) >= _MOST_REMEMBERED:
-            self.clear()
-        self[key] = made
-        return made
-
 
 KIND = slice(8, 16)
 """Where a note has its kind: one of enum note_kind of event.h, as kind_bytes() has it."""

@@ -6,7 +6,7 @@ from operator import sub
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 SECOND_NS = 1_000_000_000
@@ -40,8 +40,11 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def timestamps(times: "Iterable[int]") -> list[str]:
+def timestamps(times: "Sequence[int]") -> list[str]:
     """Return nanoseconds since the epoch as "2026-11-23T06:13:40.123456Z" (RFC 3339)."""
-    return [
-        f"{_second(wall_ns // SECOND_NS)}.{wall_ns // 1000 % 1_000_000:06}Z" for wall_ns in times
-    ]
+    micros = [wall_ns // 1000 for wall_ns in times]
+    second = min(micros, default=0) // 1_000_000
+    if max(micros, default=0) // 1_000_000 == second:  # most often, so it is written once
+        start = second * 1_000_000
+        return [*map(f"{_second(second)}.%06dZ".__mod__, [micro - start for micro in micros])]
+    return [f"{_second(micro // 1_000_000)}.{micro % 1_000_000:06}Z" for micro in micros]

@@ -1,13 +1,14 @@
 """JSON Lines: one object a line, in ASCII. docs/exit.schema.json defines it."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import groupby
 from json import dumps
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
+from exitsnoop.model.cause import Cause
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.field import Field
 from exitsnoop.model.fields import COLUMNS, FIELDS, function
@@ -16,7 +17,7 @@ from exitsnoop.model.plain import text as plain_text
 from exitsnoop.sinks.values import each_once, name_of, texts
 
 if TYPE_CHECKING:
-    from exitsnoop.model.cause import Cause, Sender
+    from exitsnoop.model.cause import Sender
     from exitsnoop.model.context import Ancestor, Chain, Image, Place
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Values, Writer
@@ -124,11 +125,12 @@ def _members(columns: Sequence[Field], values: Sequence[Any]) -> str:
 def _of_image(columns: Sequence[Field]) -> "Values":
     """Return what writes columns that an Image has."""
     parts: list[Writer] = [_args if column.name == "args" else _exe for column in columns]
-
-    def write(image: "Image | None") -> str:
-        return ", ".join([part(image) for part in parts])
-
+    write = reduce(_both, parts)
     return lambda exits: each_once(write, exits.shared("image"))
+
+
+def _both(one: "Writer", other: "Writer") -> "Writer":
+    return lambda image: f"{one(image)}, {other(image)}"
 
 
 def _args(image: "Image | None") -> str:
@@ -182,12 +184,12 @@ def _cause(cause: "Cause | None") -> str:
     if cause is None:
         return "null"
     members = []
-    for name, value in zip(cause._fields, cause, strict=True):
+    for (name, write), value in zip(_PARTS, cause, strict=True):
         if value is None:
             continue
-        if name not in _PARTS:  # which is seldom
+        if write is None:  # which is seldom
             return dumps(PLAIN["cause"](cause))
-        members.append(f'"{name}": {_PARTS[name](value)}')
+        members.append(f'"{name}": {write(value)}')
     return f"{{{', '.join(members)}}}"
 
 
@@ -218,14 +220,17 @@ _PARTS_OF_SENDER: "dict[str, Writer]" = {
     "container": lambda container: dumps(PLAIN["container"](container)),
     "ancestors": _above,
 }
-# How the parts are written that most causes have.
-_PARTS: "dict[str, Writer]" = {
-    **dict.fromkeys(("kind", "text", "how", "si_code", "tty", "access", "trap"), _text),
+_WRITTEN: "dict[str, Writer]" = {
+    "text": _quoted,
+    **dict.fromkeys(("kind", "how", "si_code", "tty", "access", "trap"), _text),
     **dict.fromkeys(("syscall", "limit"), str),
     **dict.fromkeys(ADDRESSES, lambda known: f'"{address(known)}"'),
     "sender": _sender,
     "thread": lambda thread: f'{{"tid": {thread.tid}, "comm": {_text(thread.comm)}}}',
 }
+_PARTS = [(name, _WRITTEN.get(name)) for name in Cause._fields]
+"""Each part of a cause, and what writes it, for those that most causes have."""
+
 _WRITERS: "dict[str, Writer]" = {
     "flag": _FLAGS.__getitem__,
     "text": _text,

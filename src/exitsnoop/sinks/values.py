@@ -6,6 +6,7 @@ from functools import lru_cache
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.field import Field
 from exitsnoop.model.fields import function
+from exitsnoop.model.remembered import Remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def texts(field: Field, write: "Writer | None", unknown: str) -> "Values":
             for pair in zip(exits.column(name), exits.column(field.more), strict=True)
         ]
     if write and field.shown != name:  # names and statuses repeat, so most are written once
-        again = cached(write)
-        return lambda exits: map(again, exits.column(field.shown))
+        known = Remembered(write)
+        return lambda exits: map(known.__getitem__, exits.column(field.shown))
     if len(field.of) == 1:
         make = function(field.by)
         made = cached(lambda source: text(None if source is None else make(source)))

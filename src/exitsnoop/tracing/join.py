@@ -1,6 +1,6 @@
 """Records about a process are kept here until its exit arrives, and joined to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from exitsnoop.causes.handled import with_handled
@@ -8,7 +8,7 @@ from exitsnoop.causes.rules import judge
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import KIND, Process, Remembered, kind_bytes, refuse
+from exitsnoop.decode.notes import KIND, Process, kind_bytes, refuse
 from exitsnoop.decode.origins import Origins
 from exitsnoop.decode.signals import Evidence, Memory
 from exitsnoop.decode.sites import Site, site
@@ -29,6 +29,7 @@ from exitsnoop.layout import (
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.fields import IMAGE_GROUPS
+from exitsnoop.model.remembered import Remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Clues:
         self._sites: dict[Process, list[Site]] = {}
         self._resolver: Resolver | None = None
         self._collected: list[bytes] = []
-        self._takes = {
+        self._takes: dict[bytes, Callable[[bytes], None]] = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
             kind_bytes(HANDLED_SIGNAL): self._handled_signal,
             kind_bytes(OOM_EVIDENCE): self._oom,
@@ -93,13 +94,9 @@ class Clues:
             _keep_most(kept)  # of those that earlier exits have left
         _keep_most(self._sites, MOST_SITES)
         del self._collected[:-MOST_COLLECTED]
-        takes, collected = self._takes, self._collected
+        takes = {**self._takes, _CONTEXT: self._collected.append}
         for record in notes:
-            of_kind = record[KIND]
-            if of_kind == _CONTEXT:
-                collected.append(record)
-            else:
-                takes.get(of_kind, refuse)(record)
+            takes.get(record[KIND], refuse)(record)
 
     def _signal(self, record: bytes) -> None:
         process, found = evidence.signal(record)
