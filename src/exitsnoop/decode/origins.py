@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from exitsnoop.decode.notes import path, require, text
-from exitsnoop.decode.signals import Evidence
+from exitsnoop.decode.signals import Evidence, from_sender
 from exitsnoop.decode.structs import whole
 from exitsnoop.host import users
 from exitsnoop.layout import EVIDENCE_SEEN, EVIDENCE_SELF, MAX_ANCESTORS
@@ -19,13 +19,16 @@ MOST = 4096  # senders that are remembered: four times as many as the BPF progra
 
 
 class Origin(NamedTuple):
-    """What is known of a sender besides its signal; see Sender."""
+    """What is known of a sender besides its signal, in the order of Sender."""
 
     exe: str | None
     cgroup: str | None
     unit: str | None
     container: Container | None
-    ancestors: tuple[Ancestor, ...]
+    ancestors: tuple[Ancestor, ...] | None
+
+
+_NOT_SENT = Origin(None, None, None, None, None)
 
 
 class Origins:
@@ -57,9 +60,8 @@ class Origins:
         if found.flags & (EVIDENCE_SEEN | EVIDENCE_SELF) != EVIDENCE_SEEN:
             return found
         sender = found.sender
-        known = self._known.get((sender.pid, found.origin))
-        more = known._asdict() if known else {}
-        return found._replace(sender=sender._replace(user=_user(sender.uid), **more))
+        known = self._known.get((sender.pid, found.origin), _NOT_SENT)
+        return from_sender(found, (_user(sender.uid), *known, sender.meant_for))
 
 
 def _user(uid: int) -> str | None:
