@@ -9,9 +9,10 @@ from typing import Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import At, Cause
-from exitsnoop.model.context import Chain, Image, Place
+from exitsnoop.model.context import Ancestor, Chain, Image, Place
 from exitsnoop.model.fields import FIELDS, function
 from exitsnoop.model.plain import value as as_plain
+from exitsnoop.model.remembered import Remembered
 from exitsnoop.store.alike import SHORT, Alike
 from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
@@ -91,6 +92,9 @@ class Encoder:
         self._chains = _Numbers(self._chain)
         self._causes = _Numbers(self._cause)
         self._links = _Numbers(self._link)
+        # Of senders: many send more than one signal.
+        self._words = Remembered[Sequence[str], str](lambda words: _json(kept.of(words) or ()))
+        self._above = Remembered(_json_of_ancestors)
         self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
         self._hour = 0
         self._keys: set[tuple[int, int, int, int, str, int]] = set()
@@ -271,14 +275,9 @@ class Encoder:
     def _chain(self, chain: Chain | None) -> int:
         if chain is None:
             return None  # type: ignore[return-value] # NULL: not known
-        links = []
-        while chain.above and chain not in self._chains:
-            links.append(chain)
-            chain = chain.above
-        number = self._chains[chain] if chain.above else 0
-        for link in reversed(links):
-            number = self._chains[link] = self._links[link.pid, link.comm, number]
-        return number
+        if chain.above is None:
+            return 0
+        return self._links[chain.pid, chain.comm, self._chains[chain.above]]
 
     def _link(self, link: tuple[int, str, int]) -> int:
         pid, comm, above = link
@@ -309,12 +308,11 @@ class Encoder:
             if isinstance(value, str):
                 cell = value if value.isascii() else _utf8(value)
             elif name == "args":
-                words = self._kept.of(value)
-                if words is None:
+                if not self._kept.args:
                     continue
-                cell = _json(words)
+                cell = self._words[value]
             elif name == "ancestors":
-                cell = dumps(as_plain("ancestors", value), ensure_ascii=False)
+                cell = self._above[value]
             elif name == "stack":
                 cell = self._texts[_json_of_stack(value)]
             elif isinstance(value, bool):
@@ -342,6 +340,10 @@ def _is_usual(column: Sequence[Any], usual: int | None) -> bool:
 def _json(words: Sequence[str]) -> str:
     """Return what json.dumps() returns with ensure_ascii=False and no spaces, at half its cost."""
     return f"[{','.join([quoted(_utf8(word)) for word in words])}]"
+
+
+def _json_of_ancestors(ancestors: Sequence[Ancestor]) -> str:
+    return dumps(as_plain("ancestors", ancestors), ensure_ascii=False)
 
 
 def _json_of_stack(stack: tuple[At, ...]) -> str:
