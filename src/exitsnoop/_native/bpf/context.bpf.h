@@ -14,6 +14,7 @@
 
 #include "event.h"
 #include "images.bpf.h"
+#include "loops.bpf.h"
 #include "paths.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
@@ -129,13 +130,7 @@ static void add_unreleased(struct exit_context *context, struct signal_struct *g
 				    .at = BPF_CORE_READ(end, next),
 				    .end = end };
 
-#ifdef LOOPS
-	bpf_loop(MAX_THREADS, add_next_thread, &walk, 0);
-#else
-	for (int i = 0; i < MAX_THREADS; i++)
-		if (add_next_thread(i, &walk))
-			break;
-#endif
+	WALK(MAX_THREADS, add_next_thread, walk);
 	if (walk.at != walk.end)
 		context->flags |= CONTEXT_PARTIAL;
 }
@@ -223,27 +218,41 @@ static struct task_struct *untrusted(struct task_struct *leader)
 	return leader->signal->curr_target->group_leader;
 }
 
+struct ancestor_step {
+	struct exit_context *context;
+	struct task_struct *next;
+	__u64 start;
+};
+
+/* Appends one, and goes on to the one above. Returns whether there is none. */
+static long append_next_ancestor(__u32 number, void *data)
+{
+	struct ancestor_step *step = data;
+	struct task_struct *next = step->next;
+	__u64 at = step->start + number * sizeof(struct ancestor);
+	char *to;
+
+	if (!next->tgid) /* swapper has no process */
+		return 1;
+	CLAMP(at, ANCESTORS_END - sizeof(struct ancestor));
+	to = step->context->parts + at;
+	barrier_var(to);
+	*(__u32 *)to = next->tgid;
+	read_comm(to + sizeof(__u32), next);
+	step->context->ancestors_bytes += sizeof(struct ancestor);
+	step->next = next->real_parent->group_leader;
+	return 0;
+}
+
 static __u64 append_ancestors(struct exit_context *context, struct task_struct *leader, __u64 at)
 {
-	struct task_struct *next = untrusted(leader)->real_parent->group_leader;
+	struct ancestor_step step = { .context = context,
+				      .next = untrusted(leader)->real_parent->group_leader,
+				      .start = at };
 
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < MAX_ANCESTORS; i++) {
-		char *to;
-
-		if (!next->tgid) /* swapper has no process */
-			break;
-		CLAMP(at, ANCESTORS_END - sizeof(struct ancestor));
-		to = context->parts + at;
-		barrier_var(to);
-		*(__u32 *)to = next->tgid;
-		read_comm(to + sizeof(__u32), next);
-		at += sizeof(struct ancestor);
-		context->ancestors_bytes = (i + 1) * sizeof(struct ancestor);
-		next = next->real_parent->group_leader;
-	}
-	context->ancestors_truncated = next->tgid > 0;
-	return at;
+	WALK(MAX_ANCESTORS, append_next_ancestor, step);
+	context->ancestors_truncated = step.next->tgid > 0;
+	return at + context->ancestors_bytes;
 }
 
 /* The directory of the last thread; threads share it unless they called unshare(CLONE_FS). It is read first

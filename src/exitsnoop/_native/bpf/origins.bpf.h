@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "loops.bpf.h"
 #include "paths.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
@@ -57,25 +58,43 @@ struct {
 	__uint(max_entries, 1);
 } origin_scratch SEC(".maps");
 
+struct origin_step {
+	struct sender_origin *note;
+	struct task_struct *next;
+};
+
+/* Appends an ancestor, and goes on to the one above. Returns whether there is none. */
+static long append_next_origin(__u32 number, void *data)
+{
+	struct origin_step *step = data;
+	struct sender_origin *note = step->note;
+	struct task_struct *next = step->next;
+	__u64 at = number * sizeof(struct ancestor);
+	__u32 pid = BPF_CORE_READ(next, tgid);
+	char *to;
+
+	if (!pid) /* swapper has no process */
+		return 1;
+	CLAMP(at, ANCESTORS_BYTES - sizeof(struct ancestor));
+	to = note->parts + at;
+	barrier_var(to);
+	*(__u32 *)to = pid;
+	bpf_core_read(to + sizeof(__u32), COMM_BYTES, &next->comm);
+	note->ancestors_bytes += sizeof(struct ancestor);
+	step->next = BPF_CORE_READ(next, real_parent, group_leader);
+	return 0;
+}
+
 static void read_ancestors(struct sender_origin *note, struct task_struct *leader)
 {
-	struct task_struct *next = BPF_CORE_READ(leader, real_parent, group_leader);
-	__u32 pid = BPF_CORE_READ(next, tgid);
+	struct origin_step step = { .note = note,
+				    .next = BPF_CORE_READ(leader, real_parent, group_leader) };
+	struct task_struct *last;
 
 	note->ancestors_bytes = 0;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < MAX_ANCESTORS; i++) {
-		char *to = note->parts + i * sizeof(struct ancestor);
-
-		if (!pid) /* swapper has no process */
-			break;
-		*(__u32 *)to = pid;
-		bpf_core_read(to + sizeof(__u32), COMM_BYTES, &next->comm);
-		note->ancestors_bytes = (i + 1) * sizeof(struct ancestor);
-		next = BPF_CORE_READ(next, real_parent, group_leader);
-		pid = BPF_CORE_READ(next, tgid);
-	}
-	note->ancestors_truncated = pid > 0;
+	WALK(MAX_ANCESTORS, append_next_origin, step);
+	last = step.next;
+	note->ancestors_truncated = BPF_CORE_READ(last, tgid) > 0;
 }
 
 /* The path of the executable. It is read first and to a place of its own: see read_cwd(). */

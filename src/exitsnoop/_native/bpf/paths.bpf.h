@@ -13,6 +13,7 @@
 
 #include "event.h"
 #include "kernel_types.bpf.h"
+#include "loops.bpf.h"
 
 /* How many names of a path are read, and how far above a cgroup its top is looked for. */
 #ifdef LOOPS
@@ -106,13 +107,7 @@ static struct kernfs_node *go_up(struct kernfs_node *node, struct path_part *par
 	struct climb climb = { .node = node, .part = part, .most = most };
 
 	part->climbed = 0;
-#ifdef LOOPS
-	bpf_loop(MAX_CLIMB, climb_one, &climb, 0);
-#else
-	for (int i = 0; i < MAX_CLIMB; i++)
-		if (climb_one(i, &climb))
-			break;
-#endif
+	WALK(MAX_CLIMB, climb_one, climb);
 	return climb.node;
 }
 
@@ -177,9 +172,18 @@ struct path_walk {
 	__u32 at;
 };
 
+struct path_step {
+	char *to;
+	struct path_walk *walk;
+	__u32 end;
+};
+
 /* Writes the next name, or climbs over a mount. Returns whether that was the top. */
-static inline bool write_next_name(char *to, struct path_walk *walk, const __u32 end)
+static long write_next_name(__u32 number __attribute__((unused)), void *data)
 {
+	struct path_step *step = data;
+	struct path_walk *walk = step->walk;
+	char *to = step->to;
 	struct dentry *entry = walk->entry, *parent = BPF_CORE_READ(entry, d_parent);
 	struct mount *mount = walk->mount, *above = BPF_CORE_READ(mount, mnt_parent);
 	bool at_mount = entry == BPF_CORE_READ(mount, mnt.mnt_root);
@@ -187,24 +191,24 @@ static inline bool write_next_name(char *to, struct path_walk *walk, const __u32
 	__u32 at = walk->at;
 	long read;
 
-	if (at > end - NAME_BYTES)
-		return true;
+	if (at > step->end - NAME_BYTES)
+		return 1;
 	if (at_root && above != mount) {
 		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = above;
-		return false;
+		return 0;
 	}
 	if (at_root && (at_mount || at != walk->start)) {
 		to[at] = 0;
 		walk->at = at + 1;
-		return true;
+		return 1;
 	}
 	read = bpf_probe_read_kernel_str(to + at, NAME_BYTES, BPF_CORE_READ(entry, d_name.name));
 	if (read <= 0)
-		return true;
+		return 1;
 	walk->at = at + read;
 	walk->entry = parent;
-	return false;
+	return 0;
 }
 
 /* Writes a path to `to`, from `start` on and not beyond `end`; returns where it ends. It is the path that
@@ -212,10 +216,11 @@ static inline bool write_next_name(char *to, struct path_walk *walk, const __u32
  * not mounted (memfd_create) has one name. levels: how many names are written at most.
  */
 static __always_inline __u32 read_path(char *to, __u32 start, const __u32 end, struct path *path,
-				       struct path_walk *walk, const int levels)
+				       struct path_walk *walk, const __u32 levels)
 {
 	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
 	struct dentry *entry = BPF_CORE_READ(path, dentry);
+	struct path_step step = { .to = to, .walk = walk, .end = end };
 	__u32 at = start;
 
 	if (at > end - NAME_BYTES)
@@ -228,9 +233,7 @@ static __always_inline __u32 read_path(char *to, __u32 start, const __u32 end, s
 	walk->mount = (void *)((char *)vfsmount - bpf_core_field_offset(struct mount, mnt));
 	walk->entry = entry;
 	walk->start = walk->at = at;
-	for (int level = 0; level < levels; level++)
-		if (write_next_name(to, walk, end))
-			break;
+	WALK(levels, write_next_name, step);
 	return walk->at;
 }
 

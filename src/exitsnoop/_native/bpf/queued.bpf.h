@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "kernel_types.bpf.h"
+#include "loops.bpf.h"
 
 struct queue_walk {
 	struct list_head *at;
@@ -38,13 +39,7 @@ static int queued(struct sigpending *pending, int signal)
 	struct list_head *end = __builtin_preserve_access_index(&pending->list);
 	struct queue_walk walk = { .at = BPF_CORE_READ(end, next), .end = end, .signal = signal };
 
-#ifdef LOOPS
-	bpf_loop(MAX_QUEUED, count_next, &walk, 0);
-#else
-	for (int i = 0; i < MAX_QUEUED; i++)
-		if (count_next(i, &walk))
-			break;
-#endif
+	WALK(MAX_QUEUED, count_next, walk);
 	return walk.at == walk.end || walk.found > 1 ? walk.found : 2;
 }
 
