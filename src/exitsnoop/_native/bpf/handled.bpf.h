@@ -31,7 +31,7 @@
 /* flags: how it was handled, if not by a handler. What a process sends itself does not take the place of
  * what was sent to it: a handler may raise its signal again.
  */
-static void keep_handled(struct signal_evidence *evidence, struct task_struct *leader, __u32 flags)
+static void keep_handled(struct signal_evidence *evidence, __u64 leader, __u32 flags)
 {
 	__u32 sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST;
 
@@ -39,7 +39,7 @@ static void keep_handled(struct signal_evidence *evidence, struct task_struct *l
 	    kept_of(evidence->pid, sort, evidence->start_boot_ns))
 		return;
 	evidence->flags |= flags;
-	keep(evidence, leader, sort);
+	keep(leader, sort);
 }
 
 /* Whether the kernel raised the signal, as it does for faults. */

@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "evidence.bpf.h"
 #include "task.bpf.h"
 
 /* 1 to 64: the signal waits. Then what the process handled. */
@@ -101,14 +102,20 @@ static bool has_room(struct living *of, __u64 *taken)
 	return taken && (!of->account || *taken < MOST_KEPT_OF_USER);
 }
 
-/* Returns whether it was kept. It is called with the siglock of the process held. */
-static __noinline bool keep(struct signal_evidence *evidence, struct task_struct *leader,
-			    __u32 sort)
+/* Keeps the evidence that is being made, of the process with this leader, given by its address. Returns whether
+ * it was kept. It is called with the siglock of the process held. Like add_sender() it is verified once.
+ */
+__noinline int keep(__u64 leader, __u32 sort)
 {
-	struct kept_key key = { .pid = evidence->pid, .sort = sort };
-	struct living *of = living_of(leader, key.pid, evidence->start_boot_ns);
+	struct signal_evidence *evidence = signal_scratch_here();
+	struct kept_key key = { .sort = sort };
 	__u64 bit = 1ULL << ((sort - 1) & 63), *taken, *sorts;
+	struct living *of;
 
+	if (!evidence)
+		return false;
+	key.pid = evidence->pid;
+	of = living_of((void *)leader, key.pid, evidence->start_boot_ns);
 	if (!of) {
 		forgot_ns = evidence->sent_boot_ns;
 		return false;

@@ -190,6 +190,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	unsigned int sender_flags = BPF_CORE_READ(sender, flags);
 	__u64 stack = (__u64)BPF_CORE_READ(sender, stack);
 	__u64 started = start_boot_ns(leader);
+	__u64 leader_at = (__u64)BPF_CORE_READ(task, group_leader); /* to the verifier a number */
 	struct signal_evidence *evidence = signal_scratch_here();
 	/* Not read from the flags: the verifier would then follow each combination of them. */
 	bool by_itself, by_kernel = (__u64)info == SEND_SIG_PRIV,
@@ -258,17 +259,17 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	}
 	add_sender((__u64)sender);
 	if (!ends) {
-		keep_handled(evidence, leader, how);
+		keep_handled(evidence, leader_at, how);
 		return false;
 	}
 	if (!takes && !by_itself && BIT(signal) & REQUESTS)
-		keep_handled(evidence, leader, EVIDENCE_BLOCKED);
+		keep_handled(evidence, leader_at, EVIDENCE_BLOCKED);
 	if (by_kernel && signal == SIGKILL) {
 		if (shares_victim(task, sender))
 			evidence->flags |= EVIDENCE_SHARES_VICTIM;
 		record_memory(task, mm, started, sender);
 	}
-	return takes ? note_ending(&key, evidence) : keep(evidence, leader, signal);
+	return takes ? note_ending(&key, evidence) : keep(leader_at, signal);
 }
 
 static inline int report_signal(__u64 *ctx)
