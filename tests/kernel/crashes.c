@@ -54,6 +54,12 @@ static NOINLINE void die_write(void)
 	*(volatile char *)where = 1;
 }
 
+static NOINLINE void die_strlen(void)
+{
+	data[0] = (char)strlen(where);
+	data[1] = 1;
+}
+
 static NOINLINE void die_call(void)
 {
 	call = (void (*)(void))where;
@@ -163,6 +169,8 @@ static NOINLINE void middle(const char *way)
 			at(NULL), die_read();
 	} else if (IS("read_null"))
 		at(NULL), die_read();
+	else if (IS("strlen"))
+		at((void *)24), die_strlen();
 	else if (IS("write_null"))
 		at((void *)8), die_write();
 	else if (IS("call_null"))

@@ -187,6 +187,17 @@ def test_a_call_of_a_null_pointer(programs: dict[str, Path]) -> None:
     assert f"called from {program.name} die_call+" in told.cause.text
 
 
+def test_a_fault_in_the_c_library(programs: dict[str, Path]) -> None:
+    """The text has who called it, too."""
+    program = programs["no frame pointers"]
+    told = crash(program, "strlen")
+    assert told.cause.address == 24
+    assert told.cause.at
+    assert re.search(r"/libc[.-]", told.cause.at.module or "")
+    assert f", called from {program.name} die_strlen+0x" in told.cause.text
+    assert_stack(told, program, "die_strlen")
+
+
 @pytest.mark.parametrize("place", ["disk", "tmpfs"])
 def test_a_file_that_was_truncated(programs: dict[str, Path], tmp_path: Path, place: str) -> None:
     file = tmp_path / "table" if place == "disk" else Path("/dev/shm") / f"table-{os.getpid()}"

@@ -52,10 +52,13 @@ def in_words(at: At | None) -> str:
 
 
 def who_called(site: Site | None) -> str:
-    """Return ", called from ..." for a thread that jumped to where no program is."""
-    if site is None or site.at or not site.stack or site.stack[0].module is None:
+    """Return ", called from ..." for a thread that is in the C library, or where no program is."""
+    if site is None or not site.stack:
         return ""
-    return f", called from {in_words(site.stack[0]).removeprefix(' in ')}"
+    if site.at and not _base(site.at.module or "").startswith(_LIBRARIES):
+        return ""
+    by = caller(site.stack) if site.at else site.stack[0]
+    return f", called from {in_words(by).removeprefix(' in ')}" if by and by.module else ""
 
 
 def not_allowed(mapped: Mapped | None, access: str | None) -> str:
