@@ -25,7 +25,8 @@
 #define NODE_BYTES 256	/* and they are aligned to that */
 #define LEAF 1		/* enum maple_type */
 #define WITH_GAPS 3	/* maple_arange_64; any other has maple_range_64 */
-#define MOST_LOOKUPS 32 /* for each crash */
+#define MOST_LOOKUPS 48 /* for each crash */
+#define KNOWN 64	/* room for them: a power of two */
 #define PAGE_SHIFT 12
 
 /* include/linux/mm.h and include/linux/fs.h */
@@ -50,9 +51,8 @@ struct crash_buffer {
 	struct crash_site site;
 	struct path_walk walk;
 	char node[NODE_BYTES];
-	struct range
-		known[MOST_LOOKUPS]; /* the mappings that were found, and what else was looked up */
-	struct range last;	     /* of these, where the last address was */
+	struct range known[KNOWN]; /* the mappings that were found, and what else was looked up */
+	struct range last;	   /* of these, where the last address was */
 	__u32 lookups;
 	__u32 paths_end;
 };
@@ -179,7 +179,7 @@ __noinline int add_region(__u64 address, __u32 wanted)
 	if (lookup >= MOST_LOOKUPS || which >= MAX_REGIONS)
 		return 0;
 	buffer->lookups = lookup + 1;
-	FORGET_BOUNDS(lookup, MOST_LOOKUPS);
+	FORGET_BOUNDS(lookup, KNOWN);
 	FORGET_BOUNDS(which, MAX_REGIONS);
 	range = buffer->known + lookup;
 	range->start = range->end = address;
