@@ -2,7 +2,7 @@
 
 from exitsnoop import layout
 from exitsnoop.decode.sites import Region, Site
-from exitsnoop.model.callers import base
+from exitsnoop.model.callers import base, caller, in_library
 from exitsnoop.model.cause import At, Mapped
 from exitsnoop.model.functions import function_name
 from exitsnoop.model.words import human_bytes, quoted
@@ -55,7 +55,7 @@ def who_called(site: Site | None) -> str:
     """Return ", called from ..." for a thread that is in the C library, or where no program is."""
     if site is None or not site.stack:
         return ""
-    if site.at and not _base(site.at.module or "").startswith(_LIBRARIES):
+    if site.at and not in_library(site.at):
         return ""
     by = caller(site.stack) if site.at else site.stack[0]
     return f", called from {in_words(by).removeprefix(' in ')}" if by and by.module else ""

@@ -20,7 +20,7 @@ def caller(stack: Iterable[At]) -> At | None:
     for at in stack:
         if at.module is None:
             return None
-        if not base(at.module).startswith(_LIBRARIES) and not _aborts(at):
+        if not in_library(at) and not _aborts(at):
             return at
     return None
 
@@ -31,6 +31,11 @@ def _aborts(at: At) -> bool:
     Compilers add words to the names of functions that they changed, such as ".constprop.0".
     """
     return at.function is not None and at.function.partition(".")[0] in _ABORTING
+
+
+def in_library(at: At) -> bool:
+    """Return whether a place is in a library that C or C++ itself needs."""
+    return at.module is not None and base(at.module).startswith(_LIBRARIES)
 
 
 def base(path: str) -> str:
