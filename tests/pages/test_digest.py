@@ -40,6 +40,16 @@ def test_it_says_the_same(week: Week, text: str) -> None:
     assert "46: /usr/bin/worker SIGSEGV in parse_header of worker, seen" in words
 
 
+def test_a_recording_that_ended_before(week: Week) -> None:
+    """What went on then is not said to go on now."""
+    later = week.period._replace(to_ns=week.period.to_ns + 60 * 1_000_000_000)
+    of = week.of._replace(period=later, gaps=week.recording.gaps(later.from_ns, later.to_ns))
+    words = " ".join(Digest(of, color=False, utf8=True).text().split())
+    assert "api.service was in a crash loop since" in words
+    assert "it went on when the recording ended; one every 32 s" in words
+    assert "it goes on" not in words
+
+
 def test_the_bars(week: Week, text: str) -> None:
     """The highest bin has the highest bar; where nobody looked there is another sign."""
     (line,) = re.findall(r"^  ended in all +[\d,]+ (.*)$", text, re.M)

@@ -13,7 +13,7 @@ from exitsnoop.pages.usage import chosen
 from exitsnoop.pages.words import number, seconds, share
 from exitsnoop.reports.overview import headline
 from exitsnoop.reports.overview.gather import Overview
-from exitsnoop.reports.overview.headline import ends, goes_on, label
+from exitsnoop.reports.overview.headline import ends, label, state
 from exitsnoop.reports.overview.lives import EDGES_S
 from exitsnoop.reports.verdicts import brief, ends_in_words, name
 from exitsnoop.reports.when import length, local
@@ -118,7 +118,7 @@ class Digest:
             if not nth:
                 yield "Crash loops"
             loop, now_ns = one.loop, of.period.now_ns
-            until = "it goes on" if goes_on(of, one) else f"until {local(loop.to_ns, now_ns)}"
+            until = state(of, one) or f"until {local(loop.to_ns, now_ns)}"
             text = (
                 f"{label(one.whose)}: {number(loop.deaths)} deaths since "
                 f"{local(loop.from_ns, now_ns)}, {until}; one every {seconds(loop.every_s)}, most: "

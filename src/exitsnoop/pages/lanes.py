@@ -14,7 +14,7 @@ from exitsnoop.reports.loops import Ended
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.failures import Looping, Tally
 from exitsnoop.reports.overview.gather import Overview
-from exitsnoop.reports.overview.headline import goes_on, label
+from exitsnoop.reports.overview.headline import label, state
 from exitsnoop.reports.overview.whose import Whose
 from exitsnoop.reports.verdicts import ends_in_words
 from exitsnoop.reports.when import local, span
@@ -71,10 +71,9 @@ def _lane(of: Overview, axis: Axis, nth: int, one: Looping, tallies: Sequence[Ta
         for tally in _thinned(tallies)
     ]
     every = seconds(loop.every_s)
-    state = "goes on" if goes_on(of, one) else "ended"
     words = (
         f"{number(loop.deaths)} deaths {span(loop.from_ns, loop.to_ns, period.now_ns)}, one every "
-        f"{every}; most: {ends_in_words(loop.cause, loop.status)}; it {state}"
+        f"{every}; most: {ends_in_words(loop.cause, loop.status)}; {state(of, one) or 'it ended'}"
     )
     return joined(
         (
@@ -142,7 +141,7 @@ def _table(of: Overview) -> Markup:
         cells = [
             label(one.whose),
             local(loop.from_ns, now_ns),
-            f"{local(loop.to_ns, now_ns)}{', goes on' if goes_on(of, one) else ''}",
+            ", ".join(filter(None, (local(loop.to_ns, now_ns), state(of, one)))),
             number(loop.deaths),
             seconds(loop.every_s),
             seconds(median(death.lived_ns for death in one.deaths) / SECOND_NS),

@@ -83,6 +83,18 @@ def goes_on(of: Overview, one: Looping) -> bool:
     return seen_until(of) - one.loop.to_ns < max(3 * one.loop.every_s, 30) * SECOND_NS
 
 
+def state(of: Overview, one: Looping) -> str:
+    """Return whether a loop goes on, in words; "" if it ended."""
+    if not goes_on(of, one):
+        return ""
+    return "it goes on" if is_seen_to_the_end(of) else "it went on when the recording ended"
+
+
+def is_seen_to_the_end(of: Overview) -> bool:
+    """Return whether the end of the period was recorded."""
+    return seen_until(of) >= of.period.to_ns
+
+
 def _now(of: Overview) -> list[tuple[str, str]]:
     """Return sentences about what is worst, each with the part that shows it."""
     going = sorted(
@@ -114,7 +126,7 @@ def _loop(of: Overview, one: Looping) -> str:
     verb = "is"
     if not goes_on(of, one):
         verb, when = "was", f"from {local(loop.from_ns, now_ns)} to {local(loop.to_ns, now_ns)}"
-    elif seen_until(of) < of.period.to_ns:
+    elif not is_seen_to_the_end(of):
         verb, when = "was", f"{when} when the recording ended"
     how = f"{deaths}, one every {every}{_limit(of, one)}"
     return f"{label(one.whose)} {verb} in a crash loop {when}: {how}."
