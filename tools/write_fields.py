@@ -246,7 +246,8 @@ DEFINITIONS: dict[str, Any] = {
         },
         "required": ["tid", "comm"],
         "additionalProperties": False,
-        "description": "The thread that had a fault, or called abort().",
+        "description": "The thread that had a fault, called abort(), or took a signal that dumps "
+        "core.",
     },
     "after": {
         "type": "object",

@@ -206,7 +206,8 @@ class Attributes:
     def cause(self) -> Cause | None:
         """Who or what ended it.
 
-        See docs/causes.md. Unknown for a thread after which its process went on.
+        See docs/causes.md. With --per-thread, the row of the thread that took the signal has it,
+        else that of the last thread; it is unknown for the others.
         """
         return self._values[9]
 

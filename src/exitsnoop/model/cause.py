@@ -219,7 +219,7 @@ class Cause(NamedTuple):
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.
         si_code: the si_code of the signal by name, such as "SEGV_MAPERR".
         address: fault: the address; None if the kernel gave none.
-        thread: fault, abort: the thread that had it, or called abort().
+        thread: the thread that had a fault, called abort(), or took a signal that dumps core.
         access: fault: "read", "write" or "execute": what it tried at the address (x86).
         trap: fault: what the CPU reported, where si_code has no word for it, such as "general
             protection" (x86).

@@ -148,7 +148,8 @@ _ROWS = (
     ),
     Field(
         *("cause", "Cause | None", "cause", "CAUSE", 40, "who or what ended it"),
-        details="See [causes.md](causes.md). Unknown for a thread after which its process went on.",
+        details="See [causes.md](causes.md). With `--per-thread`, the row of the thread that took "
+        "the signal has it, else that of the last thread; it is unknown for the others.",
         group="why",
     ),
     Field(
