@@ -30,6 +30,8 @@
 		}                                                                                  \
 	} while (0)
 
+#define NOBODY 65534
+
 static int gate[2], ready[2]; /* children wait for the end of the first, and write to the second */
 
 static void on_cpu(const char *cpu)
@@ -186,7 +188,7 @@ static void until_input_ends(void)
 
 static void flood(int count)
 {
-	check(!setresgid(65534, 65534, 65534) && !setresuid(65534, 65534, 65534));
+	check(!setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY));
 	start(count, -1, block_and_wait, 1);
 	for (int i = 0; i < count; i++)
 		for (int signal = 1; signal <= SIGRTMAX; signal++)

@@ -6,7 +6,9 @@ shows whether the maps have room for that.
 """
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGILL, SIGKILL, SIGTERM
@@ -17,6 +19,7 @@ from support.machine import some
 from support.programs import compiled
 from support.stage import Stage
 from support.strokes import Told, check, on_each, stroke, told, traced
+from support.waiting import until
 
 from exitsnoop.layout import MOST_KEPT_OF_USER
 
@@ -104,3 +107,40 @@ def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
         assert (cause := causes[last])
         text = "SIGILL, seen being sent, but forgotten: there were too many signals"
         assert (cause.kind, cause.text) == ("unknown", text)
+
+
+def test_users_of_a_namespace_share_the_room_of_its_maker(strokes: Path) -> None:
+    """Nobody makes one with 65,535 users; the first of them finds no room where nobody has none."""
+    floods: list[Told] = []
+
+    def act() -> None:
+        crowd = started(strokes, "flood", CROWD)
+        words = ["setpriv", "--reuid=0", "--regid=0", "--clear-groups", reachable, "flood", "1"]
+        inside = subprocess.Popen(
+            ["unshare", "--user", "--keep-caps", "sh", "-c", 'read go; exec "$@"', "sh", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+        )
+        ours = os.readlink("/proc/self/ns/user")
+        until(lambda: os.readlink(f"/proc/{inside.pid}/ns/user") != ours)
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{inside.pid}/{kind}").write_text("0 100000 65535\n")
+        assert inside.stdin
+        assert inside.stdout
+        inside.stdin.write("go\n")
+        inside.stdin.flush()
+        assert inside.stdout.readline() == "ready\n"
+        floods.append(told(inside.communicate()[0]))
+        crowd.communicate()
+
+    with tempfile.TemporaryDirectory() as everybodys:
+        os.chmod(everybodys, 0o755)
+        reachable = shutil.copy(strokes, everybodys)
+        causes = {ended.pid: ended.cause for ended in traced(act)}
+    ((pid, _),) = floods[0].items()
+    assert (cause := causes[pid])
+    assert (cause.kind, "forgotten" in cause.text) == ("unknown", True)

@@ -238,8 +238,8 @@ class Tracer:
     def lost(self) -> int:
         """How many exits, up to now, could not be delivered because the buffer was full.
 
-        With `containers`, also those that were delivered without their cgroup: nobody can say
-        whether they should pass.
+        With `containers`, also those that were delivered without their cgroup, and with `cgroups`,
+        too, those whose path was too long to be read: nobody can say whether they should pass.
         """
         try:
             self._lost = self._session.lost() + self._reading.undecided
