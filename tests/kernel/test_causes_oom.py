@@ -1,6 +1,7 @@
 """The OOM killer of memory cgroups, and who only looks like its victim."""
 
 import contextlib
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -70,10 +71,11 @@ def test_what_filled_the_cgroup(stage: Stage) -> None:
         assert time.monotonic() < deadline, "the log has none"
         cause = oom_by_file(stage)
     oom = cause.oom
-    assert ", 20.0M of it in tmpfs or shared memory, anon " in cause.text
+    assert re.search(r", (19\.[5-9]|20\.\d)M of it in tmpfs or shared memory, anon ", cause.text)
     assert oom.cgroup_shmem
     assert LIMIT - MIB <= (oom.usage or 0) <= LIMIT
-    assert 20 * MIB <= oom.cgroup_shmem <= 21 * MIB
+    # Up to v5.12 each CPU may keep 32 pages of what it has counted to itself.
+    assert 19.5 * MIB <= oom.cgroup_shmem <= 21 * MIB
     assert oom.cgroup_anon is not None
     assert oom.cgroup_file is not None
     assert oom.anon - MIB <= oom.cgroup_anon <= 12 * MIB

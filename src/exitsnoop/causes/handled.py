@@ -112,6 +112,8 @@ def _what(cause: Cause, first: Cause, after: After, whose: tuple[int, int]) -> s
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 0.0001:
+        return f"{seconds * 1_000_000:.0f} us"
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
