@@ -307,11 +307,13 @@ def test_no_name_breaks_a_row(exitsnoop: str, endings: Path, name: bytes, tmp_pa
         check=True,
         env={"LC_ALL": "C.UTF-8"},
     )
-    with tracing(exitsnoop) as tracer:
+    with tracing(exitsnoop, env={**os.environ, "LC_ALL": "C.UTF-8"}) as tracer:
         program = subprocess.Popen([endings, "name", name])
         assert program.wait() == 0
         line = next(line for line in tracer.stop() if f" {program.pid} " in line)
-    assert line.startswith(f"{shown.stdout.rstrip(chr(10)):<16} {program.pid} ")
+    text = shown.stdout.rstrip("\n")
+    room = 16 - sum(2 if character in "日本" else 1 for character in text)
+    assert line.startswith(f"{text}{' ' * room} {program.pid} ")
     assert parse_row(line).exit == "0"
 
 

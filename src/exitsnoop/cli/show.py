@@ -108,6 +108,7 @@ def load_what_fields_need(names: "Iterable[str]") -> None:
                 function(maker)
     if "cause" in names:
         import_module("exitsnoop.model.syscalls")
+        import_module("exitsnoop.symbols.resolver")
 
 
 def wants_color(choice: str, output: Output) -> bool:
