@@ -12,7 +12,7 @@ from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Tracer
-from exitsnoop.kernel.features import tracepoints_are_preemptible
+from exitsnoop.kernel.features import has_loops, tracepoints_are_preemptible
 from exitsnoop.model.fields import COLLECTED
 
 OFFERED = {"on_exit", "on_exec", "on_fork"}
@@ -36,6 +36,8 @@ def test_no_more_is_attached_than_needed(options: dict[str, Any], more: set[str]
     assert attached_programs() == []
     with Tracer(**options):
         programs = {"on_exit"} | more
+        if "on_signal" in programs and has_loops():
+            programs.add("on_delivery")
         if tracepoints_are_preemptible():
             programs |= {f"{name}_if_missed_{n}" for name in programs & OFFERED for n in (1, 2, 3)}
         assert sorted(attached_programs()) == sorted(programs)
