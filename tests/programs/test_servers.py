@@ -166,7 +166,7 @@ def test_postgres_that_loses_a_backend(postgres_home: Path, name: str) -> None:
         kill(postgres.pid, "INT")
         postgres.wait()
         client.communicate()
-    (ended,) = [record for record in exits if record.pid == backend]
+    (ended,) = [record for record in exits if (record.pid, record.comm) == (backend, "postgres")]
     assert ended.cause
     if name == "TERM":
         assert ended.exit_code == 1
