@@ -222,6 +222,7 @@ def normalised(text: str) -> list[str]:
         text = re.sub(r"(\S+\[\d+\]\s+->\s+)+", "ANCESTORS -> ", text)
         text = re.sub(r"(?<=in the cgroup)\s+\S+|/tmp/\S+", " PATH", text)
         text = "\n".join(text.split())
+    text = re.sub(r"\+0x[0-9a-f]+", "+OFFSET", text)  # each build of a library has its own
     text = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", "AGE", text)
     text = re.sub(r"(?<![\w.])\d+(\.\d)?[BKMG](?!\w)", "SIZE", text)
     # What the shell says of a job; a sender; a record of JSON.

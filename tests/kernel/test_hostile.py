@@ -191,7 +191,8 @@ def expected(family: Family) -> Rows:
         "container": b"lxc:" + shown(family.cgroup.rpartition(b"/lxc.payload.")[2]),
     }
     child = common | {"parent_comm": shown(family.parent), "above": (shown(family.parent), parent)}
-    killed = b"killed by %s[%d] uid 0 (SIGTERM)" % (in_sentence(shown(family.sender)), sender)
+    killer, starter = (in_sentence(shown(name)) for name in (family.sender, family.parent))
+    killed = b"killed by %s[%d] (SIGTERM), run by %s[%d]" % (killer, sender, starter, parent)
     return {
         parent: common | {"status": 3 << 8, "comm": family.parent, "cause": b"exit 3"},
         victim: child | {"status": 15, "comm": family.victim, "cause": killed},
@@ -234,14 +235,19 @@ def test_json(told: tuple[list[Family], dict[str, str]]) -> None:
         sender = causes[family.pids[1]]["sender"]
         words = b"".join(arg + b"\0" for arg in family.args)
         kept = words[:ARGS_BYTES].removesuffix(b"\0").split(b"\0")
-        assert sender == {
-            "pid": family.pids[2],
-            "ppid": family.pids[0],
+        parent, _, pid = family.pids
+        facts = {
+            "pid": pid,
+            "ppid": parent,
             "comm": shown(family.sender).decode(),
             "uid": 0,
             "args": [word.decode("utf-8", "replace") for word in kept],
             "args_truncated": len(words) > ARGS_BYTES,
+            "exe": shown(family.exe).decode(),
+            "cgroup": rows[pid]["cgroup"].decode(),
         }
+        assert {name: sender[name] for name in facts} == facts
+        assert sender["ancestors"][0] == {"pid": parent, "comm": shown(family.parent).decode()}
 
 
 def test_csv(told: tuple[list[Family], dict[str, str]]) -> None:

@@ -159,6 +159,7 @@ def random_filters(chance: random.Random, parents: list[Parent], groups: list[Pa
         "min_age": lambda: chance.choice((0.05, 0.15, 0.3)),
         "max_age": lambda: chance.choice((0.15, 0.3, 3600)),
         "failed": lambda: True,
+        "asked": lambda: True,
         "signals": lambda: chance.sample(SIGNALS, k=2),
         "codes": lambda: [*chance.sample(range(256), k=20), chance.choice(CODES)],
         "causes": lambda: chance.sample(KINDS, k=2),

@@ -96,7 +96,7 @@ def test_the_cause(command: list[str], stage: Stage) -> None:
         sender.kill(victim, signal.SIGTERM)
         victim.wait()
         (line,) = tracer.rest()
-    assert f"killed by deaths[{sender.pid}] uid 0 (SIGTERM)" in line
+    assert f"killed by deaths[{sender.pid}] (SIGTERM), run by " in line
     assert tracer.process.returncode == 0
 
 

@@ -50,7 +50,8 @@ def test_why_adds_a_last_column(exitsnoop: str) -> None:
     end, cause = line[len(COLUMNS) - len("EXIT_CODE") :].split("  ", 1)
     assert end == "signal 15 (TERM)"
     killers = [line.split()[1] for line in lines if line.startswith("kill ")]
-    assert cause.strip() in [f"killed by kill[{pid}] uid 0 (SIGTERM)" for pid in killers]
+    us = f"{Path('/proc/self/comm').read_text().strip()}[{os.getpid()}]"
+    assert cause.strip() in [f"killed by kill[{pid}] (SIGTERM), run by {us}" for pid in killers]
 
 
 def test_a_name_in_the_cause_is_escaped(exitsnoop: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,7 @@ class Answers:
         """Return what it says to people, which fits into 80 columns."""
         text = self._asked(words, status)
         assert max(map(len, text.splitlines())) <= 80, text
+        assert not re.search(r"\d\n +(?:us|ms|s|min|h|d)\b", text), text
         sys.stdout.write(text)  # pytest shows it if the test fails
         return text
 

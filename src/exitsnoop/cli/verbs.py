@@ -2,10 +2,8 @@
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
@@ -105,6 +103,8 @@ def explain_stray_word(word: str, words: Sequence[str]) -> str:
     if word in VERBS:
         return f"{word!r} must be the first word: exitsnoop {word}"
     at = words.index(word) if word in words else len(words)
+    import shlex
+
     command = shlex.join(["exitsnoop", *words[:at], "--", *words[at:]])
     meant = nearest(word, VERBS) or f" ({', '.join(VERBS)});"
     return f"{word!r} is not a verb{meant} a command goes after --: {command}"
@@ -112,5 +112,7 @@ def explain_stray_word(word: str, words: Sequence[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the end of a message that says which is meant; "" if none is near."""
+    from difflib import get_close_matches  # slow to import, and seldom asked for
+
     found = get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f"; did you mean {found[0]}?" if found else ""

@@ -4,6 +4,7 @@ The order is that of the questions that come up: what happened and when, the evi
 what it used, what else ended then, how often it happened before, and what was not recorded.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
@@ -25,6 +26,7 @@ from exitsnoop.sinks.escape import word as escaped
 
 WIDTH = 80
 _LABEL = 10
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|d)\b)")  # no line ends there
 _LONGEST_ARGS = 300
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
@@ -90,8 +92,10 @@ def _laid_out(rows: Sequence[tuple[str, list[str]]]) -> str:
 
 def _wrapped(paragraph: str, room: int) -> list[str]:
     """Return the lines of a paragraph, or of a line in a list, which begins with a space or ">"."""
-    indent = 16 if paragraph[:2] in ("  ", "> ") else 2
-    return wrap(paragraph, room, break_on_hyphens=False, subsequent_indent=" " * indent)
+    indent = " " * (16 if paragraph[:2] in ("  ", "> ") else 2)
+    together = _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", paragraph)
+    lines = wrap(together, room, break_on_hyphens=False, subsequent_indent=indent)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _headline(of: Exit, now_ns: int) -> list[str]:

@@ -82,7 +82,12 @@ def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> M
         own = elf.build_id()
     except BadFile:
         return None
-    same_device = status.st_dev == _device(region) or region.file_system in _OTHER_DEVICE
+    same_device = (
+        status.st_dev == _device(region)
+        or region.file_system in _OTHER_DEVICE
+        # What was mapped may be a file of a layer, what is opened that of the overlay.
+        or os.major(status.st_dev) == 0
+    )
     unchanged = status.st_ctime_ns < crashed_ns - _TICK_NS
     is_same = (
         own is not None and own[:_ID_BYTES].ljust(_ID_BYTES, b"\0") == build_id
