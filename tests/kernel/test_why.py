@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.command import COLUMNS, run, tracing
+from support.machine import kernel_has
 from support.truth import recorded
 
 from exitsnoop import Tracer
@@ -124,7 +125,8 @@ def test_without_why_nothing_of_it_is_there(exitsnoop: str) -> None:
         for tracer in (plain, why):
             fds = Path(f"/proc/{tracer.process.pid}/fd").iterdir()
             counts.append([os.readlink(fd) for fd in fds].count("anon_inode:bpf_link"))
-    assert counts[1] == counts[0] + 1
+    # It sees signals being sent and, where the kernel can, the delivery of those that end.
+    assert counts[1] - counts[0] == (2 if kernel_has("bpf_loop") else 1)
     with recorded() as exits:
         end_all()
     assert {record.cause for record in exits} == {None}

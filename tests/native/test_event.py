@@ -46,7 +46,7 @@ def test_constants_are_those_of_the_c_compiler(tmp_path: Path) -> None:
 def test_fields_are_where_the_c_compiler_has_them(tmp_path: Path, name: str) -> None:
     """Each one's offset and size; and the whole, or where its `parts` begin."""
     fields = sizes(layout.STRUCTS[name])
-    has_parts = name in ("exit_context", "exec_image")
+    has_parts = name in ("exit_context", "exec_image", "crash_site", "sender_origin")
     asked = [f"offsetof(struct {name}, {field})" for field in fields]
     asked += [f"sizeof(((struct {name} *)0)->{field})" for field in fields]
     asked.append(f"offsetof(struct {name}, parts)" if has_parts else f"sizeof(struct {name})")

@@ -141,8 +141,7 @@ def _write_summary(options: "Given", of: "Overview") -> None:
 
     output = Output()
     color = wants_color(options.color, output)
-    text = Digest(of, color=color, utf8=output.takes_utf8).text()
-    output.write(text if output.takes_utf8 else text.encode("ascii", "backslashreplace").decode())
+    output.write(Digest(of, color=color, utf8=output.takes_utf8).text())
 
 
 def _write_page(path: str, of: "Overview") -> None:

@@ -40,6 +40,7 @@ class Digest:
     def __init__(self, of: Overview, *, color: bool, utf8: bool) -> None:
         self._of = of
         self._color = color
+        self._utf8 = utf8
         self._blocks, self._unseen = (_BLOCKS, "░") if utf8 else (_ASCII, "/")
 
     def text(self) -> str:
@@ -57,8 +58,17 @@ class Digest:
             self._latest(),
         )
         return "\n".join(
-            "".join(f"{line.rstrip()}\n" for line in part) for part in map(list, parts) if part
+            "".join(f"{shown.rstrip()}\n" for line in part for shown in self._shown(line))
+            for part in map(list, parts)
+            if part
         )
+
+    def _shown(self, line: str) -> list[str]:
+        if self._utf8 or line.isascii():
+            return [line]
+        plain = line.encode("ascii", "backslashreplace").decode()
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        return wrap(plain, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
     def _headline(self) -> Iterator[str]:
         of, period = self._of, self._of.period

@@ -5,6 +5,7 @@
 #ifndef EXITSNOOP_LOOPS_BPF_H
 #define EXITSNOOP_LOOPS_BPF_H
 
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 /* Calls take(number, &walk) so many times at most, until it returns other than 0. */
