@@ -28,6 +28,7 @@ CONTENT = {
     "cwd_bytes": b"/\0in\0\0",
     "exe_bytes": b"sh\0\0",
     "args_bytes": b"a\0\0",
+    "stack_bytes": bytes(16),
 }
 
 

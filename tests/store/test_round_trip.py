@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,17 @@ from support.fakes import HOSTILE
 from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines, read, record
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, After, At, Cause, Mapped, Oom, Sender, Thread
+from exitsnoop.model.cause import (
+    KINDS,
+    After,
+    At,
+    Cause,
+    Mapped,
+    MappingKind,
+    Oom,
+    Sender,
+    Thread,
+)
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -123,6 +133,11 @@ senders = st.builds(
     st.none() | st.lists(st.builds(Ancestor, st.integers(0, 2**22), texts), max_size=3).map(tuple),
     st.none() | texts,
 )
+ats = st.builds(
+    At,
+    *(texts, st.none() | texts, st.none() | st.integers(0, 2**62)),
+    *(st.none() | texts, st.none() | st.integers(0, 2**62)),
+)
 causes = st.builds(
     Cause,
     *(st.sampled_from(KINDS), texts, st.none() | senders, st.none() | texts, st.none() | texts),
@@ -143,6 +158,16 @@ causes = st.builds(
         *(st.integers(1, 64), texts, st.floats(0, 1e9), st.sampled_from(KINDS), texts),
         *(st.none() | senders, st.none() | st.integers(0, 2**64 - 1), st.none() | texts),
         st.none() | st.integers(0, 2**63 - 1),
+    ),
+    at=st.none() | ats,
+    stack=st.none() | st.lists(ats | st.just(At(None)), min_size=1, max_size=3).map(tuple),
+    stack_complete=st.none() | st.booleans(),
+    mapping=st.none()
+    | st.builds(
+        Mapped,
+        st.sampled_from(get_args(MappingKind)),
+        st.none() | texts,
+        st.none() | st.integers(0, 2**62),
     ),
 )
 pids = st.integers(1, 2**22)

@@ -23,16 +23,29 @@ if TYPE_CHECKING:
 Layout = dict[str, str]
 """The fields of a struct, each with its code of the module struct."""
 
+
+def _bytes_of(name: str) -> int:
+    return struct.calcsize("=" + "".join(layout.STRUCTS[name].values()))
+
+
 EXIT = layout.STRUCTS["exit_event"]
+_SAME = {"LEFT": "gone", "HANDLED_SIGNAL": "signal_evidence"}
 LAYOUTS: dict[int, Layout] = {
-    getattr(layout, kind): layout.STRUCTS["gone" if kind == "LEFT" else kind.lower()]
-    for kind in "SIGNAL_EVIDENCE OOM_EVIDENCE EXIT_CONTEXT EXEC_IMAGE FORKED GONE LEFT".split()
+    getattr(layout, kind): layout.STRUCTS[_SAME.get(kind, kind.lower())]
+    for kind in (
+        *("SIGNAL_EVIDENCE", "HANDLED_SIGNAL", "OOM_EVIDENCE", "SENDER_ORIGIN", "CRASH_SITE"),
+        *("EXIT_CONTEXT", "EXEC_IMAGE", "FORKED", "GONE", "LEFT"),
+    )
 }
 PARTS = {  # the lengths of what follows the fields
     layout.EXIT_CONTEXT: ("cgroup_bytes", "hostname_bytes", "ancestors_bytes", "cwd_bytes"),
     layout.EXEC_IMAGE: ("exe_bytes", "args_bytes"),
+    layout.SENDER_ORIGIN: ("ancestors_bytes", "cgroup_bytes", "exe_bytes"),
+    layout.CRASH_SITE: ("stack_bytes",),
 }
-ANCESTOR_BYTES = struct.calcsize("=" + "".join(layout.STRUCTS["ancestor"].values()))
+_COUNTED = {"frames_count": "frames", "regions_count": "regions", "build_ids_count": "build_ids"}
+_EACH = {"frames": 8, "regions": _bytes_of("crash_region"), "build_ids": _bytes_of("crash_frame")}
+ANCESTOR_BYTES = _bytes_of("ancestor")
 EVERYTHING = groups(COLUMNS.keys() - {"boot_ns"})
 SINKS: "list[Sink]" = [
     JsonLines(tuple(COLUMNS)),
@@ -84,9 +97,30 @@ def is_well_formed(record: bytes) -> bool:
     ancestors, rest = divmod(fields.get("ancestors_bytes", 0), ANCESTOR_BYTES)
     if rest or ancestors > layout.MAX_ANCESTORS:
         return False
+    if kind == layout.CRASH_SITE and not _is_site(record, fields):
+        return False
     if kind == layout.OOM_EVIDENCE and fields["cgroup_bytes"] > layout.CGROUP_PATH_BYTES:
         return False
     return len(record) == expected
+
+
+def _is_site(record: bytes, fields: dict[str, int]) -> bool:
+    """Whether no more is counted than fits, and the paths of all mappings are in `paths`."""
+    room = sizes(layout.STRUCTS["crash_site"])
+    if any(fields[count] * _EACH[what] > room[what] for count, what in _COUNTED.items()):
+        return False
+    region = sizes(layout.STRUCTS["crash_region"])
+    begin = sum(list(room.values())[: list(room).index("regions")])
+    for nth in range(fields["regions_count"]):
+        at = begin + nth * _EACH["regions"]
+        ends = []
+        for name, size in region.items():
+            if name in ("path_at", "path_bytes"):
+                ends.append(number(record[at : at + size]))
+            at += size
+        if sum(ends) > room["paths"]:
+            return False
+    return True
 
 
 def feed(exits: bytes, notes: list[bytes]) -> list[Exit] | None:
