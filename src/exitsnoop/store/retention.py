@@ -166,7 +166,8 @@ def _copy_about(kept: sqlite3.Connection) -> None:
     if kept.execute("SELECT 1 FROM hours WHERE segment = ? LIMIT 1", (first,)).fetchone():
         return
     kept.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS renumbered (kind, old, new, PRIMARY KEY (kind, old))"
+        "CREATE TEMP TABLE IF NOT EXISTS renumbered (kind TEXT, old INTEGER, new INTEGER, "
+        "PRIMARY KEY (kind, old))"  # without types the index would not be used
     )
     kept.execute("DELETE FROM renumbered")
     for column, table in (("name", "texts"), ("exe", "texts"), ("place", "places")):
