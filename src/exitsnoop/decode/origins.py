@@ -40,7 +40,7 @@ class Origins:
     def add(self, record: bytes) -> None:
         """Take in a report. Raises struct.error if it is malformed."""
         require(len(record) >= _HEAD.size)
-        _, _, number, pid, ancestors, cgroup, exe, _ = _HEAD.unpack_from(record)
+        _, _, number, pid, ancestors, cgroup, exe = _HEAD.unpack_from(record)
         parts = record[_HEAD.size :]
         require(len(parts) == ancestors + cgroup + exe)
         require(ancestors % _ANCESTOR.size == 0 and ancestors <= MAX_ANCESTORS * _ANCESTOR.size)
@@ -61,14 +61,7 @@ class Origins:
             return found
         sender = found.sender
         known = self._known.get((sender.pid, found.origin), _NOT_SENT)
-        return from_sender(found, (_user(sender.uid), *known, sender.meant_for))
-
-
-def _user(uid: int) -> str | None:
-    """Return the name of a user; None if it has none, or if that is not known in time."""
-    before = users.numbers_given()
-    name = users.name(uid)
-    return name if users.numbers_given() == before else None
+        return from_sender(found, (users.name_in_time(sender.uid), *known, sender.meant_for))
 
 
 def _made(raw: bytes) -> tuple[Ancestor, ...]:

@@ -12,7 +12,6 @@ from exitsnoop.layout import (
     REGION_READABLE,
     REGION_WRITABLE,
     SITE_HAS_REGISTERS,
-    SITE_IS_ORIGINAL,
     STRUCTS,
 )
 from exitsnoop.model.cause import At, Thread
@@ -70,8 +69,7 @@ class Site(NamedTuple):
         signal: the signal.
         boot_ns: when it took it, by the boot clock.
         address: of the fault; 0 if there was none.
-        instruction: address of the instruction that had it.
-        original: whether these are those of a fault that a handler had before.
+        instruction: address of the instruction that had it, also if a handler had it before.
         heap: where the heap begins and ends.
         stack_start: the highest address of the first thread's stack.
         regions: the mappings that were found.
@@ -89,7 +87,6 @@ class Site(NamedTuple):
     boot_ns: int
     address: int
     instruction: int
-    original: bool
     heap: tuple[int, int]
     stack_start: int
     regions: tuple[Region, ...]
@@ -134,7 +131,6 @@ def site(record: bytes) -> tuple[Process, Site]:
         known["boot_ns"] & ~NOTE,
         known["address"],
         known["instruction"],
-        bool(known["flags"] & SITE_IS_ORIGINAL),
         (known["heap_start"], known["heap_end"]),
         known["stack_start"],
         tuple(_region(known, at) for at in range(0, regions * _REGION.size, _REGION.size)),

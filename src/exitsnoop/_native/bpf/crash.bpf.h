@@ -5,7 +5,8 @@
  * that it would go on with: those of the fault, also of one that a handler had before and raised again, as
  * such a signal waits until the handler returns.
  *
- * A crash may take some 50 us. Everything is copied, and nothing is judged: the stack is unwound later.
+ * A crash may take some 50 us. Everything is copied, and nothing is judged: the stack is unwound later. It is
+ * loaded where there is bpf_loop() (v5.17), so it may use what came before that.
  */
 #ifndef EXITSNOOP_CRASH_BPF_H
 #define EXITSNOOP_CRASH_BPF_H
@@ -19,12 +20,11 @@
 
 #include "event.h"
 #include "evidence.bpf.h"
-#include "filters.bpf.h"
 #include "handled.bpf.h"
+#include "loops.bpf.h"
 #include "regions.bpf.h"
 #include "rings.bpf.h"
 #include "signals.bpf.h"
-#include "tree.bpf.h"
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
 #define DUMPS_CORE                                                                                 \
@@ -34,18 +34,12 @@
 #define LOWEST_ADDRESS 65536
 #define USER_ADDRESSES (1ULL << 47)
 
-/* What words of the stack may point to code: the mappings of those have to be known to unwind it. */
-#ifdef LOOPS
+/* Any word of the stack may point to code: the mappings of those have to be known to unwind it. */
 #define WORDS (SITE_STACK_BYTES / 8)
-#else
-#define WORDS 128
-#endif
 
-static void read_registers(struct crash_site *site, struct task_struct *task)
+static void read_registers(struct crash_site *site)
 {
-	struct pt_regs *registers = HAS_TASK_PT_REGS
-					    ? (void *)bpf_task_pt_regs(bpf_get_current_task_btf())
-					    : user_registers(task);
+	struct pt_regs *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	site->ip = BPF_CORE_READ(registers, ip);
 	site->sp = BPF_CORE_READ(registers, sp);
@@ -114,21 +108,6 @@ static long note_frame(__u32 number, void *data)
 	return 0;
 }
 
-static inline void find_regions(struct crash_buffer *buffer)
-{
-#ifdef LOOPS
-	bpf_loop(MAX_FRAMES, note_frame, &buffer, 0);
-	bpf_loop(WORDS, note_word, &buffer, 0);
-#else
-	for (__u32 i = 0; i < MAX_FRAMES / 4; i++)
-		if (note_frame(i, &buffer))
-			break;
-	for (__u32 i = 0; i < WORDS; i++)
-		if (note_word(i, &buffer))
-			break;
-#endif
-}
-
 /* The address of the fault, and of the instruction that had it. */
 static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u64 started)
 {
@@ -147,7 +126,6 @@ static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u
 		return;
 	site->address = before->address;
 	site->instruction = before->instruction;
-	site->flags |= SITE_IS_ORIGINAL;
 }
 
 static __u32 part(long bytes, __u32 each)
@@ -186,7 +164,7 @@ static int report_site(void *ctx, int signal, struct task_struct *task, __u64 st
 	buffer->last.start = buffer->last.end = 0;
 	site->ip = *(__u64 *)site->frames;
 	if (bpf_core_field_exists(task->thread.trap_nr)) {
-		read_registers(site, task);
+		read_registers(site);
 		copy_stack(site, site->sp);
 		if (!site->stack_bytes) /* as with a local variable of many pages */
 			copy_stack(site, site->bp);
@@ -197,7 +175,8 @@ static int report_site(void *ctx, int signal, struct task_struct *task, __u64 st
 		add_region(site->instruction, 1);
 	if (!is_known(buffer, site->sp))
 		add_region(site->sp, 1);
-	find_regions(buffer);
+	WALK(MAX_FRAMES, note_frame, buffer);
+	WALK(WORDS, note_word, buffer);
 	bytes = site->stack_bytes;
 	barrier_var(bytes);
 	if (bytes <= SITE_STACK_BYTES)
@@ -218,9 +197,7 @@ static inline int report_delivery(__u64 *ctx)
 	    action->sa.sa_handler)
 		return 0;
 	key.pid = BPF_CORE_READ(task, tgid);
-	if (only_pids && !bpf_map_lookup_elem(&pids, &key.pid))
-		return 0;
-	if (only_tree && !bpf_map_lookup_elem(&tree, &key.pid))
+	if (!is_traced(key.pid))
 		return 0;
 	started = read_start_boot_ns(BPF_CORE_READ(task, group_leader));
 	seen = evidence_of(&key, started);

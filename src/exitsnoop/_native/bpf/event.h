@@ -177,17 +177,14 @@ struct oom_evidence {
 
 enum crash_site_flags {
 	SITE_HAS_REGISTERS = 1 << 0,
-	SITE_IS_ORIGINAL =
-		1 << 1, /* address and instruction are those of the fault that a handler had */
 };
 
 enum crash_region_flags {
 	REGION_READABLE = 1 << 0,
 	REGION_WRITABLE = 1 << 1,
 	REGION_EXECUTABLE = 1 << 2,
-	REGION_SHARED = 1 << 3,
-	REGION_HUGETLB = 1 << 4,
-	REGION_HAS_FILE = 1 << 5,
+	REGION_HUGETLB = 1 << 3,
+	REGION_HAS_FILE = 1 << 4,
 };
 
 /* A mapping of the process. */
@@ -304,7 +301,6 @@ struct sender_origin {
 	__u16 ancestors_bytes; /* lengths of what is in `parts`, in this order */
 	__u16 cgroup_bytes;
 	__u16 exe_bytes;
-	bool ancestors_truncated;
 	char parts[MAX_ANCESTORS * sizeof(struct ancestor) + CGROUP_PATH_BYTES + PATH_BYTES];
 };
 

@@ -149,8 +149,7 @@ static void read_call(struct signal_evidence *evidence)
 {
 	struct pt_regs *registers = NULL;
 
-	if (!bpf_core_field_exists(registers->orig_ax) ||
-	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!bpf_core_field_exists(registers->orig_ax) || !HAS_TASK_PT_REGS)
 		return;
 	registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	evidence->flags |= EVIDENCE_SENDER_CALL;

@@ -8,7 +8,6 @@
 #ifndef EXITSNOOP_ORIGINS_BPF_H
 #define EXITSNOOP_ORIGINS_BPF_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <linux/bpf.h>
@@ -89,12 +88,9 @@ static void read_ancestors(struct sender_origin *note, struct task_struct *leade
 {
 	struct origin_step step = { .note = note,
 				    .next = BPF_CORE_READ(leader, real_parent, group_leader) };
-	struct task_struct *last;
 
 	note->ancestors_bytes = 0;
 	WALK(MAX_ANCESTORS, append_next_origin, step);
-	last = step.next;
-	note->ancestors_truncated = BPF_CORE_READ(last, tgid) > 0;
 }
 
 /* The path of the executable. It is read first and to a place of its own: see read_cwd(). */

@@ -33,7 +33,6 @@
 #define VM_READ 0x1
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
-#define VM_SHARED 0x8
 #define VM_HUGETLB 0x400000
 #define FMODE_BACKING 0x1000000
 
@@ -204,7 +203,6 @@ __noinline int add_region(__u64 address, __u32 wanted)
 	region->flags = (flags & VM_READ ? REGION_READABLE : 0) |
 			(flags & VM_WRITE ? REGION_WRITABLE : 0) |
 			(flags & VM_EXEC ? REGION_EXECUTABLE : 0) |
-			(flags & VM_SHARED ? REGION_SHARED : 0) |
 			(flags & VM_HUGETLB ? REGION_HUGETLB : 0);
 	if (file)
 		read_file(buffer, region, file);

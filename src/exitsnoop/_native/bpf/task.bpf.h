@@ -50,16 +50,16 @@ static inline void read_comm(char *comm, struct task_struct *task)
 static inline int reboot_signal(struct task_struct *task)
 {
 	struct nsproxy *nsproxy = task->nsproxy;
-	struct pid_namespace *namespace;
+	struct pid_namespace *ns;
 
 	if (!nsproxy)
 		return 0;
-	namespace = nsproxy->pid_ns_for_children;
-	if (namespace->child_reaper->signal != task->signal)
-	namespace = namespace->parent;
-	if (!namespace->reboot || namespace->child_reaper->signal != task->signal)
+	ns = nsproxy->pid_ns_for_children;
+	if (ns->child_reaper->signal != task->signal)
+		ns = ns->parent;
+	if (!ns->reboot || ns->child_reaper->signal != task->signal)
 		return 0;
-	return namespace->reboot;
+	return ns->reboot;
 }
 
 enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SWAPENTS = 2, MM_SHMEMPAGES = 3 };
