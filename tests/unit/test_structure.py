@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernel": {"layout", "filters", "model", "host", "errors", "_native"},
     "decode": {"layout", "model", "host", "errors"},
     "causes": {"layout", "decode", "model"},
-    "symbols": {"decode", "model"},
+    "symbols": {"decode", "model", "host.aside"},
     "tracing": {"layout", "decode", "causes", "symbols", "kernel", "filters", "model"}
     | {"host", "errors"},
     "testing": {"decode", "kernel", "model"},

@@ -2,9 +2,9 @@
 
 import os
 import pwd
-import threading
-import time
-from queue import SimpleQueue
+from functools import partial
+
+from exitsnoop.host.aside import Aside
 
 _LAST = 2**32 - 2  # to the kernel, 2**32 - 1 means no user
 # How long to wait for names, all in all: so much at once, and then such a share of the time.
@@ -13,7 +13,7 @@ _MOST = 1024  # names that are remembered, and names that may be waited for
 
 
 class _Names:
-    """Asks the name service in a thread of its own: it may answer late (LDAP), or never.
+    """Asks the name service on a thread of its own: it may answer late (LDAP), or never.
 
     Attributes:
         numbers_given: how often name() has given a number, as the name had not come.
@@ -23,72 +23,33 @@ class _Names:
         self.numbers_given = 0
         self._known: dict[int, str | None] = {}
         self._asked: set[int] = set()
-        self._questions: SimpleQueue[int] = SimpleQueue()
-        self._answered = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._is_stuck = False  # since a question was not answered in time
-        self._patience_s = PATIENCE_S
-        self._waited_at = time.monotonic()
+        self._aside = Aside("users", PATIENCE_S, PATIENCE_S, PATIENCE_SHARE)
 
     def name(self, uid: int) -> str | None:
         """Return the name, None if there is none; or the number, if that is not known in time."""
-        if uid in self._known:
-            return self._known[uid]
-        with self._answered:
-            if self._ask(uid):
-                self._wait_for(uid)
-            if uid in self._known:
-                return self._known[uid]
-        self.numbers_given += 1
-        return str(uid)
+        found = self.name_in_time(uid)
+        if found is None and uid not in self._known:
+            self.numbers_given += 1
+            return str(uid)
+        return found
 
-    def _ask(self, uid: int) -> bool:
-        """Ask; return whether it makes sense to wait for the answer."""
-        if uid not in self._asked:
-            if len(self._asked) >= _MOST:
-                return False
+    def name_in_time(self, uid: int) -> str | None:
+        """Return the name; None if there is none, or if that is not known in time."""
+        if uid not in self._known and (
+            not self._aside.is_late or (uid not in self._asked and len(self._asked) < _MOST)
+        ):
             self._asked.add(uid)
-            self._questions.put(uid)
-        if self._thread is None:
-            thread = threading.Thread(target=self._answer, name="users", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # there may be no more threads
-                return False
-            self._thread = thread
-        return not self._is_stuck
+            self._aside.do(partial(_look_up, uid), partial(self._learn, uid))
+        return self._known.get(uid)
 
-    def _wait_for(self, uid: int) -> None:
-        began = time.monotonic()
-        earned = PATIENCE_SHARE * (began - self._waited_at)
-        self._patience_s = min(PATIENCE_S, self._patience_s + earned)
-        self._is_stuck = not self._answered.wait_for(lambda: uid in self._known, self._patience_s)
-        self._waited_at = time.monotonic()
-        self._patience_s -= self._waited_at - began
-
-    def _answer(self) -> None:
-        while True:
-            uid = self._questions.get()
-            found = _look_up(uid)
-            with self._answered:
-                if len(self._known) >= _MOST:
-                    del self._known[next(iter(self._known))]
-                self._known[uid] = found
-                self._asked.discard(uid)
-                self._is_stuck = False
-                self._answered.notify_all()
+    def _learn(self, uid: int, name: str | None) -> None:
+        if len(self._known) >= _MOST:
+            del self._known[next(iter(self._known))]
+        self._known[uid] = name
+        self._asked.discard(uid)
 
 
 _names = _Names()
-
-
-def _forget() -> None:
-    """In a child: the thread stays with the parent."""
-    global _names
-    _names = _Names()
-
-
-os.register_at_fork(after_in_child=_forget)
 
 
 def name(uid: int) -> str | None:
@@ -98,6 +59,11 @@ def name(uid: int) -> str | None:
     numbers_given(). Invalid UTF-8 becomes U+FFFD.
     """
     return _names.name(uid)
+
+
+def name_in_time(uid: int) -> str | None:
+    """Return the name of a user; None if there is none, or if it does not come in time."""
+    return _names.name_in_time(uid)
 
 
 def numbers_given() -> int:

@@ -13,6 +13,8 @@ from exitsnoop.symbols.elf import EH_FRAME_HDR, BadFile, Elf
 RETURN_ADDRESS, STACK_POINTER = 16, 7  # the numbers of DWARF for x86-64
 _MOST_ENTRY = 1 << 16  # bytes of a CIE or FDE
 _MOST_STEPS = 10_000
+_MOST_SAVED = 64  # states that remember_state keeps
+_MOST_EXPRESSION = 64  # bytes; compilers need some 10
 _HDR = Struct("<BBBB")
 _TABLE_ENTRY = Struct("<ii")
 _ABSOLUTE, _RELATIVE_TO_DATA = 0x00, 0x30
@@ -238,7 +240,7 @@ class _Machine:
     def _do(self, code: int, reader: Reader) -> None:
         data = self.cie.data
         if code >> 6 == 2:
-            self.rules[code & 0x3F] = Rule("offset", reader.uleb() * data)
+            self._rule(code & 0x3F, Rule("offset", reader.uleb() * data))
         elif code >> 6 == 3:
             self._restore(code & 0x3F)
         elif code in (0x0C, 0x12):  # def_cfa, def_cfa_sf
@@ -250,13 +252,13 @@ class _Machine:
             offset = reader.uleb() if code == 0x0E else reader.sleb() * data
             self.cfa = (self._register(), offset)
         elif code == 0x0F:
-            self.cfa = reader.block()
+            self.cfa = _expression(reader)
         elif code in _RULES:
             register = reader.uleb()
-            self.rules[register] = _RULES[code](reader, data)
+            self._rule(register, _RULES[code](reader, data))
         elif code == 0x06:
             self._restore(reader.uleb())
-        elif code == 0x0A:
+        elif code == 0x0A and len(self._saved) < _MOST_SAVED:
             self._saved.append((self.cfa, dict(self.rules)))
         elif code == 0x0B and self._saved:
             self.cfa, self.rules = self._saved.pop()
@@ -264,6 +266,11 @@ class _Machine:
             reader.uleb()
         elif code != 0:
             raise BadFile("an instruction that is not known")
+
+    def _rule(self, register: int, rule: Rule) -> None:
+        """Take a rule, unless it is for a vector register: no frame is found by those."""
+        if register <= RETURN_ADDRESS:
+            self.rules[register] = rule
 
     def _restore(self, register: int) -> None:
         if register in self.initial:
@@ -278,15 +285,22 @@ class _Machine:
         return 0 if isinstance(self.cfa, bytes) else self.cfa[1]
 
 
+def _expression(reader: Reader) -> bytes:
+    found = reader.block()
+    if len(found) > _MOST_EXPRESSION:
+        raise BadFile("a long expression")
+    return found
+
+
 _ADVANCES = {0x02: 1, 0x03: 2, 0x04: 4}
 _RULES: dict[int, Callable[[Reader, int], Rule]] = {
     0x05: lambda reader, data: Rule("offset", reader.uleb() * data),
     0x07: lambda _reader, _data: Rule("undefined"),
     0x08: lambda _reader, _data: Rule("same"),
     0x09: lambda reader, _data: Rule("register", reader.uleb()),
-    0x10: lambda reader, _data: Rule("expression", 0, reader.block()),
+    0x10: lambda reader, _data: Rule("expression", 0, _expression(reader)),
     0x11: lambda reader, data: Rule("offset", reader.sleb() * data),
     0x14: lambda reader, data: Rule("value", reader.uleb() * data),
     0x15: lambda reader, data: Rule("value", reader.sleb() * data),
-    0x16: lambda reader, _data: Rule("value_expression", 0, reader.block()),
+    0x16: lambda reader, _data: Rule("value_expression", 0, _expression(reader)),
 }

@@ -23,6 +23,7 @@ _SYMBOL_BYTES = 24
 _MOST_SEGMENTS = 256
 _MOST_SECTIONS = 4096
 _MOST_NOTES = 64 << 10
+_MOST_BUILD_ID = 64  # linkers make 20 bytes at most
 _MOST_SYMBOLS = 96 << 20  # bytes of a table of symbols
 _MOST_NAME = 1024
 _MOST_DEBUG_DATA = 64 << 20
@@ -153,11 +154,11 @@ class Elf:
                 name_at = at + _NOTE.size
                 at = name_at + (name_size + 3 & ~3)
                 if kind == _BUILD_ID and raw[name_at : name_at + name_size] == b"GNU\0":
-                    return raw[at : at + size] or None
+                    return raw[at : at + size] or None if size <= _MOST_BUILD_ID else None
                 at += size + 3 & ~3
         return None
 
-    def functions(self, addresses: set[int]) -> dict[int, Symbol]:
+    def functions(self, addresses: set[int], *, in_debug_data: bool = True) -> dict[int, Symbol]:
         """Return the function that each address is in, of those that are known."""
         found: dict[int, Symbol] = {}
         sections = self._sections()
@@ -166,8 +167,8 @@ class Elf:
                 left = addresses - found.keys()
                 found |= self._in_table(section, sections, left)
         left = addresses - found.keys()
-        if left and (more := self._debug_data(sections)):
-            found |= more.functions(left)
+        if left and in_debug_data and (more := self._debug_data(sections)):
+            found |= more.functions(left, in_debug_data=False)  # there may be such data in it, too
         return found
 
     def _sections(self) -> list[Section]:

@@ -18,7 +18,7 @@ _ID_BYTES = 20  # the kernel pads a shorter one with zeros
 class Module(NamedTuple):
     """A file that was mapped, and is open.
 
-    key: what is known of it may be kept under this.
+    key: identifies the file, for what is remembered about it.
     """
 
     elf: Elf
@@ -59,9 +59,8 @@ def found(
         crashed_ns: when the process crashed, by the wall clock.
     """
     for path in roots.paths(region.path) if region.path else ():
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        except (OSError, ValueError):
+        fd = _opened(path)
+        if fd is None:
             continue
         try:
             module = _same(fd, region, build_id, crashed_ns)
@@ -73,14 +72,28 @@ def found(
     yield None
 
 
-def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> Module | None:
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
+def _opened(path: str) -> int | None:
+    """Open a regular file. Nothing else is opened: that starts a watchdog, or wakes up a writer."""
+    try:
+        at = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (OSError, ValueError):
         return None
     try:
+        if stat.S_ISREG(os.fstat(at).st_mode):
+            return os.open(f"/proc/self/fd/{at}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        pass
+    finally:
+        os.close(at)
+    return None
+
+
+def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> Module | None:
+    try:
+        status = os.fstat(fd)
         elf = Elf(FileBytes(fd))
         own = elf.build_id()
-    except BadFile:
+    except (BadFile, OSError):
         return None
     same_device = (
         status.st_dev == _device(region)
@@ -98,8 +111,9 @@ def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> M
     )
     if not is_same:
         return None
+    # Not the build ID: any file may claim that of another one.
     key = (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns)
-    return Module(elf, own.hex() if own else None, own or key)
+    return Module(elf, own.hex() if own else None, key)
 
 
 def _device(region: Region) -> int:

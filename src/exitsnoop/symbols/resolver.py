@@ -6,10 +6,10 @@ alone if it takes too long.
 
 import time
 from contextlib import ExitStack
-from threading import Thread as Worker
 from typing import Any
 
 from exitsnoop.decode.sites import Region, Site
+from exitsnoop.host.aside import Aside
 from exitsnoop.model.cause import At
 from exitsnoop.symbols.eh_frame import Row, row_at
 from exitsnoop.symbols.elf import BadFile, Symbol
@@ -18,9 +18,12 @@ from exitsnoop.symbols.unwind import Frame, unwound
 
 _PATIENCE_S = 1.0
 _SHARE = 0.2  # of the time, in the long run
-_MOST_SAVED_S = 3.0
-_MOST_REMEMBERED = 65536
+_MOST_SAVED_S = 4.0
+_MOST_REMEMBERED = 8192
 _MOST_MODULES = 32
+
+
+_aside = Aside("symbols", _PATIENCE_S, _MOST_SAVED_S, _SHARE)
 
 
 class Resolver:
@@ -29,27 +32,15 @@ class Resolver:
     def __init__(self) -> None:
         self._rows: dict[tuple[object, int], Row | None] = {}
         self._symbols: dict[tuple[object, int], Symbol | None] = {}
-        self._worker: Worker | None = None
-        self._saved_s = _MOST_SAVED_S
-        self._since = time.monotonic()
 
     def resolved(self, site: Site, pid: int, ppid: int) -> Site:
         """Return the site with its stack, as much of it as can be had in time.
 
         pid, ppid: the process and its parent; it may have ended.
         """
-        begun = time.monotonic()
-        self._saved_s = min(_MOST_SAVED_S, self._saved_s + _SHARE * (begun - self._since))
-        self._since = begun
         answers: list[Site] = []
-        if self._saved_s > 0 and not (self._worker and self._worker.is_alive()):
-            self._worker = Worker(
-                target=lambda: answers.append(_Job(self, site, Roots(pid, ppid)).resolved()),
-                daemon=True,
-            )
-            self._worker.start()
-            self._worker.join(_PATIENCE_S)
-        self._saved_s -= time.monotonic() - begun
+        if not _aside.is_late and _aside.patience_s() >= _PATIENCE_S:
+            _aside.do(_Job(self, site, Roots(pid, ppid)).resolved, answers.append)
         return answers[0] if answers else _Job(self, site, None).resolved()
 
     def row(self, module: Module, address: int) -> Row | None:
@@ -62,9 +53,9 @@ class Resolver:
 
     def symbols(self, module: Module, addresses: set[int]) -> dict[int, Symbol | None]:
         """Return the functions that addresses are in, from memory if possible."""
+        _bound(self._symbols)
         new = {one for one in addresses if (module.key, one) not in self._symbols}
         if new:
-            _bound(self._symbols)
             try:
                 known = module.elf.functions(new)
             except BadFile:
