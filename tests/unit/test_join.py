@@ -1,9 +1,13 @@
 """What is kept of processes until their exits: none gets what belongs to another."""
 
+import os
+
+import pytest
 from support.blocks import EXIT, note, pack
 
 from exitsnoop import layout
 from exitsnoop.decode.exits import decode
+from exitsnoop.host import kernel_log
 from exitsnoop.model.cause import Cause
 from exitsnoop.tracing.join import Clues
 
@@ -55,3 +59,38 @@ def test_figures_left_behind_are_not_given_to_who_has_the_pid_later() -> None:
     clues.add([oom(START)])
     clues.add([killed(LATER)])
     assert cause(clues, LATER).oom is None
+
+
+LOG = [
+    "deaths invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+    "memory: usage 32768kB, limit 32768kB, failcnt 26",
+    "Memory cgroup stats for /full:",
+    "anon 33423360",
+    "file 4096",
+    "shmem 4096",
+]
+CHOSEN = "oom-kill:constraint={},nodemask=(null),oom_memcg=/full,task=deaths,pid={},uid=0"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "cgroup", "limit"),
+    [("CONSTRAINT_MEMCG", "/full", 32 << 20), ("CONSTRAINT_NONE", None, None)],
+)
+def test_the_kernel_s_log_has_the_limit_where_none_seemed_full(
+    monkeypatch: pytest.MonkeyPatch, constraint: str, cgroup: str | None, limit: int | None
+) -> None:
+    """Others gave memory back after the OOM killer had chosen."""
+    reading, writing = os.pipe2(os.O_DIRECT)  # a record a read, as /dev/kmsg has it
+    monkeypatch.setattr(kernel_log, "_LOG", f"/dev/fd/{reading}")
+    clues = Clues(frozenset({"why"}))
+    clues.look_around()
+    for line in [*LOG, CHOSEN.format(constraint, PID)]:
+        os.write(writing, f"6,1,2,-;{line}\n".encode())
+    clues.add([oom(START), killed(START)])
+    found = cause(clues, START).oom
+    clues.close()
+    os.close(reading)
+    os.close(writing)
+    assert found
+    assert (found.cgroup, found.limit, found.usage) == (cgroup, limit, limit)
+    assert found.cgroup_anon == (33423360 if cgroup else None)

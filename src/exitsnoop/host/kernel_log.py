@@ -4,19 +4,19 @@ The kernel adds up what a cgroup holds, logs it (mem_cgroup_print_oom_meminfo())
 tracer can read no figures that are as fresh. It does so for 10 kills in 5 seconds at most.
 """
 
+import contextlib
 import os
 import re
 from typing import NamedTuple
 
 _LOG = "/dev/kmsg"
 _LONGEST = 8192  # of a record
-_FROM_KERNEL = (
-    7  # the highest priority with the facility of the kernel: nobody else can log with it
-)
+_FROM_KERNEL = 7  # priorities up to here have the kernel's facility, which nobody else can use
 _MOST = 64  # victims that are remembered
 
 _BLOCK = re.compile(r"Memory cgroup stats for (.+):")
 _FIGURE = re.compile(r"(\w+) (\d+)")
+_LIMIT = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, .*")
 _KMEM = re.compile(r"kmem: usage (\d+)kB, .*")
 _CHOSEN = re.compile(r"oom-kill:constraint=CONSTRAINT_MEMCG,.*,pid=(\d+),uid=\d+")
 _GROUP = re.compile(r"Tasks in .* are going to be killed due to memory\.oom\.group set")
@@ -42,34 +42,53 @@ class Filled(NamedTuple):
     sock: int | None
 
 
+class Told(NamedTuple):
+    """An OOM kill for the limit of a cgroup.
+
+    Attributes:
+        cgroup: the path of the cgroup.
+        limit, usage: its own, in bytes; None where the kernel does not say.
+        filled: what filled it.
+    """
+
+    cgroup: str
+    limit: int | None
+    usage: int | None
+    filled: Filled
+
+
 class KernelLog:
-    """Reads the kernel's log as far as it has been written, whenever it is asked."""
+    """Reads the kernel's log from when it was opened, as far as it has been written."""
 
     def __init__(self) -> None:
         self._file: int | None = None
-        self._victims: dict[int, tuple[str, Filled]] = {}
+        self._victims: dict[int, Told] = {}
         self._cgroup: str | None = None
         self._figures: dict[str, int] = {}
         self._is_group = False
 
-    def filled(self, pid: int, cgroup: str) -> Filled | None:
-        """Return what filled a cgroup when the OOM killer chose a process for its limit.
-
-        None if the log does not have it, or if this process may not read the log.
-        """
-        try:
-            self._read()
-        except OSError:
-            return None
-        found_in, found = self._victims.pop(pid, ("", None))
-        return found if found_in == cgroup else None
-
-    def _read(self) -> None:
-        if self._file is None:
+    def open(self) -> None:
+        """Open the log. Without the right to read it, there are no figures."""
+        with contextlib.suppress(OSError):
             self._file = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._file, 0, os.SEEK_END)
+
+    def told(self, pid: int) -> Told | None:
+        """Return why the OOM killer chose a process.
+
+        None if that was not for the limit of a cgroup, if the log does not have it, or if it could
+        not be opened.
+        """
+        if self._file is None:
+            return None
+        with contextlib.suppress(OSError):
+            self._read(self._file)
+        return self._victims.pop(pid, None)
+
+    def _read(self, file: int) -> None:
         while True:
             try:
-                record = os.read(self._file, _LONGEST)
+                record = os.read(file, _LONGEST)
             except BlockingIOError:
                 return
             except BrokenPipeError:  # records were overwritten before they could be read
@@ -86,6 +105,8 @@ class KernelLog:
                 self._figures[found[1]] = int(found[2])
         elif found := _BLOCK.fullmatch(line):
             self._cgroup = found[1]
+        elif found := _LIMIT.fullmatch(line):
+            self._figures |= {"usage": int(found[1]) << 10, "limit": int(found[2]) << 10}
         elif found := _KMEM.fullmatch(line):
             self._figures["kmem"] = int(found[1]) << 10
         elif found := _CHOSEN.fullmatch(line):
@@ -103,7 +124,8 @@ class KernelLog:
             return
         if len(self._victims) >= _MOST:
             del self._victims[next(iter(self._victims))]
-        self._victims[pid] = (self._cgroup, _filled(self._figures))
+        limit, usage = map(self._figures.get, ("limit", "usage"))
+        self._victims[pid] = Told(self._cgroup, limit, usage, _filled(self._figures))
 
     def close(self) -> None:
         """Close the log."""

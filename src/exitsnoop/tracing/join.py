@@ -65,7 +65,7 @@ class Clues:
         self._origins = Origins()
         self._log = KernelLog()
         self._sites: dict[Process, list[Site]] = {}
-        self._resolver: Resolver | None = None
+        self._resolver = _resolver() if "why" in groups else None
         self._collected: list[bytes] = []
         self._takes: dict[bytes, Callable[[bytes], None]] = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
@@ -81,9 +81,15 @@ class Clues:
         self._exited: Remembered[tuple[int, bytes], Cause] = Remembered(_exited)
 
     def look_around(self) -> None:
-        """Look up what runs now, if arguments or executables are collected."""
+        """Look up what runs now, if that is collected, and open what later reads need."""
         if IMAGE_GROUPS & self._groups:
             self._images.scan()
+        if "why" in self._groups:
+            self._log.open()
+
+    def close(self) -> None:
+        """Free the descriptors."""
+        self._log.close()
 
     def add(self, notes: list[bytes]) -> None:
         """Keep records; complete the exits that came with them before more are added.
@@ -110,8 +116,12 @@ class Clues:
 
     def _oom(self, record: bytes) -> None:
         process, memory = evidence.memory(record)
-        if memory.cgroup is not None:
-            memory = memory._replace(filled=self._log.filled(process[0], memory.cgroup))
+        if told := self._log.told(process[0]):
+            if memory.cgroup is None and None not in (told.limit, told.usage):
+                # Others gave memory back between the choice and the signal, so none seemed full.
+                memory = memory._replace(cgroup=told.cgroup, limit=told.limit, usage=told.usage)
+            if memory.cgroup == told.cgroup:
+                memory = memory._replace(filled=told.filled)
         self._memory[process] = memory
 
     def _site(self, record: bytes) -> None:
@@ -179,12 +189,8 @@ class Clues:
         """Add where the thread was that the signal was for; several may crash at once."""
         of = known and known.thread and known.thread.tid
         mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
-        if not known or not mine:
+        if not known or not mine or self._resolver is None:
             return known
-        if self._resolver is None:
-            from exitsnoop.symbols.resolver import Resolver  # most traces see no crash
-
-            self._resolver = Resolver()
         resolved = self._resolver.resolved(mine[-1], pid, ppid)
         return known._replace(site=resolved)
 
@@ -219,6 +225,14 @@ class Clues:
             name: [next(values) if pair else None for pair in joined]
             for name, values in ((name, iter(column)) for name, column in columns.items())
         }
+
+
+def _resolver() -> "Resolver":
+    """Import what causes need now: later the right to read it may be gone."""
+    import exitsnoop.model.syscalls  # noqa: F401 - causes take names from there
+    from exitsnoop.symbols.resolver import Resolver
+
+    return Resolver()
 
 
 def _exited(ending: tuple[int, bytes]) -> Cause:

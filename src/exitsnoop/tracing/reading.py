@@ -78,7 +78,7 @@ class Reading:
     def look_around(self) -> None:
         """Find out what collected fields need to know about processes that run already.
 
-        Imports what later reads need, too: the caller may give up the right to read it.
+        Imports and opens what later reads need, too: the caller may give up the right to it.
         """
         if self._filters.causes or self._filters.containers:
             import exitsnoop.filters.match  # noqa: F401 - passing() takes it from there
@@ -158,6 +158,8 @@ class Reading:
         self._malformed = None
         self._unread.clear()
         self.waiting.close()
+        if self.clues:
+            self.clues.close()
 
     def _has_finished(self) -> bool:
         """Whether no more exits are wanted."""
