@@ -109,3 +109,10 @@ def test_what_is_hidden_is_not_asked_for(exitsnoop: str) -> None:
         assert result.returncode == 2
         assert "leave out -a, and args of -o" in result.stderr
     assert run(exitsnoop, "--redact", "(", "--", "true").returncode == 2
+
+
+def test_a_mistake_leaves_the_file_as_it_was(exitsnoop: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows"
+    file.write_text("before")
+    assert run(exitsnoop, "--redact", "(", "--output", str(file)).returncode == 2
+    assert file.read_text() == "before"

@@ -47,3 +47,10 @@ def test_nobody_need_listen(exitsnoop: str) -> None:
     done = subprocess.run(command, pass_fds=[writing], capture_output=True, check=False)
     os.close(writing)
     assert done.returncode == 3
+
+
+def test_command_keeps_a_standard_descriptor(exitsnoop: str) -> None:
+    command = [exitsnoop, "--ready-fd", "1", "--", "sh", "-c", "echo up"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "up\n" in done.stdout

@@ -106,6 +106,14 @@ def test_a_file_is_whole_or_as_it_was(store: Path, tmp_path: Path) -> None:
     assert page.read_text().endswith("</html>\n")
 
 
+def test_a_page_is_for_its_owner(store: Path, tmp_path: Path) -> None:
+    """Arguments are in it."""
+    made(store, END_NS, 60)
+    page = tmp_path / "page.html"
+    assert report(store, "--until", end(), "-o", str(page)) == (0, "", "")
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
 def test_little_is_known(store: Path) -> None:
     """A single exit, which ended well."""
     single = exits([1], offset_ns=OFFSET_NS, status=[0])

@@ -2,32 +2,24 @@
 
 from typing import TYPE_CHECKING
 
-from exitsnoop.cli.options import refuse
 from exitsnoop.model.batch import Exits
-from exitsnoop.store.redact import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exitsnoop.cli.options import Options
     from exitsnoop.model.cause import Cause, Sender
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks import Sink
+    from exitsnoop.store.redact import Kept
 
 
 class Hiding:
-    """A format that is given only what may be shown of arguments, those of senders included.
+    """A format that is given only what may be shown of arguments, those of senders included."""
 
-    Raises UsageError if --redact is not a regular expression.
-    """
-
-    def __init__(self, form: "Sink", options: "Options") -> None:
+    def __init__(self, form: "Sink", kept: "Kept") -> None:
         self.header, self.lost = form.header, form.lost
         self._rows = form.rows
-        try:
-            self._kept = Kept(args=not options.no_args, redact=options.redact)
-        except ValueError as error:
-            refuse(f"argument --redact: {error}")
+        self._kept = kept
 
     def rows(self, exits: "Sequence[Exit]") -> str:
         """Return the rows of these exits."""

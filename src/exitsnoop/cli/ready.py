@@ -13,7 +13,7 @@ class Ready:
     Args:
         number: the descriptor, in decimal; None for none.
 
-    Raises UsageError if it is none that can be written to.
+    Raises UsageError if it cannot be written to.
     """
 
     def __init__(self, number: str | None) -> None:
@@ -23,7 +23,6 @@ class Ready:
         try:
             self._fd = int(number)
             os.write(self._fd, b"")
-            os.set_inheritable(self._fd, False)
         except (OSError, ValueError, OverflowError):
             refuse(f"argument --ready-fd: {number!r} is not a descriptor that is open for writing")
 

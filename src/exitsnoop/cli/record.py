@@ -10,7 +10,7 @@ from exitsnoop.cli.options import refuse, wanted
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.cli.parser import Store, add_groups
 from exitsnoop.cli.recording import USUAL, add_store, opened, place
-from exitsnoop.cli.show import load_what_fields_need
+from exitsnoop.cli.show import kept_arguments, load_what_fields_need
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.filters.table import WHICH, WHOSE
 from exitsnoop.model.fields import COLLECTED, FIELDS
@@ -121,7 +121,7 @@ def run(options: "Given") -> int:
         return _change_service(options)
     from exitsnoop.tracing.tracer import Tracer
 
-    kept = _kept(options)
+    kept = kept_arguments(options)
     filters = wanted(options, fields=set(COLLECTED) - {"cause"}, why=True)
     with Tracer(filters, pause_s=PAUSE_S) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
@@ -170,16 +170,6 @@ def _limits(options: "Given", path: "Path") -> "Limits":
         refuse(str(error))
 
 
-def _kept(options: "Given") -> "Kept":
-    """Return what decides about arguments. Raises UsageError."""
-    from exitsnoop.store.redact import Kept
-
-    try:
-        return Kept(args=not options.no_args, redact=options.redact)
-    except ValueError as error:
-        refuse(f"argument --redact: {error}")
-
-
 def _show_status(options: "Given") -> int:
     """Print how the recording stands. Raises StoreError, CannotWrite."""
     import json
@@ -207,7 +197,7 @@ def _change_service(options: "Given") -> int:
             service.uninstall()
             complain(f"{service.UNIT} is gone; its recording stays in {USUAL}")
         else:
-            _kept(options)
+            kept_arguments(options)
             wanted(options)
             service.install([word for word in options.words if word != "--install"])
             complain(f"{service.UNIT} records to {USUAL}, from now on and from each boot on")

@@ -94,11 +94,10 @@ def run(options: "Given") -> int:
     gc.freeze()  # main() has disabled it; see show.follow()
     gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    output = Output(options.output, private=True)  # arguments and causes are in a page
     of = _gathered(recording, during, against_s)
-    if options.output is None:
-        _write_summary(options, of)
-    else:
-        _write_page(options.output, of)
+    output.begin()
+    output.write(_summary(options, of, output) if options.output is None else _page(of))
     lost = any(gap.lost for gap in of.gaps)
     return os.EX_IOERR if lost or recording.unreadable else os.EX_OK
 
@@ -136,20 +135,16 @@ def _gathered(recording: "Recording", during: "Stretch", against_s: float | None
         progress.end()
 
 
-def _write_summary(options: "Given", of: "Overview") -> None:
+def _summary(options: "Given", of: "Overview", output: Output) -> str:
     from exitsnoop.pages.digest import Digest
 
-    output = Output()
     color = wants_color(options.color, output)
-    output.write(Digest(of, color=color, utf8=output.takes_utf8).text())
+    return Digest(of, color=color, utf8=output.takes_utf8).text()
 
 
-def _write_page(path: str, of: "Overview") -> None:
+def _page(of: "Overview") -> str:
     from importlib.metadata import version
 
     from exitsnoop.pages.page import page
 
-    text = page(of, version("exitsnoop"))
-    output = Output(path)
-    output.begin()
-    output.write(text)
+    return page(of, version("exitsnoop"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.source import Source
     from exitsnoop.sinks import Sink
+    from exitsnoop.store.redact import Kept
     from exitsnoop.tracing.tracer import Tracer
 
 
@@ -33,6 +34,8 @@ def columns(options: "Options") -> tuple[str, ...]:
         chosen.append("args")
     if options.no_args and "args" in chosen:
         refuse("--no-args shows no arguments: leave out -a, and args of -o")
+    if options.redact:
+        kept_arguments(options)  # a mistake is reported before a file is emptied, or tracing begins
     return tuple(dict.fromkeys(chosen))
 
 
@@ -57,7 +60,17 @@ def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
         return form
     from exitsnoop.cli.hiding import Hiding
 
-    return Hiding(form, options)
+    return Hiding(form, kept_arguments(options))
+
+
+def kept_arguments(options: "Options") -> "Kept":
+    """Return what decides about arguments. Raises UsageError."""
+    from exitsnoop.store.redact import Kept
+
+    try:
+        return Kept(args=not options.no_args, redact=options.redact)
+    except ValueError as error:
+        refuse(f"argument --redact: {error}")
 
 
 def _form(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
@@ -98,17 +111,12 @@ def load_what_fields_need(names: "Iterable[str]") -> None:
 
     Without capabilities not even root can read a package in a home that only its owner may enter.
     """
-    from importlib import import_module
-
     from exitsnoop.model.fields import FIELDS, function
 
     for field in map(FIELDS.__getitem__, names):
         for maker in (field.by, field.many_by):
             if maker:
                 function(maker)
-    if "cause" in names:
-        import_module("exitsnoop.model.syscalls")
-        import_module("exitsnoop.symbols.resolver")
 
 
 def wants_color(choice: str, output: Output) -> bool:

@@ -82,7 +82,7 @@ def run(options: "Given") -> int:
     during = stretch(moments, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    output = Output(options.output)
+    output = Output(options.output, private=True)  # there may be arguments in the rows
     limits = During(during.since_ns, during.until_ns, during.boot_id)
     connection = recording.connect(options.statement, limits)
     try:
