@@ -15,7 +15,7 @@ from support.recorded import BOOT, OFFSET_NS, ROOM, START_NS, json_lines, read, 
 from exitsnoop import Exit
 from exitsnoop.cli import main
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.model.cause import Cause, Oom, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.writer import Writer
@@ -106,6 +106,18 @@ def test_a_container_is_named_once(answers: Answers) -> None:
     record(answers.store, deaths)
     assert f" in the podman container {ID[:12]}\n" in answers.ask(1)
     assert f" in the podman container {ID[:12]} (web-1)\n" in answers.ask(2)
+
+
+def test_the_name_of_a_container_cannot_act(answers: Answers) -> None:
+    """Whoever owns a cgroup chooses the name of a container of lxc, and of the cgroup itself."""
+    name = "\x1b[2Jx"
+    oom = Oom(1, 2, 3, f"/lxc/{name}", 4, Sender(5, 1, "hog", 0))
+    killed = Cause("oom", "out of memory", oom=oom)
+    deaths = [death(1, pid, cgroup=f"/lxc/{name}", signal=9, cause=killed) for pid in (1, 2, 3)]
+    record(answers.store, deaths)
+    text = answers.ask(1)
+    assert r"in the lxc container \033[2Jx" in text
+    assert "\x1b" not in text
 
 
 def test_a_pid_that_was_used_again(answers: Answers) -> None:

@@ -112,7 +112,7 @@ def _reason(link: Link) -> str:
         "parent_reacted": _reaction(exit_, by),
         "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}.",
         "same_oom": "The OOM killer took them together from "
-        + (f"the cgroup {oom.cgroup}." if oom and oom.cgroup else "the whole system."),
+        + (f"the cgroup {word(oom.cgroup)}." if oom and oom.cgroup else "the whole system."),
         "same_terminal": "The same terminal sent them the signal.",
         "killed_child": f"{name(exit_)} killed its child {name(to)}, then exited itself.",
         "passed_on": f"{name(exit_)} exited with what its child {name(to)} had ended with"

@@ -246,7 +246,9 @@ def _where(of: Exit | Sender) -> list[str]:
     if of.container:
         is_id = of.container.id.startswith(hostname or "")
         seen = "" if is_id else f" ({escaped(hostname or '')})"
-        found.append(f"in the {of.container.runtime} container {of.container.id[:12]}{seen}")
+        found.append(
+            f"in the {of.container.runtime} container {escaped(of.container.id[:12])}{seen}"
+        )
     if of.cgroup and (inside := pod(of.cgroup)):
         found.append(f"in the pod {inside}")
     return found

@@ -52,7 +52,7 @@ def label(of: Whose) -> str:
         return unit if of.unit.partition(".")[0].startswith(of.comm) else f"{comm} in {unit}"
     if of.pod:
         return f"{comm} in the pod {of.pod[:8]}"
-    return f"{comm} in the container {of.container[:12]}" if of.container else comm
+    return f"{comm} in the container {word(of.container[:12])}" if of.container else comm
 
 
 def ends(cause: str, status: int, count: int) -> str:
