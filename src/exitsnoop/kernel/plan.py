@@ -88,7 +88,8 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     }
     tunables = {name: _ON for name, on in switches.items() if on}
     tunables |= {f"with_{group}": _ON for group in groups - {"why"}}
-    maps: dict[str, tuple[int, Entries]] = {"reported": (_room(MAX_REPORTED), [])}
+    spare = LRU_SHARE * (len(cpus_in(POSSIBLE)) or os.cpu_count() or 1)  # each CPU keeps so many
+    maps: dict[str, tuple[int, Entries]] = {"reported": (MAX_REPORTED + spare, [])}
     programs = _offered("on_exit", preemptible=preemptible)
     if groups - {"why"}:
         maps["contexts"] = (0, [])
@@ -96,7 +97,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         programs.append("on_signal")
         if has_loops():  # without them it is too much for the verifier
             programs.append(_SITES)
-        maps |= {name: (_room(most), []) for name, most in _OF_SIGNALS.items()}
+        maps |= {name: (most and most + spare, []) for name, most in _OF_SIGNALS.items()}
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs
@@ -110,12 +111,6 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
     _add_who(filters, tunables, maps)
     variant = _variant(filters, unwanted=unwanted)
     return Plan(variant, tunables, tuple(programs), maps, ring_nodes)
-
-
-def _room(most: int) -> int:
-    """Return how many entries a map needs so that each CPU can use `most`; 0 for 0."""
-    cpus = len(cpus_in(POSSIBLE)) or os.cpu_count() or 1
-    return most and most + cpus * LRU_SHARE
 
 
 def _offered(program: str, *, preemptible: bool) -> list[str]:

@@ -64,12 +64,12 @@ class Container(NamedTuple):
     id: str
 
 
-@lru_cache(maxsize=1024)
 def is_cut(path: str) -> bool:
     """Return whether the start of a path is missing: it was too long to be read."""
     return path.startswith("/.../")
 
 
+@lru_cache(maxsize=1024)
 def container(path: str) -> Container | None:
     """Return the innermost container that the path is in, None if it is in no container.
 

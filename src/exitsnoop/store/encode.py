@@ -73,7 +73,7 @@ class Encoder:
     Attributes:
         rows: the rows to insert.
         hours: how many exits to add: (hour, name, exe, place, cause, status) -> count.
-        long_bytes: the size of the arguments in `rows`.
+        long_bytes: the size of the arguments and stacks in `rows`.
     """
 
     def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
@@ -92,6 +92,7 @@ class Encoder:
         self._chains = _Numbers(self._chain)
         self._causes = _Numbers(self._cause)
         self._links = _Numbers(self._link)
+        self._stacks = _Numbers(self._stack)
         # Of senders: many send more than one signal.
         self._words = Remembered[Sequence[str], str](lambda words: _json(kept.of(words) or ()))
         self._above = Remembered(_json_of_ancestors)
@@ -156,6 +157,8 @@ class Encoder:
         if len(self._images) > MOST_REMEMBERED // 4:  # arguments may be long
             self._images.clear()
             self._args.clear()
+        if len(self._stacks) > MOST_REMEMBERED // 16:  # they are long
+            self._stacks.clear()
 
     def written(self) -> None:
         """Forget what has been written besides the rows."""
@@ -217,6 +220,11 @@ class Encoder:
         return number
 
     def _text(self, text: str) -> int:
+        return self._new(_TEXT, _utf8(text))
+
+    def _stack(self, stack: tuple[At, ...]) -> int:
+        text = _json_of_stack(stack)
+        self.long_bytes += len(text)
         return self._new(_TEXT, _utf8(text))
 
     def _name(self, padded: bytes) -> int:
@@ -314,7 +322,7 @@ class Encoder:
             elif name == "ancestors":
                 cell = self._above[value]
             elif name == "stack":
-                cell = self._texts[_json_of_stack(value)]
+                cell = self._stacks[value]
             elif isinstance(value, bool):
                 cell = int(value and (self._kept.args or name != "args_truncated"))
             elif isinstance(value, int):
