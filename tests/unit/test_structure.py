@@ -36,7 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "reports": {"store", "sinks.escape", "model", "host"},
     "pages": {"reports", "sinks", "store", "model", "host"},
     "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
+    "ship": {"reports", "sinks", "store", "model", "host", "errors"},
     "cli": {
+        "ship",
         "recorder",
         "pages",
         "reports",

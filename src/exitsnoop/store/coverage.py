@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _COVERED = (
     "SELECT r.boot_id, c.from_ns, max(c.to_ns), "
@@ -15,7 +15,20 @@ _LOST = (
     "l.to_ns + l.offset_ns + b.stepped_ns - r.stepped_ns, l.count, l.why FROM losses l "
     "JOIN eras r ON r.id = l.era JOIN boots b ON b.boot_id = r.boot_id"
 )
-_MOMENT_NS = 1_000_000  # shorter gaps are those between two reads of a clock
+_PLACED_LOSSES = (
+    "SELECT l.segment, l.id, r.boot_id, l.from_ns, "
+    "l.from_ns + l.offset_ns + b.stepped_ns - r.stepped_ns, "
+    "l.to_ns + l.offset_ns + b.stepped_ns - r.stepped_ns, l.count, l.why FROM losses l "
+    "JOIN eras r ON r.id = l.era JOIN boots b ON b.boot_id = r.boot_id"
+)
+_PLACED_STRETCHES = (
+    "SELECT c.segment, c.id, r.boot_id, c.from_ns, "
+    "c.from_ns + c.offset_ns + b.stepped_ns - r.stepped_ns, "
+    "c.to_ns + c.offset_ns + b.stepped_ns - r.stepped_ns, c.ended FROM coverage c "
+    "JOIN eras r ON r.id = c.era JOIN boots b ON b.boot_id = r.boot_id"
+)
+MOMENT_NS = 1_000_000
+"""Shorter gaps are those between two reads of a clock."""
 
 
 class Covered(NamedTuple):
@@ -48,6 +61,29 @@ class Gap(NamedTuple):
     to_ns: int
     why: str
     lost: int | None
+
+
+class Noted(NamedTuple):
+    """What a file notes about its losses and its coverage, by the segment and the number of each.
+
+    Attributes:
+        losses: the boot; when the first was lost by the boot clock, and by the wall clock; when the
+            last was; how many; why.
+        coverage: the boot; when it began by the boot clock, and by the wall clock; when it ended;
+            why.
+    """
+
+    losses: dict[tuple[int, int], tuple[Any, ...]]
+    coverage: dict[tuple[int, int], tuple[Any, ...]]
+
+
+def noted(connection: sqlite3.Connection) -> Noted:
+    """Return what a file notes about losses and coverage."""
+    losses, stretches = (
+        {(segment, number): tuple(row) for segment, number, *row in connection.execute(query)}
+        for query in (_PLACED_LOSSES, _PLACED_STRETCHES)
+    )
+    return Noted(losses, stretches)
 
 
 def covered(connection: sqlite3.Connection) -> dict[tuple[str, int], Covered]:
@@ -95,15 +131,24 @@ def gaps(
     for place, stretch in enumerate(stretches):
         if stretch.from_ns > to_ns:
             break
-        if stretch.from_ns - at > _MOMENT_NS and stretch.from_ns > from_ns:
+        if stretch.from_ns - at > MOMENT_NS and stretch.from_ns > from_ns:
             found.append(Gap(at, stretch.from_ns, why, None))
         goes_on = live and place == len(stretches) - 1 and stretch.ended is None
         at = max(at, to_ns if goes_on else stretch.to_ns)
         following = stretches[place + 1] if place + 1 < len(stretches) else None
         rebooted = following is not None and following.boot_id != stretch.boot_id
-        why = stretch.ended or "killed"
-        if rebooted:
-            why = "reboot" if why in ("reboot", "killed") else f"{why}, then reboot"
-    if to_ns - at > _MOMENT_NS:
+        why = why_after(stretch.ended, rebooted=rebooted)
+    if to_ns - at > MOMENT_NS:
         found.append(Gap(at, to_ns, why, None))
     return sorted(found)
+
+
+def why_after(ended: str | None, *, rebooted: bool) -> str:
+    """Return why nothing was recorded after a stretch that ended so.
+
+    rebooted: whether the next stretch is in another boot.
+    """
+    why = ended or "killed"
+    if not rebooted:
+        return why
+    return "reboot" if why in ("reboot", "killed") else f"{why}, then reboot"

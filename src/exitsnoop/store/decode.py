@@ -86,6 +86,9 @@ class Decoder:
     def exits(self, connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> Exits:
         """Return the exits of rows, as rows_of() selects them, in the order of their ids.
 
+        Besides the fields of an exit there are the columns `id` and `boot_id`: the number of the
+        row in the recording, and the boot in which the process ended.
+
         Raises sqlite3.Error; ValueError if a row is damaged.
         """
         if not rows:
@@ -112,7 +115,10 @@ class Decoder:
         causes = self._causes.get(connection, row["cause"])
         pairs = [images[image] or (None, None) for image in row["image"]]
         whose = [places[place] or (None,) * len(PLACE_FIELDS) for place in row["place"]]
+        wall_ns, boots = self._walls(connection, ids, boot_ns)
         columns: dict[str, Sequence[Any]] = {
+            "id": ids,
+            "boot_id": boots,
             "boot_ns": boot_ns,
             "start_boot_ns": [end - age for end, age in zip(boot_ns, row["age_ns"], strict=True)],
             "pid": pid,
@@ -122,7 +128,7 @@ class Decoder:
             "last_thread": list(map(bool, row["last_thread"])),
             "wanted": [True] * len(ids),
             "raw_comm": [names[name] for name in row["name"]],
-            "wall_ns": self._walls(connection, ids, boot_ns),
+            "wall_ns": wall_ns,
             "cause": [causes[cause] for cause in row["cause"]],
             "args": [pair[0] for pair in pairs],
             "args_truncated": [pair[1] for pair in pairs],
@@ -141,10 +147,13 @@ class Decoder:
 
     def _walls(
         self, connection: sqlite3.Connection, ids: Sequence[int], boot_ns: Sequence[int]
-    ) -> list[int]:
-        """Return when exits were by the wall clock, corrected by what it was stepped by since."""
+    ) -> tuple[list[int], list[str | None]]:
+        """Return when exits were by the wall clock, and in which boots.
+
+        The times are corrected by what the clock was stepped by since.
+        """
         times = connection.execute(
-            "SELECT t.id, t.offset_ns + b.stepped_ns - r.stepped_ns FROM times t "
+            "SELECT t.id, t.offset_ns + b.stepped_ns - r.stepped_ns, r.boot_id FROM times t "
             "JOIN eras r ON r.id = t.era JOIN boots b ON b.boot_id = r.boot_id "
             "WHERE t.id >= (SELECT ifnull(max(id), 0) FROM times WHERE id <= ?) AND t.id <= ? "
             "ORDER BY t.id DESC",
@@ -152,11 +161,15 @@ class Decoder:
         )
         ahead = list(times)
         walls = dict.fromkeys(ids, 0)
+        boots: dict[int, str | None] = dict.fromkeys(ids)
         for number, boot in sorted(zip(ids, boot_ns, strict=True), reverse=True):
             while ahead and ahead[0][0] > number:
                 ahead.pop(0)
-            walls[number] = boot + (ahead[0][1] if ahead else 0)
-        return list(walls.values())
+            walls[number] = boot
+            if ahead:
+                walls[number] += ahead[0][1]
+                boots[number] = ahead[0][2]
+        return list(walls.values()), list(boots.values())
 
     def _chains(
         self, connection: sqlite3.Connection, chains: Sequence[int | None]

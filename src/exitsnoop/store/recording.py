@@ -105,6 +105,18 @@ class Recording:
         )
         return next(filter(None, found), 0)
 
+    def oldest_id(self) -> int:
+        """Return the least id from which on all exits are kept. Raises NotReadable."""
+        return min(self._directory.segments(), default=1)
+
+    def noted(self) -> list[coverage.Noted]:
+        """Return what each file notes about losses and coverage, the newest file first.
+
+        What is dropped meanwhile is then found in the file of kept failures.
+        """
+        answers = self._each(lambda connection, _: coverage.noted(connection), newest_first=True)
+        return list(answers)
+
     def changes(self) -> object:
         """Return a value that is another one when something may have been recorded since."""
         try:

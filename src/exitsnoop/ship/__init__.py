@@ -1,0 +1,1 @@
+"""A recording goes elsewhere: read with a durable cursor, delivered at least once."""
