@@ -9,6 +9,7 @@ from signal import SIGKILL
 
 import pytest
 from support.causes import assert_killed, assert_only, cause_of
+from support.machine import within
 from support.processes import Puppet, adopted
 from support.stage import Stage
 from support.truth import recorded
@@ -65,7 +66,7 @@ def oom_by_file(stage: Stage) -> Cause:
 
 def test_what_filled_the_cgroup(stage: Stage) -> None:
     """The kernel logs it of 10 kills in 5 seconds."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + within(20)
     cause = oom_by_file(stage)
     while cause.oom is None or cause.oom.cgroup_shmem is None:
         assert time.monotonic() < deadline, "the log has none"

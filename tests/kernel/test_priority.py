@@ -1,8 +1,10 @@
 """The real-time priority that the command takes, and that COMMAND does not get."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,25 +25,64 @@ def _cpu_of(pid: int) -> int:
     return int(stat(pid)[PROCESSOR])
 
 
-def test_it_leaves_the_cpu_that_others_are_bound_to(exitsnoop: str, endings: Path) -> None:
-    """What real-time threads do not do by themselves. Another CPU must have little to do then."""
+class IdleBut:
+    """A file like /proc/stat: all CPUs but one have nothing to do, whoever else runs here."""
+
+    def __init__(self, path: Path, busy: int) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._busy = busy
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Have the time go on that they were idle."""
+        ticks = int(time.monotonic() * os.sysconf("SC_CLK_TCK"))
+        idle = {cpu: 0 if cpu == self._busy else ticks for cpu in CPUS}
+        lines = [f"cpu{cpu} 0 0 0 {idle[cpu]:012} 0 0 0 0 0 0\n" for cpu in sorted(CPUS)]
+        os.pwrite(self._file.fileno(), "".join(["cpu 0 0 0 0 0 0 0 0 0 0\n", *lines]).encode(), 0)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+# Nobody reads its rows; it sees a file of ours as /proc/stat.
+UNREAD = 'mount --bind "$0" /proc/stat && echo && exec "$@" >/dev/null'
+
+
+def test_it_leaves_the_cpu_that_others_are_bound_to(
+    exitsnoop: str, endings: Path, tmp_path: Path
+) -> None:
+    """What real-time threads do not do by themselves."""
     need(len(CPUS) > 1, "there is no other CPU to go to")
-    unread = ["sh", "-c", 'echo; exec "$@" >/dev/null', "sh"]
-    with tracing(exitsnoop, prefix=unread) as tracer:
+    cpu = min(CPUS)
+    prefix = ["unshare", "--mount", "sh", "-c", UNREAD, str(tmp_path / "stat")]
+    with (
+        contextlib.closing(IdleBut(tmp_path / "stat", cpu)) as idle,
+        tracing(exitsnoop, prefix=prefix) as tracer,
+    ):
         pid = tracer.process.pid
         until(lambda: os.sched_getscheduler(pid) == FIRST)
-        cpu = _cpu_of(pid)
+        os.sched_setaffinity(pid, {cpu})
+        bound = ["nice", "-n", "-20", "taskset", "--cpu-list", str(cpu)]
         flood = subprocess.Popen(
-            ["taskset", "--cpu-list", str(cpu), endings, "vforks", str(MANY)],
+            [*bound, endings, "vforks", str(MANY)],
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+        def has_moved() -> bool:
+            idle.go_on()
+            # At the usual priority, the kernel would move it.
+            assert os.sched_getscheduler(pid) == FIRST
+            return _cpu_of(pid) != cpu
+
         try:
-            until(lambda: _cpu_of(pid) != cpu)
+            until(lambda: _cpu_of(pid) == cpu)
+            os.sched_setaffinity(pid, CPUS)
+            until(has_moved)
         finally:
             flood.kill()
             flood.wait()
-        assert os.sched_getaffinity(pid) == CPUS
+        until(lambda: os.sched_getaffinity(pid) == CPUS)
 
 
 @pytest.mark.parametrize("words", [[], ["--", "sleep", "1000"]])

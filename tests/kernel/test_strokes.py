@@ -18,7 +18,8 @@ import pytest
 from support.machine import some
 from support.programs import compiled
 from support.stage import Stage
-from support.strokes import Told, check, on_each, stroke, told, traced
+from support.strokes import Told, check, on_each, stroke, told
+from support.truth import recorded
 from support.waiting import until
 
 from exitsnoop.layout import MOST_KEPT_OF_USER
@@ -57,9 +58,8 @@ def test_a_cgroup_killed_at_one_stroke(strokes: Path, life: Stage) -> None:
 
 def at_one_stroke(program: Path, *words: Any) -> None:
     """Check that the sender of each kill is known."""
-    done: list[tuple[int, Told]] = []
-    exits = traced(lambda: done.append(stroke(program, *words)))
-    ((sender, ends),) = done
+    with recorded(why=True) as exits:
+        sender, ends = stroke(program, *words)
     assert len(ends) == words[-1]
     check(exits, sender, ends, "kill")
 
@@ -84,7 +84,7 @@ def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
         process.send_signal(SIGTERM)
         return process
 
-    def act() -> None:
+    with recorded(why=True) as exits:
         for _ in range(2):
             before = wait()
             crowd = started(strokes, "flood", CROWD)
@@ -94,7 +94,7 @@ def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
                 others.append(process.pid)
             floods.append(told(crowd.communicate()[0]))
 
-    causes = {ended.pid: ended.cause for ended in traced(act)}
+    causes = {ended.pid: ended.cause for ended in exits}
     for pid in others:
         assert (cause := causes[pid])
         assert (cause.kind, cause.sender and cause.sender.pid) == ("killed", os.getpid())
@@ -111,9 +111,9 @@ def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
 
 def test_users_of_a_namespace_share_the_room_of_its_maker(strokes: Path) -> None:
     """Nobody makes one with 65,535 users; the first of them finds no room where nobody has none."""
-    floods: list[Told] = []
-
-    def act() -> None:
+    with tempfile.TemporaryDirectory() as everybodys, recorded(why=True) as exits:
+        os.chmod(everybodys, 0o755)
+        reachable = shutil.copy(strokes, everybodys)
         crowd = started(strokes, "flood", CROWD)
         words = ["setpriv", "--reuid=0", "--regid=0", "--clear-groups", reachable, "flood", "1"]
         inside = subprocess.Popen(
@@ -134,13 +134,8 @@ def test_users_of_a_namespace_share_the_room_of_its_maker(strokes: Path) -> None
         inside.stdin.write("go\n")
         inside.stdin.flush()
         assert inside.stdout.readline() == "ready\n"
-        floods.append(told(inside.communicate()[0]))
+        ((pid, _),) = told(inside.communicate()[0]).items()
         crowd.communicate()
-
-    with tempfile.TemporaryDirectory() as everybodys:
-        os.chmod(everybodys, 0o755)
-        reachable = shutil.copy(strokes, everybodys)
-        causes = {ended.pid: ended.cause for ended in traced(act)}
-    ((pid, _),) = floods[0].items()
+    causes = {ended.pid: ended.cause for ended in exits}
     assert (cause := causes[pid])
     assert (cause.kind, "forgotten" in cause.text) == ("unknown", True)

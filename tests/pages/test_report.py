@@ -122,7 +122,6 @@ def test_little_is_known(store: Path) -> None:
     words = ["--since", f"@{now_s - 5}", "--until", f"@{now_s + 1}"]
     status, text, _ = report(store, *words)
     assert status == 0
-    assert "Nothing failed: 1 processes ended" not in text
     assert "Nothing failed: 1 process ended with exit(0)." in " ".join(text.split())
 
 
@@ -131,7 +130,9 @@ def test_progress_is_for_terminals(store: Path, tmp_path: Path) -> None:
     made(store, END_NS, 3600)
     ours, theirs = pty.openpty()
     slow = "import time, exitsnoop.reports.overview.lives as it; real = it.lives\n" + (
-        "def lives(asking):\n for _ in range(30):\n  asking.say('waiting'); time.sleep(0.05)\n"
+        "now = 0.0\ntime.monotonic = lambda: now\n"
+        "def lives(asking):\n global now\n for _ in range(30):\n"
+        "  asking.say('waiting'); now += 0.05\n"
         " return real(asking)\nit.lives = lives\n"
         "import sys; from exitsnoop.cli import main; sys.exit(main(sys.argv[1:]))"
     )

@@ -1,32 +1,30 @@
 """Runtimes of languages: they handle signals and faults, and then end in their own ways."""
 
 import base64
-import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from support.services import at_a_terminal, kill, need_program, one, service
+from support.services import asked_to_end, at_a_terminal, need_program, one
 from support.truth import recorded
 
-from exitsnoop import Exit
+from exitsnoop import Cause
 
 WAIT_IN_NODE = "console.log('up'); setInterval(() => {}, 1000)"
 WAIT_IN_PYTHON = "import time; print('up', flush=True); time.sleep(60)"
 
 
-def child_at_a_terminal(exits: list[Exit]) -> Exit:
-    (record,) = [record for record in exits if record.ppid == os.getpid()]
-    return record
+def interrupted(*words: str) -> tuple[Cause, int]:
+    """Run a program at a terminal, press ctrl-c; return its cause and its code, as Popen has it."""
+    with recorded(causes=["terminal"]) as exits:
+        ended = at_a_terminal(words, b"\x03")
+    return one(exits, ended.pid, ended.returncode), ended.returncode
 
 
 def test_node_raises_sigterm_again() -> None:
     command = [need_program("node"), "-e", WAIT_IN_NODE]
-    with recorded(why=True) as exits, service(command) as node:
-        sender = kill(node.pid)
-        returncode = node.wait()
-    cause = one(exits, node.pid, returncode)
+    cause, returncode, sender = asked_to_end(command)
     assert (returncode, cause.kind, cause.reraised) == (-signal.SIGTERM, "killed", True)
     assert cause.text.startswith(f"killed by kill[{sender}] (SIGTERM), run by ")
 
@@ -34,10 +32,7 @@ def test_node_raises_sigterm_again() -> None:
 def test_node_with_a_handler_of_its_own() -> None:
     handler = "process.on('SIGTERM', () => process.exit(0))"
     command = [need_program("node"), "-e", f"{handler}; {WAIT_IN_NODE}"]
-    with recorded(why=True) as exits, service(command) as node:
-        sender = kill(node.pid)
-        returncode = node.wait()
-    cause = one(exits, node.pid, returncode)
+    cause, returncode, sender = asked_to_end(command)
     assert (returncode, cause.kind) == (0, "exited")
     assert f" after SIGTERM from kill[{sender}]" in cause.text
 
@@ -67,38 +62,20 @@ AAEAAAAPsgAHEg22AA8UABW4ABexAAAAAAAiAAAABAABACMAAA==
 def test_a_jvm_exits_with_a_code(tmp_path: Path) -> None:
     (tmp_path / "Up.class").write_bytes(base64.b64decode(CLASS))
     command = [need_program("java"), "-cp", str(tmp_path), "Up"]
-    with recorded(why=True) as exits, service(command) as java:
-        sender = kill(java.pid)
-        returncode = java.wait()
-    cause = one(exits, java.pid, returncode)
+    cause, returncode, sender = asked_to_end(command)
     assert (returncode, cause.kind) == (143, "exited")
     assert f" after SIGTERM from kill[{sender}]" in cause.text
 
 
 def test_a_key_that_node_raises_again() -> None:
-    with recorded(why=True) as exits:
-        status = at_a_terminal([need_program("node"), "-e", WAIT_IN_NODE], b"\x03")
-    record = child_at_a_terminal(exits)
-    assert record.status == status == signal.SIGINT
-    assert record.cause
-    assert (record.cause.kind, record.cause.reraised) == ("terminal", True)
-    assert record.cause.text.startswith("ctrl-c on pts/")
+    cause, returncode = interrupted(need_program("node"), "-e", WAIT_IN_NODE)
+    assert (returncode, cause.kind, cause.reraised) == (-signal.SIGINT, "terminal", True)
+    assert cause.text.startswith("ctrl-c on pts/")
 
 
 def test_a_key_that_python_raises_again() -> None:
-    with recorded(why=True) as exits:
-        status = at_a_terminal(["/usr/bin/python3", "-c", WAIT_IN_PYTHON], b"\x03")
-    record = child_at_a_terminal(exits)
-    assert record.status == status == signal.SIGINT
-    assert record.cause
-    assert (record.cause.kind, record.cause.reraised) == ("terminal", True)
-
-
-def test_a_key_is_found_by_its_cause() -> None:
-    """Also where it was raised again."""
-    with recorded(causes=["terminal"]) as exits:
-        at_a_terminal(["/usr/bin/python3", "-c", WAIT_IN_PYTHON], b"\x03")
-    assert child_at_a_terminal(exits).signal == signal.SIGINT
+    cause, returncode = interrupted("/usr/bin/python3", "-c", WAIT_IN_PYTHON)
+    assert (returncode, cause.kind, cause.reraised) == (-signal.SIGINT, "terminal", True)
 
 
 def test_faulthandler_raises_a_fault_again() -> None:
@@ -113,10 +90,7 @@ def test_faulthandler_raises_a_fault_again() -> None:
 
 def test_perl_with_a_handler() -> None:
     script = "$| = 1; $SIG{TERM} = sub { exit 3 }; print qq(up\\n); sleep 60 while 1"
-    with recorded(why=True) as exits, service(["perl", "-e", script]) as perl:
-        sender = kill(perl.pid)
-        returncode = perl.wait()
-    cause = one(exits, perl.pid, returncode)
+    cause, returncode, sender = asked_to_end(["perl", "-e", script])
     assert (returncode, cause.kind) == (3, "exited")
     assert f" after SIGTERM from kill[{sender}]" in cause.text
 

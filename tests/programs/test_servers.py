@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 from support.machine import need
-from support.services import children, free_port, kill, listens, need_program, one, service
+from support.services import (
+    asked_to_end,
+    children,
+    free_port,
+    kill,
+    listens,
+    need_program,
+    one,
+    service,
+)
 from support.truth import recorded
 from support.waiting import until
 
@@ -20,10 +29,7 @@ from support.waiting import until
 def test_redis_that_is_asked_to_end() -> None:
     program, port = need_program("redis-server"), free_port()
     command = [program, "--port", str(port), "--save", ""]
-    with recorded(why=True) as exits, service(command, lambda: listens(port)) as redis:
-        sender = kill(redis.pid)
-        returncode = redis.wait()
-    cause = one(exits, redis.pid, returncode)
+    cause, returncode, sender = asked_to_end(command, lambda: listens(port))
     assert (returncode, cause.kind) == (0, "exited")
     assert f" after SIGTERM from kill[{sender}], run by " in cause.text
 

@@ -1,15 +1,24 @@
 """Shells, and tools that start others: make, timeout, xargs, sudo, tmux, ssh, strace, git."""
 
-import os
+import json
 import shutil
 import signal
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.machine import need
-from support.services import at_a_terminal, kill, need_program, one, service
+from support.services import (
+    asked_to_end,
+    at_a_terminal,
+    kill,
+    need_program,
+    one,
+    service,
+    timed_out,
+)
 from support.truth import recorded
 from support.waiting import until
 
@@ -52,11 +61,9 @@ def test_a_shell_that_finds_no_command(shell: list[str]) -> None:
 def test_a_trap(shell: list[str]) -> None:
     need_program(shell[0])
     script = "trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done"
-    with recorded(why=True) as exits, service([*shell, "-c", script]) as started:
-        sender = kill(started.pid)
-        returncode = started.wait()
+    cause, returncode, sender = asked_to_end([*shell, "-c", script])
     assert returncode == 5
-    assert f" after SIGTERM from kill[{sender}]" in one(exits, started.pid, 5).text
+    assert f" after SIGTERM from kill[{sender}]" in cause.text
 
 
 def test_the_dynamic_loader_s_127(tmp_path: Path) -> None:
@@ -109,11 +116,10 @@ def test_make_passes_the_signal_on(tmp_path: Path) -> None:
 
 
 def test_timeout_s_own_code() -> None:
-    exits, pid, returncode = run(["timeout", "0.05", "sleep", "60"])
-    assert returncode == 124
-    sleep = named(exits, "sleep", pid)
-    assert sleep.cause
-    assert sleep.cause.text == f"killed by timeout[{pid}] (SIGTERM)"
+    with recorded(why=True) as exits:
+        timeout, sleep = timed_out()
+    assert one(exits, timeout, 124).kind == "exited"
+    assert one(exits, sleep, -signal.SIGTERM).text == f"killed by timeout[{timeout}] (SIGTERM)"
 
 
 def test_a_pipe_that_nobody_reads() -> None:
@@ -128,17 +134,15 @@ def test_a_pipe_that_nobody_reads() -> None:
 def test_sudo_at_a_terminal() -> None:
     """It runs the command at a terminal of its own (use_pty), and hands the key on."""
     sudo = need_program("sudo")
-    script = "echo up; exec sleep 60"
+    script = "echo up $$; exec sleep 60"
     with recorded(why=True) as exits:
-        status = at_a_terminal([sudo, "-n", "sh", "-c", script], b"\x03")
-    assert status == signal.SIGINT or os.WIFEXITED(status)
-    (sleep,) = [record for record in exits if record.comm in ("sh", "sleep") and record.signal]
-    assert sleep.signal == signal.SIGINT
-    assert sleep.cause
-    assert sleep.cause.kind in ("terminal", "killed")
-    if sleep.cause.kind == "killed":
-        assert sleep.cause.sender
-        assert sleep.cause.sender.comm == "sudo"
+        ended = at_a_terminal([sudo, "-n", "sh", "-c", script], b"\x03")
+    assert ended.returncode == -signal.SIGINT or ended.returncode >= 0
+    cause = one(exits, int(ended.said.split()[1]), -signal.SIGINT)
+    assert cause.kind in ("terminal", "killed")
+    if cause.kind == "killed":
+        assert cause.sender
+        assert cause.sender.comm == "sudo"
 
 
 def test_tmux_that_is_killed_hangs_up(tmp_path: Path) -> None:
@@ -178,21 +182,20 @@ def test_runc_kills_a_container(tmp_path: Path) -> None:
     command = [runc, "run", "--bundle", str(tmp_path), name]
     probe = [runc, "state", name]
 
+    def state() -> dict[str, Any]:
+        told = subprocess.run(probe, capture_output=True, text=True, check=False).stdout
+        found: dict[str, Any] = json.loads(told or "{}")
+        return found
+
     def runs() -> bool:
-        state = subprocess.run(probe, capture_output=True, text=True, check=False)
-        return '"status": "running"' in state.stdout
+        return state().get("status") == "running"
 
     with recorded(why=True) as exits, service(command, runs):
+        pid = int(state()["pid"])
         sender = subprocess.Popen([runc, "kill", name, "KILL"])
         need(sender.wait() == 0, "runc that can start a container")
         until(lambda: not runs())
-    killed = [
-        record.cause
-        for record in exits
-        if record.comm == "busybox" and record.signal == signal.SIGKILL
-    ]
-    assert killed
-    assert killed[0]
-    assert killed[0].sender
-    assert killed[0].sender.pid == sender.pid
-    assert killed[0].text.startswith("killed by runc")
+    cause = one(exits, pid, -signal.SIGKILL)
+    assert cause.sender
+    assert cause.sender.pid == sender.pid
+    assert cause.text.startswith("killed by runc")

@@ -11,7 +11,6 @@ is unknown, or if exitsnoop used more than a tenth of a CPU.
 
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from signal import SIGTERM
 
@@ -65,9 +65,8 @@ def attacks(strokes: Path) -> list[tuple[Callable[[], None], float]]:
 
     def stroke(*words: str) -> Callable[[], None]:
         def do() -> None:
-            subprocess.run(  # type: ignore[call-overload]
-                [strokes, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **NOBODY
-            )
+            nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+            subprocess.run([strokes, *words], check=True, **nothing, **NOBODY)  # type: ignore[call-overload]
 
         return do
 
@@ -95,16 +94,14 @@ def main() -> int:
             "--output",
             str(rows),
         ]
-        with tracing(*options) as tracer:
+        todo = [*attacks(strokes), (load.once, 0.02)]
+        with tracing(*options) as tracer, ThreadPoolExecutor(len(todo)) as pool:
             before = cpu_s(tracer.pid)
-            todo = [*attacks(strokes), (load.once, 0.02)]
-            threads = [threading.Thread(target=over_and_over, args=(*one, over)) for one in todo]
-            for thread in threads:
-                thread.start()
-            select.select([], [], [], seconds)
+            doing = [pool.submit(over_and_over, *one, over) for one in todo]
+            wait(doing, seconds, FIRST_EXCEPTION)
             over.set()
-            for thread in threads:
-                thread.join()
+            for one in doing:
+                one.result()
             used = (cpu_s(tracer.pid) - before) / seconds
             told = time.monotonic()
             tracer.terminate()

@@ -12,9 +12,14 @@ import re
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parents[1])  # not this folder, where soak is a module
+
+from support.waiting import until  # noqa: E402
 
 COSTLY = "\x01" * 16_000
 RATE, LIVING = 100, 4000
@@ -28,11 +33,16 @@ FORMATS = (
 
 @contextlib.contextmanager
 def tracing(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    """Trace while the block runs, from its begin on."""
     exitsnoop = Path(sys.executable).with_name("exitsnoop")
-    words = [str(exitsnoop), "--output", "/dev/null", *options]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as tracer:
+    reading, writing = os.pipe()
+    words = [str(exitsnoop), "--output", "/dev/null", "--ready-fd", str(writing), *options]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, pass_fds=[writing]) as tracer:
+        os.close(writing)
         try:
-            select.select([], [], [], 2)  # its start is not what is measured
+            with open(reading) as ready:
+                if ready.read() != "\n":
+                    sys.exit(f"costly: it does not trace: {tracer.communicate()[1]}")
             yield tracer
         finally:
             tracer.kill()
@@ -72,15 +82,16 @@ def show_rates(seconds: int) -> None:
             )
 
 
-def show_memory() -> None:
-    with tracing("-a", "--json") as tracer:
+def show_memory(rows: Path) -> None:
+    with tracing("-a", "--json", "--output", str(rows)) as tracer:
         before = peak_kb(tracer.pid)
         children = []
         for number in range(LIVING):
             words = ["sh", "-c", "read line", f"{number:05}{COSTLY}"]
             children.append(subprocess.Popen(words, stdin=subprocess.PIPE))
         try:
-            select.select([], [], [], 3)  # they have been seen by then
+            subprocess.run(["true", "the last"], check=True)
+            until(lambda: '"the last"' in rows.read_text())  # all before it has been read, too
             print(f"{LIVING} living: {before} KB, then {peak_kb(tracer.pid)} KB")  # noqa: T201
         finally:
             for child in children:
@@ -90,4 +101,5 @@ def show_memory() -> None:
 
 if __name__ == "__main__":
     show_rates(int(sys.argv[1]))
-    show_memory()
+    with tempfile.TemporaryDirectory() as made:
+        show_memory(Path(made, "rows"))

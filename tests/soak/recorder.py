@@ -32,6 +32,8 @@ class Recorder(Tracer):
         self.store = store
         self.most_bytes = 0
         self.questions = 0
+        self.transactions = 0
+        self.is_read = False
         self.failed: list[str] = []
         super().__init__(
             "record",
@@ -56,6 +58,7 @@ class Recorder(Tracer):
     @contextlib.contextmanager
     def read(self) -> Iterator[None]:
         """Have readers at work while the block runs: one asks, one stays in a transaction."""
+        self.is_read = True
         over = threading.Event()
         readers = [
             threading.Thread(target=reader, args=(over,)) for reader in (self._ask, self._stay)
@@ -79,15 +82,18 @@ class Recorder(Tracer):
 
     def _stay(self, over: threading.Event) -> None:
         while not over.wait(0.1):
-            last = max(self.store.glob("[0-9]*.db"), default=None)
+            last = max(self.store.glob("exits-*.db"), default=None)
             if last is None:
                 continue
-            with contextlib.suppress(sqlite3.OperationalError):  # it has just been dropped
-                connection = sqlite3.connect(f"file:{last}?mode=ro", uri=True)
-                connection.execute("BEGIN")
-                connection.execute("SELECT count(*) FROM rows").fetchone()
-                over.wait(TRANSACTION_S)
-                connection.close()
+            try:
+                with contextlib.closing(sqlite3.connect(f"file:{last}?mode=ro", uri=True)) as read:
+                    read.execute("BEGIN")
+                    read.execute("SELECT count(*) FROM rows").fetchone()
+                    self.transactions += 1
+                    over.wait(TRANSACTION_S)
+            except sqlite3.OperationalError as error:
+                if last.exists():  # else it has just been dropped
+                    self.failed.append(f"a transaction in {last.name}: {error}")
 
     def finish(self) -> int:
         """Wait until it has ended; return how many exits it lost. Sets `rows`."""
@@ -104,7 +110,12 @@ class Recorder(Tracer):
     def report(self, seconds: float, truth: int, lost: int) -> list[str]:
         """Print what it came to; return what is wrong."""
         wrong = super().report(seconds, truth, lost) + self.failed
-        say(f"  most bytes on disk {self.most_bytes}, bound {BOUND}; {self.questions} questions")
+        say(
+            f"  most bytes on disk {self.most_bytes}, bound {BOUND}; "
+            f"{self.questions} questions, {self.transactions} transactions"
+        )
+        if self.is_read and not (self.questions and self.transactions):
+            wrong.append("record: one of its readers did nothing")
         if self.most_bytes > BOUND:
             wrong.append(f"record: {self.most_bytes} bytes, above the bound")
         most = max(sample.rss for _, sample in self.samples)

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from support.waiting import until
 
 PATIENCE_S = 60
 _IN, _OUT = 3, 4  # of the browser, by its own rule
@@ -64,7 +67,9 @@ class Browser:
         """Read a message; keep it if it is an event."""
         end = time.monotonic() + PATIENCE_S
         while b"\0" not in self._rest:
-            assert time.monotonic() < end, "the browser does not answer"
+            left_s = max(0, end - time.monotonic())
+            answers, _, _ = select.select([self._receive], [], [], left_s)
+            assert answers, "the browser does not answer"
             part = os.read(self._receive, 1 << 20)
             assert part, "the browser has ended"
             self._rest += part
@@ -94,14 +99,12 @@ class Browser:
         url = page.absolute().as_uri() + fragment
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=url)
-        loaded = "Page.loadEventFired"
         self.requests = [one for one in self.requests if one != "about:blank"]
-        while self.value("document.readyState + location.href") != f"complete{url}":
-            assert loaded
+        until(lambda: bool(self.value("document.readyState + location.href") == f"complete{url}"))
         return url
 
     def look(self, width: int, *, dark: bool = False, medium: str = "") -> None:
-        """Set the width, the scheme of colours, and the medium: "print"; "" is a screen."""
+        """Set the width, the scheme of colors, and the medium: "print"; "" is a screen."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Ancestor
+from support import recorded
 from support.recorded import SECOND_NS
 
 WELL = Cause("exited", "exit 0")
@@ -95,20 +96,9 @@ def exits(some: Sequence[Death], begin_ns: int, offset_ns: int) -> Exits:
         "cpu_user": [one.cpu_s * 0.8 for one in some],
         "cpu_system": [one.cpu_s * 0.2 for one in some],
     }
-    same = {
-        "last_thread": True,
-        "wanted": True,
-        "args_truncated": False,
-        "ancestors_truncated": False,
-        "uid": 0,
-        "hostname": "web1",
-        "nspid": None,
-        "cwd": "/",
-    }
     zeros = "read_bytes write_bytes minor_faults major_faults voluntary_switches"
-    for name in (*zeros.split(), "involuntary_switches"):
-        columns[name] = [0] * count
-    return Exits({**columns, **{name: [value] * count for name, value in same.items()}}, offset_ns)
+    same = dict.fromkeys((*zeros.split(), "involuntary_switches"), 0)
+    return recorded.exits(range(count), offset_ns, cwd="/", **same, **columns)
 
 
 def _above(one: Death) -> tuple[Ancestor, ...]:

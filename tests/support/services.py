@@ -2,16 +2,19 @@
 
 import contextlib
 import os
-import pty
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from exitsnoop import Cause, Exit
+from exitsnoop.host.processes import stat
+from support.command import Terminal
 from support.machine import need
+from support.truth import recorded
 from support.waiting import until
 
 
@@ -71,20 +74,55 @@ def kill(pid: int, name: str = "TERM") -> int:
     return sender.pid
 
 
-def at_a_terminal(words: list[str], keys: bytes) -> int:
-    """Run a program at a terminal, press keys when it has written "up"; return its wait status."""
-    pid, terminal = pty.fork()
-    if not pid:
-        os.execvp(words[0], words)
-    shown = b""
-    while b"up" not in shown:
-        shown += os.read(terminal, 1024)
-    os.write(terminal, keys)
-    with contextlib.suppress(OSError):  # EIO: nobody has the terminal any more
-        while os.read(terminal, 1024):
-            pass
-    os.close(terminal)
-    return os.waitpid(pid, 0)[1]
+class Ended(NamedTuple):
+    """A program that was up, and was made to end.
+
+    Attributes:
+        said: the line by which it said that it was up; "" if it was known in another way.
+        returncode: as Popen has it.
+    """
+
+    pid: int
+    said: str
+    returncode: int
+
+
+def at_a_terminal(words: Sequence[str], keys: bytes) -> Ended:
+    """Run a program at a terminal; press keys when it has written "up"."""
+    with Terminal(*words) as terminal:
+        said = terminal.line("up")
+        terminal.type(keys)
+        terminal.lines()
+        return Ended(terminal.process.pid, said, terminal.process.returncode)
+
+
+def timed_out() -> tuple[int, int]:
+    """Have the time of `timeout` run out while `sleep` runs; return the PIDs of both."""
+    with subprocess.Popen(["timeout", "600", "sleep", "600"]) as timeout:
+        until(lambda: [comm_of(pid) for pid in children(timeout.pid)] == ["sleep"])
+        (sleep,) = children(timeout.pid)
+        until(lambda: stat(timeout.pid)[0] == b"S")  # it waits: its fork() has returned
+        timeout.send_signal(signal.SIGALRM)  # as its timer does
+        assert timeout.wait() == 124
+    return timeout.pid, sleep
+
+
+def comm_of(pid: int) -> str:
+    """Return the name of a process."""
+    return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+
+
+def asked_to_end(
+    words: Sequence[str], is_up: Callable[[], bool] | None = None
+) -> tuple[Cause, int, int]:
+    """Run a program, and kill it (SIGTERM) when it is up; see service().
+
+    Returns the cause of its end, its code as Popen has it, and the PID of the sender.
+    """
+    with recorded(why=True) as exits, service(words, is_up) as started:
+        sender = kill(started.pid)
+        returncode = started.wait()
+    return one(exits, started.pid, returncode), returncode, sender
 
 
 def one(exits: list[Exit], pid: int, returncode: int) -> Cause:

@@ -2,10 +2,11 @@
 
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from exitsnoop import Exit, Tracer
+from exitsnoop import Exit
+from support.truth import recorded
 
 Told = dict[int, int]
 """PID -> the status that waitpid gave."""
@@ -27,24 +28,13 @@ def told(output: str) -> Told:
     return {int(pid): int(status) for pid, status in pairs}
 
 
-def traced(act: Callable[[], None]) -> list[Exit]:
-    """Return all exits while something is done; none is lost."""
-    with Tracer(why=True) as tracer:
-        act()
-        tracer.stop()
-        exits = [ended for batch in tracer.batches() for ended in batch]
-        assert tracer.lost == 0
-    return exits
-
-
 def on_each(cpus: Sequence[int], program: Path, what: str, count: int, *more: object) -> None:
     """Do it on these CPUs at the same time, and check that each end was reported once, as it was.
 
     Of what was killed, that process is the sender; of the OOM killer's victims, figures are known.
     """
     strokes = []
-
-    def act() -> None:
+    with recorded(why=True) as exits:
         running = [
             subprocess.Popen(
                 [program, what, str(cpu), str(count), *map(str, more)],
@@ -56,8 +46,6 @@ def on_each(cpus: Sequence[int], program: Path, what: str, count: int, *more: ob
         for process in running:
             output, _ = process.communicate()
             strokes.append((process.pid, told(output)))
-
-    exits = traced(act)
     for pid, ends in strokes:
         assert len(ends) == count
         check(exits, pid, ends, "oom" if what == "oom" else what)
