@@ -1,6 +1,7 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
 # benchmarks/bench.py; SECONDS for fuzz and soak, EXAMPLES for fuzz; TIMES, how often tests repeat
-# what is left to chance; KERNELS and CPUS of guests (tests/vm/kernels.py); PROOFS for prove.
+# what is left to chance; KERNELS and CPUS of guests (tests/vm/kernels.py), APPEND for their kernels'
+# command lines (tests/vm/run-in-guest); PROOFS for prove.
 PYTHON ?= python3
 
 VENV := .venv
@@ -71,7 +72,7 @@ soak-attacker: build $(VENV)/group-test ## trace for $(SECONDS) while an unprivi
 # As root, without leaving anything behind, too.
 test-kernels: CPUS ?= 2
 test-kernels: system-packages-for-tests build $(VENV)/group-test ## run a sample of tests/kernel under other kernels, in QEMU
-	$(SUDO) env CI="$$CI" KERNELS="$(KERNELS)" CPUS="$(CPUS)" \
+	$(SUDO) env CI="$$CI" KERNELS="$(KERNELS)" CPUS="$(CPUS)" APPEND="$(APPEND)" \
 		$(BIN)/python -B tests/vm/kernels.py $(or $(PYTEST_ARGS),--sample)
 
 test-systemd: system-packages-for-tests build wheel $(VENV)/group-test ## run tests where systemd is PID 1, in QEMU

@@ -26,7 +26,7 @@ def _cpu_of(pid: int) -> int:
 
 
 class IdleBut:
-    """A file like /proc/stat: all CPUs but one have nothing to do, whoever else runs here."""
+    """A file like /proc/stat: one CPU is busy, the others are idle, whoever else runs here."""
 
     def __init__(self, path: Path, busy: int) -> None:
         self._file = path.open("w+b", buffering=0)

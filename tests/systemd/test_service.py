@@ -98,6 +98,20 @@ def test_a_service_that_systemd_kills_has_its_sender() -> None:
     assert {found.cause.sender.pid for found in killed if found.cause and found.cause.sender} == {1}
 
 
+def test_what_filled_a_cgroup() -> None:
+    """The kernel's log has it: the unit lets the recorder read that."""
+    file = Path("/dev/shm/filled")
+    script = f"head -c 20M /dev/zero >{file}; tail /dev/zero"
+    try:
+        run_service("filled", script, "MemoryMax=32M", "MemorySwapMax=0")
+    finally:
+        file.unlink()
+    (victim,) = [found for found in recorded_of("filled.service", 2) if found.comm == "tail"]
+    assert victim.cause
+    assert victim.cause.oom
+    assert 19 << 20 <= (victim.cause.oom.cgroup_shmem or 0) <= 21 << 20
+
+
 def test_it_says_how_it_stands() -> None:
     until(lambda: " are on disk" in shown("StatusText"))
     assert re.fullmatch(
