@@ -23,13 +23,14 @@ VENV_MADE := $(VENV)/made-with-$(subst /,-,$(PYTHON))
 INSTALLED := $(VENV)/installed
 COMPILED := build/compiled
 BUNDLED := build/bundled
+MANUAL := build/manual-made
 SANITIZED := build/sanitized
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel clean \
+	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel manual clean \
 	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
@@ -138,6 +139,8 @@ pins: ## pin the tools of the build anew, with the oldest Python: it needs all t
 			-o tools/requirements/$$group.txt build/$$group.in || exit; \
 	done
 
+manual: $(MANUAL) ## make man pages, and completions for bash, zsh and fish, in build/manual
+
 wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
 
 clean: ## remove what was made
@@ -179,6 +182,12 @@ $(COMPILED): $(SOURCES) $(VENV)/group-build
 
 $(INSTALLED): $(COMPILED)
 	$(PIP) install --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
+# It asks the installed package.
+$(MANUAL): $(INSTALLED) $(wildcard tools/manual/*.py)
+	rm -rf build/manual
+	$(BIN)/python -B -m tools.manual build/manual
 	@touch $@
 
 $(SANITIZED)/built: $(SOURCES) $(VENV)/group-build

@@ -10,7 +10,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGES = ("*.md", "docs/*.md", "docs/*.sh")
 SOURCES = (
-    *("src/**/*.py", "src/**/*.pyi", "src/**/*.[ch]", "tools/*.py"),
+    *("src/**/*.py", "src/**/*.pyi", "src/**/*.[ch]", "tools/**/*.py"),
     *("src/**/meson.build", "src/**/write-layout"),
 )
 TESTS = ("tests/**/*.py", "tests/**/*.[ch]", "benchmarks/*.py", "benchmarks/*.[ch]")
