@@ -66,6 +66,10 @@ PROOFS = {
         "20 storms of 4,200 processes, with both CPUs loaded",
         "make test TIMES=20 PYTEST_ARGS='tests/kernel/test_truth.py -k storm'",
     ),
+    "victims": Proof(
+        "5,000 OOM kills, of which some are reported before they are marked",
+        "make test TIMES=5000 PYTEST_ARGS='tests/kernel/test_causes_oom.py -k marked'",
+    ),
     "kills": Proof(
         "the tracer killed 2,000 times while exits come",
         "make test TIMES=1000 PYTEST_ARGS='tests/faults/test_killed.py -k stays_behind'",

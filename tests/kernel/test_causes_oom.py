@@ -9,7 +9,7 @@ from signal import SIGKILL
 
 import pytest
 from support.causes import assert_killed, assert_only, cause_of
-from support.machine import within
+from support.machine import times, within
 from support.processes import Puppet, adopted
 from support.stage import Stage
 from support.truth import recorded
@@ -146,6 +146,30 @@ def test_another_took_the_rest(stage: Stage) -> None:
     else:
         assert end == 137
         assert_only(cause_of(exits, trigger), "exited")
+
+
+def one_of_two_is_chosen(stage: Stage) -> Puppet:
+    """Have the OOM killer take the first of two that share a cgroup; return it."""
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT // 4)
+    victim, trigger = stage.puppet(), stage.puppet()
+    group.join(victim)
+    group.join(trigger)
+    choose(victim)
+    victim.ask("allocate", LIMIT // 8)
+    trigger.tell("allocate", LIMIT // 4)
+    assert victim.wait() == -SIGKILL
+    return victim
+
+
+def test_a_victim_may_end_before_it_is_marked(deaths: Path) -> None:
+    """Since v6.16: it runs on another CPU while the OOM killer, interrupted, has yet to mark it."""
+    victims = []
+    with recorded(why=True) as exits:
+        for _ in range(times(60)):
+            with Stage(deaths) as stage:
+                victims.append(one_of_two_is_chosen(stage))
+    assert {cause_of(exits, victim).kind for victim in victims} == {"oom"}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,18 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
+struct qspinlock {
+	atomic_t val; /* 0: not held */
+};
+
+struct raw_spinlock {
+	struct qspinlock raw_lock;
+};
+
+struct spinlock {
+	struct raw_spinlock rlock;
+};
+
 struct percpu_counter {
 	__s64 count;
 };
@@ -357,6 +369,7 @@ struct task_struct {
 	struct sigpending pending;
 	sigset_t blocked;
 	sigset_t real_blocked; /* blocked, while in sigtimedwait() */
+	struct spinlock alloc_lock;
 	struct seccomp seccomp;
 	struct css_set *cgroups;
 	struct nsproxy *nsproxy;

@@ -133,6 +133,25 @@ static bool shares_victim(struct task_struct *task, struct task_struct *trigger)
 	return false;
 }
 
+/* Whether a task is locked: task_lock(). Not known with PREEMPT_RT, nor on machines with other locks. */
+static bool is_locked(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->alloc_lock.rlock.raw_lock.val) &&
+	       BPF_CORE_READ(task, alloc_lock.rlock.raw_lock.val.counter);
+}
+
+/* Whether the OOM killer ended a process; flags: of the signal that did.
+ *
+ * Since v6.16 the victim may be here before it is marked: __oom_kill_process() sends the signal, then sets
+ * oom_mm, and holds the victim's lock all the while. The lock is read first, since it is let go last.
+ */
+static bool is_oom_kill(struct task_struct *task, struct task_struct *leader, __u32 flags)
+{
+	bool locked = flags & EVIDENCE_LOCKED && (is_locked(task) || is_locked(leader));
+
+	return task->signal->oom_mm || flags & EVIDENCE_SHARES_VICTIM || locked;
+}
+
 /* Call it when the signal is sent: by the exit the OOM reaper may have taken the memory. */
 static void record_memory(struct task_struct *task, struct mm_struct *mm, __u64 started,
 			  struct task_struct *trigger)

@@ -267,6 +267,8 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	if (by_kernel && signal == SIGKILL) {
 		if (shares_victim(task, sender))
 			evidence->flags |= EVIDENCE_SHARES_VICTIM;
+		if (is_locked(task))
+			evidence->flags |= EVIDENCE_LOCKED;
 		record_memory(task, mm, started, sender);
 	}
 	return takes ? note_ending(&key, evidence) : keep(leader_at, signal);
@@ -308,7 +310,7 @@ static inline int report_signal(__u64 *ctx)
 static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
 				     struct task_struct *subject, int status, bool last_thread)
 {
-	bool reboots = reboot_signal(task);
+	bool oom_kill, reboots = reboot_signal(task);
 	struct signal_key key = { .pid = leader->tgid,
 				  .signal = reboots ? SIGKILL : status & 0x7f };
 	struct signal_evidence *seen, *evidence;
@@ -322,7 +324,8 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 	send_handled(leader, subject);
 	if (!key.signal)
 		return;
-	if (task->signal->oom_mm || (seen && seen->flags & EVIDENCE_SHARES_VICTIM)) {
+	oom_kill = is_oom_kill(task, leader, seen ? seen->flags : 0);
+	if (oom_kill) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
 		if (oom && oom->start_boot_ns == started) {
@@ -350,7 +353,7 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 	}
 	evidence->boot_ns = note_time();
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-	if (task->signal->oom_mm || evidence->flags & EVIDENCE_SHARES_VICTIM)
+	if (oom_kill)
 		evidence->flags |= EVIDENCE_OOM;
 	if (reboots)
 		evidence->flags |= EVIDENCE_REBOOT;
