@@ -262,6 +262,25 @@ def test_who_sent_the_signal_though_its_pid_was_used_again(answers: Answers) -> 
     assert (killer["exit"], killer["ancestors"]) == (None, [{"pid": 3, "comm": "sshd"}])
 
 
+def test_a_systemctl_that_was_refused_is_not_blamed(answers: Answers) -> None:
+    asked: dict[str, Any] = {"comm": "systemctl", "args": ("systemctl", "stop", "web"), "age": 1}
+    sent = Cause("killed", "killed", Sender(1, 0, "systemd", 0), "kill")
+    web: dict[str, Any] = {"signal": 15, "cause": sent, "cgroup": "/system.slice/web.service"}
+    ann: dict[str, Any] = asked | {"uid": 1000, "user": "ann"}
+    record(
+        answers.store,
+        [
+            death(10.2, 50, uid=0, user="root", exit_code=1, **asked),
+            death(10.1, 51, exit_code=4, **ann),
+            death(10, 7, comm="web", **web),
+            death(500.1, 60, exit_code=4, **ann),
+            death(500, 8, comm="web", **web),
+        ],
+    )
+    assert "systemctl[50], user root, asked for it: systemctl stop web" in answers.ask(7)
+    assert "systemd does that to stop or restart a unit" in answers.ask(8)
+
+
 def test_what_near_means_can_be_said(answers: Answers) -> None:
     record(
         answers.store, [death(at, 10 + at, exit_code=at, comm=f"job{at}") for at in (1, 4, 9, 60)]

@@ -31,6 +31,10 @@ def before(minutes: float, lasting_s: float, why: str, lost: int | None = None) 
     return Gap(begin, begin + round(lasting_s * SECOND_NS), why, lost)
 
 
+def missing(recording: Recording, from_ns: int, to_ns: int) -> list[str]:
+    return gaps.missing(recording, recording.gaps(from_ns, to_ns), from_ns, NOW)
+
+
 @pytest.mark.parametrize(
     ("gap", "line"),
     [
@@ -103,7 +107,7 @@ def test_what_was_dropped_and_damaged(store: Path) -> None:
     recorder.commit()
     whole = Recording(store)
     assert whole.complete_since() is None
-    assert gaps.missing(whole, start, start + 1, NOW) == []
+    assert missing(whole, start, start + 1) == []
     for first in range(1000, 120_000, 1000):
         recorder.add(exits(range(first, first + 1000)))
     recorder.close()
@@ -112,8 +116,8 @@ def test_what_was_dropped_and_damaged(store: Path) -> None:
     assert oldest is not None
     assert recording.complete_since() == oldest
     end = start + 119_999_000
-    assert gaps.missing(recording, oldest, end, NOW) == []
-    (line,) = gaps.missing(recording, oldest - 1, end, NOW)
+    assert missing(recording, oldest, end) == []
+    (line,) = missing(recording, oldest - 1, end)
     assert line == (
         "exits before 15:36:40 today were dropped, for their age or to make room; "
         "at most the last failures of each group are left"
@@ -122,6 +126,6 @@ def test_what_was_dropped_and_damaged(store: Path) -> None:
     broken = segments[max(segments)]
     broken.write_bytes(b"\0" * 8192)
     recording = Recording(store)
-    assert gaps.missing(recording, oldest, oldest, NOW)[-1] == (
+    assert missing(recording, oldest, oldest)[-1] == (
         f"{broken} is damaged or cannot be read: exits in it are missing"
     )

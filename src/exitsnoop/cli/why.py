@@ -86,7 +86,7 @@ def run(options: "Given") -> int:
         more = {} if every is None else {"all": [one.to_dict() for one in every]}
         output.write(json.dumps({**why.record(answer), **more}) + "\n")
     else:
-        missing = gaps.missing(recording, *answer.about, time.now_ns)
+        missing = gaps.missing(recording, answer.gaps, answer.about[0], time.now_ns)
         for text in story.texts(answer, missing, every, is_missing=is_missing):
             output.write(text if output.takes_utf8 else _ascii_only(text))
     if answer.story:

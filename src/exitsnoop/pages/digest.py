@@ -143,8 +143,7 @@ class Digest:
             if not nth:
                 yield "What fails most"
             before = f"{number(one.before)} before" if of.before.is_known else "before unknown"
-            is_new = of.before.is_known and one.first_ns >= of.period.from_ns
-            before = "new" if is_new else before
+            before = "new" if of.is_new(one) else before
             last = local(one.last_ns, of.period.now_ns)
             ended = ends(one.cause, one.status, one.times)
             yield from _item(f"{label(one.whose)}: {ended} ({before}), last {last}")

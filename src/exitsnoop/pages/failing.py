@@ -30,7 +30,6 @@ def ways(of: Overview) -> Markup:
     for one in of.ways[:_MOST_ROWS]:
         kind = outcome(one.cause).name
         first = local(one.first_ns, period.now_ns)
-        is_new = one.first_ns >= period.from_ns and of.before.is_known
         cells = [
             label(one.whose),
             how(one.cause, one.status),
@@ -38,7 +37,7 @@ def ways(of: Overview) -> Markup:
             bar(one.times / top, f"o-{kind}"),
             number(one.before) if of.before.is_known else "nobody looked",
             spark(one.parts, period.bins, PARTS, kind),
-            joined((first, element("b", " new") if is_new else None)),
+            joined((first, element("b", " new") if of.is_new(one) else None)),
             local(one.last_ns, period.now_ns),
         ]
         its_rows = rows.past(

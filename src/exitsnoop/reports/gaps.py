@@ -23,23 +23,20 @@ _WHY = {
 }
 
 
-def missing(
-    recording: Recording, from_ns: int, to_ns: int, now_ns: int, *, most: int = MOST_LINES
-) -> list[str]:
-    """Return all that is not known of the time between two times, a line each; [] if all is known.
+def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: int) -> list[str]:
+    """Return all that is not known of a stretch of time, a line each; [] if all is known.
 
     That is what was not recorded, what was dropped for room, and which files are damaged.
 
     Args:
         recording: where the answer comes from.
-        from_ns: where the time begins that the answer is about, nanoseconds since the epoch.
-        to_ns: where it ends.
+        found: its gaps, from recording.gaps().
+        from_ns: where it begins, nanoseconds since the epoch.
         now_ns: the time now.
-        most: at most so many lines are about gaps.
 
     Raises StoreError.
     """
-    lines = described(recording.gaps(from_ns, to_ns), now_ns, most=most)
+    lines = described(found, now_ns)
     complete_ns = recording.complete_since()
     if complete_ns is not None and from_ns < complete_ns:
         lines.insert(

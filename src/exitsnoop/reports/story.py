@@ -11,23 +11,29 @@ from textwrap import wrap
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import Oom, Sender
 from exitsnoop.model.cgroup import pod
-from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.words import SHELLS, human_bytes, shell_meaning
 from exitsnoop.reports import company, crash, killer, systemd
 from exitsnoop.reports.history import Group, History
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.loops import Loop
-from exitsnoop.reports.verdicts import brief, ends_in_words, name, process, verdict
+from exitsnoop.reports.verdicts import (
+    brief,
+    chain,
+    command,
+    ends_in_words,
+    name,
+    owner,
+    process,
+    verdict,
+)
 from exitsnoop.reports.when import ago, length, local, local_and_ago
 from exitsnoop.reports.why import Answer, Story
-from exitsnoop.sinks.escape import escape
 from exitsnoop.sinks.escape import word as escaped
 
 WIDTH = 80
 _LABEL = 10
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|d)\b)")  # no line ends there
-_LONGEST_ARGS = 300
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
 _KINDS = {
@@ -193,11 +199,10 @@ def _killer(known: killer.Killer, of: Exit) -> list[str]:
     sender, own = known.sender, known.exit
     args = killer.args(known)
     user = sender.user or (own.user if own else None)
-    whose = f"user {escaped(user)}" if user else f"uid {sender.uid}"
-    who = f"{process(sender.comm, sender.pid)}, {whose}"
-    lines = [f"{who}: {_command(args)}" if args else f"{who}; its arguments are unknown"]
+    who = f"{process(sender.comm, sender.pid)}, {owner(user, sender.uid)}"
+    lines = [f"{who}: {command(args)}" if args else f"{who}; its arguments are unknown"]
     if known.ancestors:
-        lines.append(_chain(known.ancestors, process(sender.comm, sender.pid)))
+        lines.append(chain(known.ancestors, process(sender.comm, sender.pid)))
     elif known.ancestors is None and sender.ppid > 0:
         lines.append(f"Its parent was PID {sender.ppid}, of which nothing is recorded.")
     place = sender if sender.cgroup is not None else own
@@ -206,12 +211,6 @@ def _killer(known: killer.Killer, of: Exit) -> list[str]:
     if own is not None and own.status:
         lines.append(f"It {verdict(own)} itself.")
     return lines
-
-
-def _chain(ancestors: Sequence[Ancestor], last: str, *, truncated: bool = False) -> str:
-    """Return what started what, the oldest first: "cron[812] -> sh[5099] -> pkill[5120]"."""
-    above = [process(one.comm, one.pid) for one in reversed(ancestors)]
-    return " -> ".join([*(["..."] if truncated else []), *above, last])
 
 
 def _said_by_code(story: Story) -> str | None:
@@ -224,15 +223,6 @@ def _said_by_code(story: Story) -> str | None:
         return None
     unseen = "; no such child is recorded near it" if code > 128 else ""
     return f"In a shell, {code} stands for: {meaning}{unseen}."
-
-
-def _command(args: Sequence[str], *, truncated: bool = False) -> str:
-    while len(args) > 1 and not args[-1]:  # a program that wrote a title over its arguments
-        args = args[:-1]
-    text = escape(args[0], spaces=False) if len(args) == 1 else " ".join(map(escaped, args))
-    if len(text) > _LONGEST_ARGS or truncated:
-        return f"{text[:_LONGEST_ARGS]} ..."
-    return text
 
 
 def _where(of: Exit | Sender) -> list[str]:
@@ -257,17 +247,15 @@ def _where(of: Exit | Sender) -> list[str]:
 def _what(of: Exit) -> list[str]:
     lines = []
     if of.args:
-        lines.append(_command(of.args, truncated=bool(of.args_truncated)))
+        lines.append(command(of.args, truncated=bool(of.args_truncated)))
     if of.exe and of.exe != (of.args or [""])[0]:
         lines.append(f"executable {escaped(of.exe)}")
-    facts = [f"user {escaped(of.user)}"] if of.user else []
-    if not of.user and of.uid is not None:
-        facts = [f"uid {of.uid}"]
+    facts = [] if of.uid is None else [owner(of.user, of.uid)]
     facts += _where(of)
     if facts:
         lines.append(", ".join(facts))
     if of.ancestors:
-        lines.append(_chain(of.ancestors, name(of), truncated=bool(of.ancestors_truncated)))
+        lines.append(chain(of.ancestors, name(of), truncated=bool(of.ancestors_truncated)))
     elif of.parent_comm is not None:
         lines.append(f"child of {process(of.parent_comm, of.ppid)}")
     else:

@@ -8,7 +8,7 @@ from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import After
 from exitsnoop.model.exit import Exit
 from exitsnoop.reports.cascade import killer
-from exitsnoop.reports.verdicts import name, process
+from exitsnoop.reports.verdicts import chain, command, name, owner
 from exitsnoop.sinks.escape import word
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
@@ -68,12 +68,12 @@ def reason(of: Exit, asked_by: Exit | None) -> list[str]:
     signal, after = _first_and_last(of)
     lines = []
     if asked_by is not None:
-        user = f"user {word(asked_by.user)}" if asked_by.user else f"uid {asked_by.uid}"
-        command = " ".join(map(word, asked_by.args or ()))
-        lines = [f"{name(asked_by)}, {user}, asked for it: {command}"]
+        who = owner(asked_by.user, asked_by.uid)
+        said = command(asked_by.args or (), truncated=bool(asked_by.args_truncated))
+        lines = [f"{name(asked_by)}, {who}, asked for it: {said}"]
         if asked_by.ancestors:
-            above = [process(one.comm, one.pid) for one in reversed(asked_by.ancestors)]
-            lines.append(" -> ".join([*above, name(asked_by)]))
+            truncated = bool(asked_by.ancestors_truncated)
+            lines.append(chain(asked_by.ancestors, name(asked_by), truncated=truncated))
     if signal == "SIGKILL" and after:
         lines.append("systemd sends SIGKILL to what has not ended within TimeoutStopSec=.")
     elif not lines and signal == "SIGABRT":
@@ -89,7 +89,8 @@ def reason(of: Exit, asked_by: Exit | None) -> list[str]:
 def asked_by(recording: Recording, of: Exit, boot: Query) -> Exit | None:
     """Return the systemctl that named the unit, and ran when systemd sent the first signal.
 
-    None if systemd sent none, or if no such process is recorded.
+    None if systemd sent none, or if no such process is recorded. One that systemd refused is left
+    out: a user who may not stop the unit; root always may, and its systemctl fails if a job does.
 
     Args:
         recording: where it may be.
@@ -111,7 +112,9 @@ def asked_by(recording: Recording, of: Exit, boot: Query) -> Exit | None:
         one
         for batch in recording.select(query).batches()
         for one in batch
-        if one.start_boot_ns <= of.boot_ns - before_ns and _names(one.args or (), of.unit or "")
+        if one.start_boot_ns <= of.boot_ns - before_ns
+        and (one.uid == 0 or one.exit_code == 0)
+        and _names(one.args or (), of.unit or "")
     ]
     return max(found, key=lambda one: one.start_boot_ns, default=None)
 

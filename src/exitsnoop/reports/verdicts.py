@@ -1,13 +1,16 @@
-"""Verdicts: what ended a process, in one sentence, and what else its cause proves."""
+"""Verdicts: what ended a process, in one sentence; and who a process was, in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import human_bytes
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
+
+_LONGEST_ARGS = 300
 
 
 def process(comm: str, pid: int) -> str:
@@ -18,6 +21,29 @@ def process(comm: str, pid: int) -> str:
 def name(exit_: Exit) -> str:
     """Return the process of an exit as "nginx[812]"."""
     return process(exit_.comm, exit_.pid)
+
+
+def owner(user: str | None, uid: int | None) -> str:
+    """Return whose it was: "user www-data", "uid 33" if that user has no name."""
+    if user:
+        return f"user {word(user)}"
+    return "an unknown user" if uid is None else f"uid {uid}"
+
+
+def command(args: Sequence[str], *, truncated: bool = False) -> str:
+    """Return arguments as one line, as for a shell, which ends with "..." if some are left out."""
+    while len(args) > 1 and not args[-1]:  # a program that wrote a title over its arguments
+        args = args[:-1]
+    text = escape(args[0], spaces=False) if len(args) == 1 else " ".join(map(word, args))
+    if len(text) > _LONGEST_ARGS or truncated:
+        return f"{text[:_LONGEST_ARGS]} ..."
+    return text
+
+
+def chain(ancestors: Sequence[Ancestor], last: str, *, truncated: bool = False) -> str:
+    """Return what started what, the oldest first: "cron[812] -> sh[5099] -> pkill[5120]"."""
+    above = [process(one.comm, one.pid) for one in reversed(ancestors)]
+    return " -> ".join([*(["..."] if truncated else []), *above, last])
 
 
 def verdict(exit_: Exit) -> str:

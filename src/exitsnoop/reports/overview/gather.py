@@ -11,6 +11,7 @@ from exitsnoop.reports.overview.failures import Looping, Tally
 from exitsnoop.reports.overview.latest import Told
 from exitsnoop.reports.overview.lives import Lived, Used
 from exitsnoop.reports.overview.period import Period
+from exitsnoop.reports.overview.whose import OTHERS
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.coverage import Gap
 from exitsnoop.store.recording import Recording
@@ -60,6 +61,11 @@ class Overview(NamedTuple):
         """How many failed."""
         return sum(one.times for one in self.tallies)
 
+    def is_new(self, one: News) -> bool:
+        """Return whether a way to fail was not seen before, in a time that was recorded."""
+        is_since = one.first_ns >= self.period.from_ns
+        return self.before.is_known and is_since and one.whose != OTHERS
+
 
 def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
     """Return the overview of a period.
@@ -75,6 +81,7 @@ def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
     tallies = failures.tallies(asking)
     known = before.before(asking)
     lived, used = lives.lives(asking)
+    found = recording.gaps(period.from_ns, period.to_ns)
     return Overview(
         period=period,
         boots=_boots(recording, period),
@@ -89,8 +96,8 @@ def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
         ways=before.compared(tallies, known),
         latest=latest.latest(asking),
         before=known,
-        gaps=recording.gaps(period.from_ns, period.to_ns),
-        missing=gaps.missing(recording, period.from_ns, period.to_ns, period.now_ns),
+        gaps=found,
+        missing=gaps.missing(recording, found, period.from_ns, period.now_ns),
         complete_ns=asking.complete_ns,
     )
 

@@ -164,7 +164,7 @@ def _new(of: Overview) -> list[str]:
             f" Only {before.recorded:.0%} of the {ago} before were recorded, so it may be older."
         )
     new = sorted(
-        (one for one in of.ways if one.first_ns >= of.period.from_ns and one.whose != OTHERS),
+        filter(of.is_new, of.ways),
         key=lambda one: (_SEVERITY[outcome(one.cause).name], -one.times),
     )
     if not new:
