@@ -103,7 +103,7 @@ enum signal_evidence_flags {
 	EVIDENCE_OF_OTHER = 1 << 24,	/* with per_thread: it belongs to another thread's exit */
 	EVIDENCE_STRICT = 1 << 25,	/* the last thread was in the strict mode of seccomp */
 	EVIDENCE_TRACED = 1 << 26,	/* not SEEN: it had a tracer, the sender here */
-	EVIDENCE_LOCKED = 1 << 27,	/* the task was locked, as the OOM killer locks its victim */
+	EVIDENCE_LOCKED = 1 << 27, /* the task was locked, as the OOM killer locks its victim */
 };
 
 struct signal_evidence {
