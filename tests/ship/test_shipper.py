@@ -1,29 +1,24 @@
 """The loop of a destination: each record arrives, is rejected, or is counted as given up."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.recorded import BOOT, SECOND_NS, START_NS, exits, record, writer
+from support.recorded import BOOT, START_NS, exits, record, writer
+from support.shipping import AGO_NS, OFFSET_NS, made, ship
 
-from exitsnoop.ship.destination import Answer, Batch
-from exitsnoop.ship.shipper import Shipper
+from exitsnoop.ship.destination import Answer, Batch, Destination
 from exitsnoop.ship.state import Cursor, InUse, State
 from exitsnoop.ship.stop import Stop
 from exitsnoop.store.following import Missing
 from exitsnoop.store.limits import Limits
 from exitsnoop.store.recording import Recording
 
-DAY_S = 86400.0
-AGO_NS = 2 * round(DAY_S) * SECOND_NS
-OFFSET_NS = time.time_ns() - START_NS - AGO_NS
 ACCEPTED = Answer()
 
 
-class Taker:
+class Taker(Destination):
     """A destination that notes what it accepts, and gives the answers of a list."""
 
     kind, where = "taker", "here"
@@ -51,27 +46,6 @@ class Taker:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def ship(
-    store: Path, taker: Taker, *, max_lag_s: float = DAY_S, stop: Stop | None = None, **more: Any
-) -> tuple[Shipper, list[str]]:
-    """Deliver all that is there; return the shipper, and what it said."""
-    said: list[str] = []
-    state = State(store.parent / "state", taker.kind, taker.where)
-    try:
-        options = {"max_lag_s": max_lag_s, "say": said.append, "once": True, **more}
-        shipper = Shipper(store, state, taker, stop or Stop(), **options)
-        shipper.run()
-    finally:
-        state.close()
-    return shipper, said
-
-
-def made(numbers: range, **columns: Any) -> Any:
-    """Return exits that ended just now."""
-    boot_ns = [START_NS + AGO_NS + number * 1000 for number in numbers]
-    return exits(numbers, OFFSET_NS, boot_ns=boot_ns, start_boot_ns=boot_ns, **columns)
 
 
 def test_each_exit_arrives_once(store: Path) -> None:
@@ -161,7 +135,7 @@ def test_what_retention_dropped_is_counted(store: Path) -> None:
     recorder.commit()
     ship(store, Taker())
     last = 101
-    while Recording(store).oldest_id() < 5000:
+    while Recording(store).oldest_id() < 1000:
         recorder.add(made(range(last, last + 500)))
         recorder.commit()
         last += 500

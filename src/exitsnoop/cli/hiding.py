@@ -23,31 +23,35 @@ class Hiding:
 
     def rows(self, exits: "Sequence[Exit]") -> str:
         """Return the rows of these exits."""
-        batch = Exits.of(exits)
-        causes = {id(cause): cause for cause in batch.column("cause")}
-        shown = {key: cause and self._cause(cause) for key, cause in causes.items()}
-        args = [self._args(words) for words in batch.column("args")]
-        cut = batch.column("args_truncated") if self._kept.args else [None] * len(batch)
-        return self._rows(
-            batch.replace(
-                args=args,
-                args_truncated=cut,
-                cause=[shown[id(cause)] for cause in batch.column("cause")],
-            )
-        )
+        return self._rows(hidden(Exits.of(exits), self._kept))
 
-    def _args(self, words: "tuple[str, ...] | None") -> "tuple[str, ...] | None":
-        left = self._kept.of(words)
-        return None if left is None else tuple(left)
 
-    def _cause(self, cause: "Cause") -> "Cause":
-        oom, after = cause.oom, cause.after
-        return cause._replace(
-            sender=cause.sender and self._sender(cause.sender),
-            oom=oom and oom._replace(trigger=self._sender(oom.trigger)),
-            after=after and after._replace(sender=after.sender and self._sender(after.sender)),
-        )
+def hidden(exits: Exits, kept: "Kept") -> Exits:
+    """Return exits with only what may be shown of arguments, those of senders included."""
+    causes = {id(cause): cause for cause in exits.column("cause")}
+    shown = {key: cause and _cause(cause, kept) for key, cause in causes.items()}
+    cut = exits.column("args_truncated") if kept.args else [None] * len(exits)
+    return exits.replace(
+        args=[_args(words, kept) for words in exits.column("args")],
+        args_truncated=cut,
+        cause=[shown[id(cause)] for cause in exits.column("cause")],
+    )
 
-    def _sender(self, sender: "Sender") -> "Sender":
-        args = self._args(sender.args)
-        return sender._replace(args=args, args_truncated=args is not None and sender.args_truncated)
+
+def _args(words: "tuple[str, ...] | None", kept: "Kept") -> "tuple[str, ...] | None":
+    left = kept.of(words)
+    return None if left is None else tuple(left)
+
+
+def _cause(cause: "Cause", kept: "Kept") -> "Cause":
+    oom, after = cause.oom, cause.after
+    return cause._replace(
+        sender=cause.sender and _sender(cause.sender, kept),
+        oom=oom and oom._replace(trigger=_sender(oom.trigger, kept)),
+        after=after and after._replace(sender=after.sender and _sender(after.sender, kept)),
+    )
+
+
+def _sender(sender: "Sender", kept: "Kept") -> "Sender":
+    args = _args(sender.args, kept)
+    return sender._replace(args=args, args_truncated=args is not None and sender.args_truncated)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli import ship_otlp
 from exitsnoop.cli.lists import parse_duration
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, complain
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         def add_arguments(self, parser: argparse.ArgumentParser) -> None:
             """Add its own options."""
 
-        def destinations(self, options: Given) -> Sequence[Destination]:
+        def destinations(self, options: Given, store: Path) -> Sequence[Destination]:
             """Return the destinations that the options name; none if they name none of its kind.
 
             A library is imported here, if it is needed. Raises UsageError.
@@ -57,7 +58,7 @@ exit status:
         or the directory --state cannot be written to
     77  this user may not read the recording
 """
-WAYS: "tuple[Way, ...]" = ()
+WAYS: "tuple[Way, ...]" = (ship_otlp,)
 """The ways to deliver: each is a module of this folder."""
 STATE = "/var/lib/exitsnoop-ship"
 _MAX_LAG = "24h"
@@ -104,10 +105,10 @@ def run(options: "Given") -> int:
 
     Raises UsageError, StoreError, CannotWrite.
     """
-    destinations = _destinations(options)
-    if not destinations:
-        refuse("name a destination")
     store = Path(options.store or os.environ.get("EXITSNOOP_STORE") or USUAL).absolute()
+    destinations = [one for way in WAYS for one in way.destinations(options, store)]
+    if not destinations:
+        refuse("name a destination: --otlp")
     Recording(store)
     stop = Stop()
     stop_on_signals(stop)
@@ -127,11 +128,6 @@ def run(options: "Given") -> int:
     for shipper in shippers:
         complain(f"{shipper.name}: {shipper.tally.line()}")
     return os.EX_OK if all(shipper.tally.is_whole for shipper in shippers) else os.EX_IOERR
-
-
-def _destinations(options: "Given") -> "list[Destination]":
-    """Return the destinations that the options name. Raises UsageError."""
-    return [one for way in WAYS for one in way.destinations(options)]
 
 
 def _state(options: "Given", destination: "Destination") -> State:

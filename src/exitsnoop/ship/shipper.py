@@ -24,6 +24,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 SAVE_S = 10.0
 """A cursor that moved without a delivery is written this often at most."""
 _SAY_AGAIN_S = 600.0
+_SAY_OF_MANY_S = 60.0
 _LOOK_TWICE_S = 0.2
 
 
@@ -70,6 +71,7 @@ class Shipper:
         self._failures = 0
         self._failed_at = 0.0
         self._said = ("", 0.0)
+        self._said_of: dict[str, float] = {}
         self._not_before = 0.0
         self._is_there = True
 
@@ -87,6 +89,13 @@ class Shipper:
 
     def _say(self, line: str) -> None:
         self._tell(f"{self.name}: {line}")
+
+    def _say_of_many(self, about: str, line: str) -> None:
+        """Say a line, but not one about the same again and again: there is one for each page."""
+        now = time.monotonic()
+        if now - self._said_of.get(about, float("-inf")) >= _SAY_OF_MANY_S:
+            self._said_of[about] = now
+            self._say(line)
 
     def _first_cursor(self) -> Cursor:
         if self._state.is_damaged:
@@ -153,9 +162,10 @@ class Shipper:
         if page.dropped:
             at_most = "at most " if self._destination.failed else ""
             self.tally.dropped += page.dropped
-            self._say(
-                f"{at_most}{_exits(page.dropped)} had been dropped from the recording before their "
-                "turn: give it more room (exitsnoop record --max-size), or deliver sooner"
+            self._say_of_many(
+                "dropped",
+                f"{at_most}{_exits(self.tally.dropped)} had been dropped from the recording before "
+                "their turn: give it more room (exitsnoop record --max-size), or deliver sooner",
             )
             found.append(Missing(f"{here}/dropped", "dropped", page.dropped, None, None))
         news = [path.name for path in page.unreadable if path.name not in cursor.damaged]
@@ -189,15 +199,15 @@ class Shipper:
         return cursor
 
     def _accepted(self, batch: Batch, answer: Answer) -> None:
+        self.tally.waiting_since_ns = None
         self.tally.delivered += len(batch) - answer.rejected
         self.tally.rejected += answer.rejected
         if answer.rejected:
-            records = (
-                "1 record was" if answer.rejected == 1 else f"{answer.rejected:,} records were"
-            )
-            self._say(f"{records} rejected, for good: {answer.said}")
+            count = self.tally.rejected
+            records = "1 record was" if count == 1 else f"{count:,} records were"
+            self._say_of_many("rejected", f"{records} rejected, for good: {answer.said}")
         elif answer.said:
-            self._say(answer.said)
+            self._say_of_many("accepted", answer.said)
         if self._failures:
             down_s = time.monotonic() - self._failed_at
             self._say(f"it takes records again, after {down_s:.0f} s; {self.tally.line()}")
@@ -215,17 +225,22 @@ class Shipper:
         self._not_before = now + wait_s
         said, said_at = self._said
         if answer.said != said or now - said_at >= _SAY_AGAIN_S:
-            self._say(f"{answer.said}; it is tried again, in {wait_s:.0f} s for the first time")
+            self._say(f"{answer.said}; the next attempt is in {wait_s:.0f} s")
             self._said = (answer.said, now)
 
     def _give_up(self, batch: Batch, cursor: Cursor, after: Cursor) -> None:
         """Count exits as given up, and owe the destination word of them."""
         count, walls = len(batch.exits), batch.exits.column("wall_ns")
+        self.tally.waiting_since_ns = None
         self.tally.given_up += count
         key = f"{cursor.series}/{cursor.id + 1}-{after.id}/given up"
         after.owe([*batch.missing, Missing(key, "given up", count, min(walls), max(walls))])
         hours = self._max_lag_ns / SECOND_NS / 3600
-        self._say(f"{_exits(count)} given up, as they ended more than {hours:g} h ago (--max-lag)")
+        self._say_of_many(
+            "given up",
+            f"{_exits(self.tally.given_up)} given up, as they ended more than {hours:g} h ago "
+            "(--max-lag)",
+        )
         self._save(after)
 
     def _save(self, cursor: Cursor) -> None:

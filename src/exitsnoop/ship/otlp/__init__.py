@@ -1,0 +1,1 @@
+"""OTLP: records as logs of OpenTelemetry, over HTTP."""
