@@ -85,6 +85,10 @@ PROOFS = {
         "`exitsnoop record` killed 1,000 times while exits come and segments are dropped",
         "make test TIMES=1000 PYTEST_ARGS='tests/kernel/test_record.py -k killed'",
     ),
+    "ship": Proof(
+        "`exitsnoop ship`, or the receiver, killed 50 times while exits come: each arrives",
+        "make test TIMES=50 PYTEST_ARGS=tests/ship/test_killed.py",
+    ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",
         "make test-again TIMES=10",

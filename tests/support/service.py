@@ -24,10 +24,9 @@ def put_in_place() -> None:
         return
     packages = HOME / Path(sysconfig.get_path("purelib")).relative_to(sysconfig.get_path("data"))
     packages.mkdir(parents=True)
-    for name in ("exitsnoop", "exitsnoop.libs"):
-        there = Path(sysconfig.get_path("purelib")) / name
-        if there.exists():
-            shutil.copytree(there, packages / name)
+    for name in ("exitsnoop", "exitsnoop.libs", "exitsnoop-*", "opentelemetry", "google"):
+        for there in Path(sysconfig.get_path("purelib")).glob(name):
+            shutil.copytree(there, packages / there.name)
     COMMAND.parent.mkdir()
     (HOME / "bin" / "python").symlink_to("/usr/bin/python3")
     (HOME / "pyvenv.cfg").write_text("home = /usr/bin\n")

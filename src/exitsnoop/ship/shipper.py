@@ -171,7 +171,7 @@ class Shipper:
         news = [path.name for path in page.unreadable if path.name not in cursor.damaged]
         if page.damaged or (page.damaged is None and news):
             self.tally.dropped += page.damaged or 0
-            count = "exits" if page.damaged is None else _exits(page.damaged)
+            count = "exits" if page.damaged is None else f"at most {_exits(page.damaged)}"
             where = f" in {', '.join(news)}" if news else ""
             self._say(f"{count}{where} cannot be read, as the recording is damaged")
             found.append(Missing(f"{here}/damaged", "damaged", page.damaged, None, None))

@@ -28,7 +28,8 @@ class Page(NamedTuple):
         last_id: up to which id the page goes.
         dropped: how many exits retention dropped before they could be read; where only failures
             are wanted, it may count others among them.
-        damaged: how many exits cannot be read; None if nobody can count them.
+        damaged: how many exits cannot be read, at most, as after a damaged file some ids are left
+            out; None if nobody can count them.
         unreadable: files that are damaged.
     """
 

@@ -1,0 +1,78 @@
+"""packaging/exitsnoop-ship.service under a real systemd: it delivers without any privilege."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.otlp import Receiver, receiving
+from support.service import (
+    COMMAND,
+    put_in_place,
+    record,
+    recorded_of,
+    run_service,
+    shown,
+    systemctl,
+)
+from support.waiting import until
+
+UNIT = "exitsnoop-ship.service"
+PACKAGED = Path(__file__).parents[2] / "packaging" / UNIT
+INSTALLED = Path("/etc/systemd/system") / UNIT
+ENVIRONMENT = Path("/etc/exitsnoop/ship.env")
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """The receiver that the service delivers to; the service runs."""
+    put_in_place()
+    installed = record("--install", "--max-size", "16M")
+    assert installed.returncode == 0, installed.stderr
+    text = PACKAGED.read_text()
+    assert "\nExecStart=/usr/bin/exitsnoop ship --otlp\n" in text
+    INSTALLED.write_text(text.replace("/usr/bin/exitsnoop", str(COMMAND)))
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with receiving() as found:
+        ENVIRONMENT.write_text(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={found.url}\n"
+            "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20secret\n"
+        )
+        ENVIRONMENT.chmod(0o600)
+        systemctl("daemon-reload")
+        systemctl("start", UNIT)
+        yield found
+        systemctl("stop", UNIT)
+    INSTALLED.unlink()
+    ENVIRONMENT.unlink()
+    assert record("--uninstall").returncode == 0
+
+
+def of_unit(receiver: Receiver, unit: str) -> int:
+    """Return how many exits of a unit arrived."""
+    return sum(one.attributes.get("exitsnoop.unit") == unit for one in receiver.records)
+
+
+def test_it_delivers_without_privileges(receiver: Receiver) -> None:
+    run_service("shipped", "exit 3")
+    recorded_of("shipped.service")
+    until(lambda: of_unit(receiver, "shipped.service") > 0)
+    assert receiver.requests[-1]["authorization"] == "Bearer secret"
+    status = Path(f"/proc/{shown('MainPID', UNIT)}/status").read_text()
+    assert set(re.findall(r"^Cap(?:Eff|Prm|Inh|Amb|Bnd):\t(\w+)", status, re.M)) == {"0" * 16}
+    uid = re.search(r"^Uid:\t(\d+)", status, re.M)
+    assert uid
+    assert int(uid[1]) >= 61184  # a dynamic user
+    until(lambda: "delivered" in shown("StatusText", UNIT))
+
+
+def test_after_a_kill_it_goes_on_where_it_was(receiver: Receiver) -> None:
+    before = shown("MainPID", UNIT)
+    systemctl("kill", "--signal", "KILL", UNIT)
+    systemctl("restart", UNIT)
+    assert shown("MainPID", UNIT) not in ("0", before)
+    run_service("again", "exit 4")
+    until(lambda: of_unit(receiver, "again.service") > 0)
+    assert of_unit(receiver, "shipped.service") == 1
+    (cursor,) = Path("/var/lib/exitsnoop-ship").glob("*.json")
+    assert cursor.stat().st_mode & 0o777 == 0o600
