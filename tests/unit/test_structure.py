@@ -35,11 +35,13 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"model", "host.clock"},
     "reports": {"store", "sinks.escape", "model", "host"},
     "pages": {"reports", "sinks", "store", "model", "host"},
+    "fleet": {"store", "model"},
     "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
     "ship": {"reports", "sinks", "store", "model", "host", "errors"},
     "cli": {
         "ship",
         "recorder",
+        "fleet",
         "pages",
         "reports",
         "sinks",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from exitsnoop.cli.output import complain
 from exitsnoop.cli.stretch import Stretch
 from exitsnoop.filters.filters import Filters
 from exitsnoop.filters.globs import for_sqlite, literal_for_sqlite
@@ -40,6 +41,7 @@ class Matching:
     """The exits of a recording that pass filters.
 
     Attributes:
+        filters: the filters.
         undecided: how many the recording does not know enough about; they are left out.
         unreadable: files that are damaged, or cannot be read.
     """
@@ -48,9 +50,9 @@ class Matching:
         self.undecided = 0
         self.unreadable: set[Path] = set()
         self._recording = recording
-        self._filters = filters
+        self.filters = filters
 
-    def batches(self, wanted: Query, reader: int) -> Iterator[Exits]:
+    def batches(self, wanted: Query, reader: int | None) -> Iterator[Exits]:
         """Iterate over the exits of a query that pass, until the reader of a pipe is gone.
 
         Raises StoreError.
@@ -58,7 +60,7 @@ class Matching:
         selection = self._recording.select(wanted)
         try:
             for exits in selection.batches(reader):
-                verdicts = match(self._filters, exits)
+                verdicts = match(self.filters, exits)
                 self.undecided += verdicts.count(None)
                 passing = exits.where([verdict is True for verdict in verdicts])
                 if len(passing):
@@ -76,3 +78,11 @@ class Matching:
             if not left:
                 break
         return found[::-1]
+
+    def say_what_is_undecided(self) -> None:
+        """Say on standard error how many exits are left out because not enough is known."""
+        if self.undecided:
+            exits = "1 exit is" if self.undecided == 1 else f"{self.undecided:,} exits are"
+            complain(
+                f"{exits} left out: the recording does not say whether these filters let them pass"
+            )

@@ -99,11 +99,11 @@ def add_groups(made: argparse.ArgumentParser, titles: Sequence[str] = GROUPS) ->
         one_of = [option for option in options if ONE_OF & {*option.flags}]
         for option in options:
             if option not in one_of:
-                _add_option(group, option)
+                add_option(group, option)
         if one_of:  # an empty group would break --help
             formats = group.add_mutually_exclusive_group()
             for option in one_of:
-                _add_option(formats, option)
+                add_option(formats, option)
 
 
 def _epilog() -> str:
@@ -139,7 +139,8 @@ def metavar(row: Filter) -> str:
     return f"{'[!]' if row.excludable else ''}{row.metavar}{many}"
 
 
-def _add_option(group: "argparse._ActionsContainer", row: Option) -> None:
+def add_option(group: "argparse._ActionsContainer", row: Option) -> None:
+    """Add one of OPTIONS, for an Options."""
     if row.default is False:
         group.add_argument(*row.flags, dest=row.name, action="store_true", help=row.meaning)
         return

@@ -114,17 +114,9 @@ def run(options: "Given") -> int:
     lost = [gap for gap in recording.gaps(time.from_ns, time.to_ns) if gap.lost]
     for gap in lost:
         output.write(form.lost(gap.lost or 0, gap.to_ns))
-    _say_what_is_undecided(matching.undecided)
+    matching.say_what_is_undecided()
     time.say_what_is_missing(recording)
     return os.EX_IOERR if lost or recording.unreadable else os.EX_OK
-
-
-def _say_what_is_undecided(count: int) -> None:
-    if count:
-        exits = "1 exit is" if count == 1 else f"{count:,} exits are"
-        complain(
-            f"{exits} left out: the recording does not say whether these filters let them pass"
-        )
 
 
 def _batches(

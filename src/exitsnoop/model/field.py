@@ -28,6 +28,7 @@ class Field:
         table: its place among the columns of a table by default, from 1 on; 0 if not there.
         json: the same for JSON and its keys.
         schema: what the JSON schema says besides what follows from the type.
+        few: whether it has few values, on many machines, too: a database can number them.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Field:
         table: int = 0,
         json: int = 0,
         schema: "dict[str, Any] | None" = None,
+        few: bool = False,
     ) -> None:
         self.name = name
         self.type = type
@@ -70,3 +72,4 @@ class Field:
         self.table = table
         self.json = json
         self.schema = schema or {}
+        self.few = few

@@ -48,6 +48,7 @@ _ROWS = (
         shown="raw_comm",
         table=1,
         json=6,
+        few=True,
     ),
     Field(
         *("pid", "int", "number", "PID", 6, "its PID"),
@@ -83,6 +84,7 @@ _ROWS = (
         by="status.describe",
         shown="status",
         table=6,
+        few=True,
     ),
     Field(
         *("exit_code", "int | None", "number", "CODE", 4),
@@ -110,6 +112,7 @@ _ROWS = (
         of=("status",),
         by="status.full_signal_name",
         json=10,
+        few=True,
     ),
     Field(
         *("core_dumped", "bool", "flag", "CORE", 4, "whether a core was written"),
@@ -198,11 +201,13 @@ _ROWS = (
         "has none. The number, if the name service did not answer in time.",
         group="identity",
         source="place",
+        few=True,
     ),
     Field(
         *("parent_comm", "str | None", "text", "PARENT", 16, "name of its parent"),
         details="The name of the process `ppid`.",
         group="identity",
+        few=True,
     ),
     Field(
         *("ancestors", "tuple[Ancestor, ...] | None", "ancestors", "ANCESTORS", 40),
