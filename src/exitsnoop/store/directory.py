@@ -183,8 +183,10 @@ def size(path: Path) -> int:
     return total
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
     """Open a database to write to it, in WAL mode. Each commit is synced.
+
+    cache_kib: how much of it is kept in memory, at most.
 
     Raises sqlite3.DatabaseError if it is damaged, OperationalError if it cannot be written,
     StoreTooNew.
@@ -201,7 +203,7 @@ def connect(path: Path) -> sqlite3.Connection:
         schema.upgrade(connection)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
         connection.execute("PRAGMA journal_size_limit=4194304")
     except BaseException:
         connection.close()

@@ -20,6 +20,7 @@ from exitsnoop.store.limits import kept_bytes
 from exitsnoop.store.redact import Kept
 
 KEEP = 100
+_CACHE_KIB = 500  # of each database: what is taken once is never given back
 _PAGE = 500
 _YEAR_HOURS = 366 * 24
 _ALL = 1 << 40
@@ -76,11 +77,12 @@ class Retention:
         Raises sqlite3.Error, OSError; the segment may then still be there.
         """
         most = kept_bytes(allowed)
-        kept = directory.connect(self._directory.create_kept())
+        kept = directory.connect(self._directory.create_kept(), _CACHE_KIB)
         try:
             kept.execute(f"PRAGMA max_page_count={max(64, most // 4096)}")
             kept.execute("PRAGMA wal_autocheckpoint=0")
             kept.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=rw",))
+            kept.execute(f"PRAGMA old.cache_size=-{_CACHE_KIB}")
             _merge(kept, failures=failures)
             kept.execute("DETACH old")
         finally:
@@ -93,7 +95,7 @@ class Retention:
         """Remove the failures that are older from kept.db. Raises sqlite3.Error."""
         if not self._directory.kept.exists():
             return
-        kept = directory.connect(self._directory.kept)
+        kept = directory.connect(self._directory.kept, _CACHE_KIB)
         try:
             kept.execute("BEGIN IMMEDIATE")
             kept.execute(
@@ -220,6 +222,7 @@ def _copy_failures(kept: sqlite3.Connection, keep: int, most: int) -> None:
     wanted.reverse()
     path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "old")
     old = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, isolation_level=None)
+    old.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     try:
         numbers = {
             table: kept.execute(f"SELECT ifnull(max(id), 0) FROM main.{table}").fetchone()[0]
