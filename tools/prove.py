@@ -89,6 +89,10 @@ PROOFS = {
         "`exitsnoop ship`, or the receiver, killed 50 times while exits come: each arrives",
         "make test TIMES=50 PYTEST_ARGS=tests/ship/test_killed.py",
     ),
+    "prometheus": Proof(
+        "a real Prometheus scrapes while 60 storms are recorded and ship is killed after each",
+        "make test TIMES=30 PYTEST_ARGS='tests/ship/test_prometheus.py -k counts_of_the_recording'",
+    ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",
         "make test-again TIMES=10",

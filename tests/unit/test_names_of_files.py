@@ -8,7 +8,7 @@ from support.prose import PAGES, ROOT, SOURCES, TESTS, files, prose
 
 OURS = {
     str(path.relative_to(ROOT))
-    for folder in ("src", "tests", "docs", "tools", "benchmarks")
+    for folder in ("src", "tests", "docs", "tools", "benchmarks", "packaging")
     for path in (ROOT / folder).rglob("*")
 } | {path.name for path in ROOT.iterdir()}
 # The build makes these.

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exitsnoop.cli import ship_otlp
+from exitsnoop.cli import ship_journal, ship_metrics, ship_otlp
 from exitsnoop.cli.lists import parse_duration
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, complain
@@ -58,7 +58,7 @@ exit status:
         or the directory --state cannot be written to
     77  this user may not read the recording
 """
-WAYS: "tuple[Way, ...]" = (ship_otlp,)
+WAYS: "tuple[Way, ...]" = (ship_journal, ship_otlp, ship_metrics)
 """The ways to deliver: each is a module of this folder."""
 STATE = "/var/lib/exitsnoop-ship"
 _MAX_LAG = "24h"
@@ -108,7 +108,7 @@ def run(options: "Given") -> int:
     store = Path(options.store or os.environ.get("EXITSNOOP_STORE") or USUAL).absolute()
     destinations = [one for way in WAYS for one in way.destinations(options, store)]
     if not destinations:
-        refuse("name a destination: --otlp")
+        refuse("name a destination: --otlp, --metrics, --metrics-file, --journal")
     Recording(store)
     stop = Stop()
     stop_on_signals(stop)
@@ -124,6 +124,9 @@ def run(options: "Given") -> int:
         )
         for destination in destinations
     ]
+    tallies = {one.kind: shipper.tally for one, shipper in zip(destinations, shippers, strict=True)}
+    for destination in destinations:
+        destination.tallies = tallies
     _run_all(shippers, stop)
     for shipper in shippers:
         complain(f"{shipper.name}: {shipper.tally.line()}")

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from exitsnoop.model.batch import Exits
+from exitsnoop.ship.tally import Tally
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.following import Missing
 
@@ -50,11 +52,23 @@ class Destination(Protocol):
         kind: a word: "otlp".
         where: its address, for people; with `kind` it names the cursor.
         failed: whether it wants only exits that did not end with exit(0).
+        from_now: whether the first delivery begins with what is recorded from then on.
+        kept: what is kept with the cursor, as JSON; given back before the first batch. None if
+            there is nothing. It belongs to the batches that were delivered, so if there is
+            something, the cursor may be written later than each batch.
+        tallies: of all destinations, by their kind; set before the first batch.
     """
 
     kind: str
     where: str
     failed: bool
+    from_now: bool = False
+    kept: Any = None
+    tallies: Mapping[str, Tally] = MappingProxyType({})
+
+    def idle(self) -> None:
+        """Everything is delivered that is recorded. It is called about once a second then."""
+        return
 
     def deliver(self, batch: Batch) -> Answer:
         """Deliver a batch; return when it is known what became of it. Problems are answers, too."""

@@ -67,6 +67,7 @@ class Shipper:
         self._max_lag_ns = round(max_lag_s * SECOND_NS)
         self._tell = say
         self._once = once
+        self._keeps = destination.kept is not None
         self._saved_at = float("-inf")
         self._failures = 0
         self._failed_at = 0.0
@@ -81,8 +82,10 @@ class Shipper:
         try:
             while not self._stop.is_given():
                 cursor, is_idle = self._step(cursor)
-                if is_idle and (self._once or self._stop.wait(LOOK_S)):
-                    break
+                if is_idle:
+                    self._destination.idle()
+                    if self._once or self._stop.wait(LOOK_S):
+                        break
         finally:
             self._save(cursor)
             self._destination.close()
@@ -103,10 +106,12 @@ class Shipper:
         cursor = self._state.cursor
         if cursor is None:
             recording = Recording(self._store)
-            since_ns = time.time_ns() - self._max_lag_ns
+            since_ns = time.time_ns() - (0 if self._destination.from_now else self._max_lag_ns)
             old, marks = following.missing_after(recording, following.Marks())
             pending = [one for one in old if (one.to_ns or 0) >= since_ns]
             cursor = Cursor(following.id_before(recording, since_ns), None, marks, pending)
+        elif cursor.kept is not None:
+            self._destination.kept = cursor.kept
         self._state.write(cursor)
         return cursor
 
@@ -190,7 +195,8 @@ class Shipper:
             answer = self._destination.deliver(batch)
             if answer.again_s is None:
                 self._accepted(batch, answer)
-                self._save(after)
+                if self._is_time_to_save():
+                    self._save(after)
                 return after
             self._wait_after(answer)
             if not walls:  # exits may be there to deliver with it by then
@@ -243,8 +249,13 @@ class Shipper:
         )
         self._save(after)
 
+    def _is_time_to_save(self) -> bool:
+        """Return whether the cursor is to be written, though what is kept can be made again."""
+        return not self._keeps or time.monotonic() - self._saved_at >= SAVE_S
+
     def _save(self, cursor: Cursor) -> None:
         """Write the cursor. If that fails, go on: then some records come twice."""
+        cursor = replace(cursor, kept=self._destination.kept)
         try:
             self._state.write(cursor)
             self._saved_at = time.monotonic()

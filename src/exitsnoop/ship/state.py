@@ -34,6 +34,7 @@ class Cursor:
         pending: what was given up or is missing, which the destination has yet to hear.
         damaged: files of the recording that were reported as damaged.
         series: a random word, another one for each recording.
+        kept: what the destination keeps with it.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Cursor:
     pending: list[Missing] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     series: str = field(default_factory=lambda: uuid4().hex)
+    kept: Any = None
 
     def owe(self, missing: Iterable[Missing]) -> None:
         """Add to what is pending. If that becomes much, what has the same reason is joined."""
@@ -110,7 +112,7 @@ class State:
     def write(self, cursor: Cursor) -> None:
         """Write the cursor; when it returns, it is on disk. Raises OSError."""
         new = self.path.with_suffix(".new")
-        text = json.dumps({"where": self._where, **_plain(cursor)}, indent=1) + "\n"
+        text = json.dumps({"where": self._where, **_plain(cursor)}) + "\n"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
@@ -139,6 +141,7 @@ def _plain(cursor: Cursor) -> dict[str, Any]:
         "pending": [asdict(one) for one in cursor.pending],
         "damaged": cursor.damaged,
         "series": cursor.series,
+        "kept": cursor.kept,
     }
 
 
@@ -154,4 +157,5 @@ def _from_plain(given: dict[str, Any]) -> Cursor:
         [Missing(**one) for one in given["pending"]],
         [str(name) for name in given["damaged"]],
         str(given["series"]),
+        given["kept"],
     )
