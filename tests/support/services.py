@@ -140,3 +140,19 @@ def children(pid: int) -> list[int]:
     return [
         int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()
     ]
+
+
+@contextlib.contextmanager
+def podman(name: str, directory: Path) -> Iterator[list[str]]:
+    """What runs a shell in a container of this name, and removes it then; a script follows."""
+    engine = [need_program("podman"), "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
+    need_program("runc")
+    root = directory / "root"
+    root.mkdir()
+    shutil.copy(need_program("busybox"), root / "sh")
+    limits = [f"--ulimit={one}=1000:1000" for one in ("nofile", "nproc")]  # its own are too high
+    options = ["--rm", "--name", name, "--network", "none", *limits, "--rootfs", str(root)]
+    try:
+        yield [*engine, "run", *options, "/sh", "-c"]
+    finally:
+        subprocess.run([*engine, "rm", "-f", "-t", "0", name], check=False, capture_output=True)

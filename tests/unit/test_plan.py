@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from exitsnoop.errors import KernelRefused
-from exitsnoop.filters.checks import text, user
+from exitsnoop.filters.checks import container, text, user
 from exitsnoop.filters.filters import Filters
 from exitsnoop.filters.keywords import FilterOptions
 from exitsnoop.filters.table import FILTERS, Filter
@@ -109,7 +109,7 @@ def test_every_filter_reaches_the_kernel(row: Filter) -> None:
         return  # of another filter, and of what is collected
     value: object = ["oom"] if row.name == "causes" else ["/"] if row.name == "cgroups" else None
     if value is None:
-        value = ["1"] if row.check_one in (text, user) else [1] if row.is_list else True
+        value = ["1"] if row.check_one in (container, text, user) else [1] if row.is_list else True
     if row.name.endswith("_age"):
         value = 1.5
     made = planned(**{row.name: value})

@@ -115,12 +115,16 @@ def test_no_two_modules_need_each_other() -> None:
 
 
 def test_no_file_is_long() -> None:
-    """Code, that is: in a file with an ending of Python or C, or in a script, which has none."""
+    """Code, that is: in a file with an ending of Python or C, or in a script, which has none.
+
+    One is written by a tool, and has a few lines for each field.
+    """
     code = [
         path
         for folder in ("src", "tests", "benchmarks", "tools")
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".pyi", ".c", ".h", "") and path.is_file()
+        if path.name != "attributes.py"
     ]
     assert len(code) > 200
     lengths = {path: len(path.read_bytes().splitlines()) for path in code}

@@ -35,3 +35,5 @@ def test_the_workload(
     unit: str | None, user_unit: str | None, container: Container | None, found: str
 ) -> None:
     assert workload(unit, user_unit, container, "job") == found
+    named = workload(unit, user_unit, container, "job", "shop")
+    assert named == ("shop" if container else found)

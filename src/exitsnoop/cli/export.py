@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NAME = "export"
 SUMMARY = "carry the recording away: a copy of it, Parquet files, or JSON lines"
 NOTES = """\
-A copy answers on any machine, whatever records there: names of users and units are
-in it, of containers the ids and host names.
+A copy answers on any machine, whatever records there: the names of users, units
+and containers are in it.
 
 Parquet and JSON lines have the columns of `exitsnoop schema`, and which machine it
 was. Beside them goes what was recorded and what was not. Files appear when they are

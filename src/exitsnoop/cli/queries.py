@@ -101,7 +101,7 @@ def schema() -> str:
         + "\n".join(lines)
         + f"\n\nThe evidence of the cause:\n{_wrapped(parts)}\n"
         "\nThe view hours counts exits by the hour for up to a year, also dropped ones:\n"
-        f"  {', '.join(HOURS)}\n"
+        f"{_wrapped(', '.join(HOURS))}\n"
         "\n`exitsnoop sql --examples` prints ten queries. --since and --until limit the\n"
         "view to a time, which is much faster than a condition on the column `time`.\n"
     )

@@ -10,7 +10,7 @@ from exitsnoop.cli.options import refuse, wanted
 from exitsnoop.cli.output import Output, complain
 from exitsnoop.cli.parser import Store, add_groups
 from exitsnoop.cli.recording import USUAL, add_store, opened, place
-from exitsnoop.cli.show import kept_arguments, load_what_fields_need
+from exitsnoop.cli.show import kept_arguments, load_what_fields_need, say_unknown_containers
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.filters.table import WHICH, WHOSE
 from exitsnoop.model.fields import COLLECTED, FIELDS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exitsnoop.cli.verbs import Given
+    from exitsnoop.filters.filters import Filters
     from exitsnoop.store.limits import Limits
     from exitsnoop.store.redact import Kept
     from exitsnoop.tracing.tracer import Tracer
@@ -126,10 +127,12 @@ def run(options: "Given") -> int:
     with Tracer(filters, pause_s=PAUSE_S) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
         since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        return _record(options, kept, tracer, since_ns)
+        return _record(options, kept, tracer, filters, since_ns)
 
 
-def _record(options: "Given", kept: "Kept", tracer: "Tracer", since_ns: int) -> int:
+def _record(
+    options: "Given", kept: "Kept", tracer: "Tracer", filters: "Filters", since_ns: int
+) -> int:
     from exitsnoop.cli.priority import Priority
     from exitsnoop.cli.stop import stop_on_signals
     from exitsnoop.kernel.privileges import drop
@@ -149,6 +152,8 @@ def _record(options: "Given", kept: "Kept", tracer: "Tracer", since_ns: int) -> 
     service = Service(lambda: standing(writer))
     if not service.is_there:
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")
+    if filters.containers:
+        say_unknown_containers(filters)
     gc.freeze()  # the objects of the start stay: they need not be looked through again
     gc.enable()
     record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)

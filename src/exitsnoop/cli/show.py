@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from exitsnoop.cli.options import Options
     from exitsnoop.cli.priority import Priority
+    from exitsnoop.filters.filters import Filters
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.source import Source
     from exitsnoop.sinks import Sink
@@ -117,6 +118,17 @@ def load_what_fields_need(names: "Iterable[str]") -> None:
         for maker in (field.by, field.many_by):
             if maker:
                 function(maker)
+
+
+def say_unknown_containers(filters: "Filters") -> None:
+    """Say which names to filter by no container has now: a name may be wrong, or come later."""
+    from exitsnoop.filters.checks import is_id
+    from exitsnoop.host.containers import is_there
+    from exitsnoop.sinks.escape import word
+
+    for name in filters.containers:
+        if not is_id(name) and not is_there(name):
+            complain(f"no container has a name that starts with {word(name)} now; one may come")
 
 
 def wants_color(choice: str, output: Output) -> bool:

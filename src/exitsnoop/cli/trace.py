@@ -12,6 +12,7 @@ from exitsnoop.cli.show import (
     follow,
     load_what_rows_need,
     output_of,
+    say_unknown_containers,
     sink,
 )
 from exitsnoop.tracing.tracer import Tracer
@@ -34,6 +35,8 @@ def run(options: Options) -> int:
         load_what_rows_need(names, output)
         priority = _prepare(tracer)
         ready.tell()  # from now on a signal ends the trace in order, too
+        if filters.containers:
+            say_unknown_containers(filters)
         try:
             follow(tracer, form, output, priority)
         except CannotWrite:

@@ -13,8 +13,10 @@ from typing import Any
 from exitsnoop.decode.images import Running
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import whole
-from exitsnoop.host import users
+from exitsnoop.host import containers, users
+from exitsnoop.host.engines import Called
 from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, MAX_ANCESTORS, STRUCTS
+from exitsnoop.model import cgroup as paths
 from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, chain, place
 from exitsnoop.model.fields import COLLECTED
 from exitsnoop.model.remembered import Remembered
@@ -104,6 +106,8 @@ class Contexts:
         parts = list(zip(records, ends, strict=True))
         if self._groups & {"identity", "cgroup"}:
             places = self._places
+            if containers.NAMES.is_due():
+                places.clear()
             before = users.numbers_given()
             made["place"] = [places[record[_REPEATED_AT:at]] for record, (at, _) in parts]
             if users.numbers_given() != before:  # their names may come later
@@ -119,6 +123,7 @@ class Contexts:
     def _place(self, raw: bytes) -> Place | None:
         known = dict(zip(_REPEATED_FIELDS, _REPEATED.unpack_from(raw), strict=True))
         uid = user = cgroup = hostname = None
+        called = containers.NOTHING
         end = _REPEATED.size + known["cgroup_bytes"]
         if "identity" in self._groups:
             uid = known["uid"]
@@ -127,7 +132,8 @@ class Contexts:
             hostname = text(raw[end:]) if known["hostname_bytes"] else None
         if "cgroup" in self._groups:
             cgroup = path(raw[_REPEATED.size : end])
-        return place(uid, user, cgroup, hostname)
+            called = _called(cgroup or "/")
+        return place(uid, user, cgroup, *called, hostname)
 
     def _chain(self, raw: bytes) -> Chain:
         if not raw:
@@ -157,6 +163,13 @@ class Contexts:
             sources = (raw["peak_pages"], raw["flags"], raw["exec_id"], running)
             made["max_rss"] = list(map(_own_peak, *sources))
         return made
+
+
+def _called(cgroup: str) -> Called:
+    """Return the names of the container and pod of a cgroup: they are looked up here and now."""
+    container = paths.container(cgroup)
+    runtime, number = container or (None, None)
+    return containers.NAMES.of(runtime, number, paths.pod(cgroup))
 
 
 _TIMES = ("user_ns", "system_ns", "run_ns", "reported_user_ns", "reported_system_ns")

@@ -41,6 +41,18 @@ def text(value: "Any") -> str:
     return value
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text is the id of a container, or so much of it that it is not a name."""
+    return 12 <= len(text) <= 64 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def container(value: "Any") -> str:
+    """Return the beginning of an id or a name of containers."""
+    if not text(value):
+        raise ValueError("an empty text matches everything: name a container")
+    return text(value)
+
+
 def pid(value: "Any") -> int:
     """Return a PID."""
     return _integer(value, 1, PID_MAX, f"{value!r} is not a PID: a PID is 1 to {PID_MAX}")

@@ -19,6 +19,12 @@ else:  # for typing.get_type_hints(): imported when annotations are resolved, no
     Unpack, keywords = LaterUnpack(), Later("exitsnoop.filters.keywords")
     typing, batch = Later("typing"), Later("exitsnoop.model.batch")
 
+_IN_CONTAINERS = (
+    *("docker", "libpod", "crio", "cri-containerd", "nerdctl", "kubepods", "lxc"),
+    *("machine-", "systemd-nspawn"),
+)
+"""One of these is in the path of every cgroup that model.cgroup.container() takes."""
+
 EVERYTHING: "dict[str, Any]" = {row.name: row.default for row in FILTERS}
 EXCLUDABLE = tuple(row.name for row in FILTERS if row.excludable)
 
@@ -163,12 +169,17 @@ class Filters:
         return compile_globs(self.names)
 
     def container_globs(self) -> bytes:
-        """Return the containers as a struct glob_set. It lets too many pass: see passing()."""
+        """Return the containers as a struct glob_set. It lets too many pass: see passing().
+
+        What may be a name lets all containers pass: one that has that name may start any time.
+        """
         if not self.containers:
             return b""
+        from exitsnoop.filters.checks import is_id
         from exitsnoop.filters.globs import compile_parts
 
-        return compile_parts(self.containers)
+        by_id = all(map(is_id, self.containers))
+        return compile_parts(self.containers if by_id else _IN_CONTAINERS)
 
     def groups(self) -> frozenset[str]:
         """Return what must be collected: see fields.COLLECTED."""
@@ -197,7 +208,8 @@ class Filters:
     def passing(self, exits: "batch.Exits") -> list[bool]:
         """Return whether each of these exits, which the kernel let pass, passes all filters.
 
-        The kernel does not know causes, and takes any cgroup with the text of a container's id.
+        The kernel knows neither causes nor names of containers, and takes any cgroup with the text
+        of a container's id.
         """
         if not (self.causes or self.containers):
             return [True] * len(exits)

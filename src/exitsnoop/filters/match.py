@@ -20,8 +20,8 @@ def match(filters: "Filters", exits: "Exits") -> "list[bool | None]":
     None means that the record cannot tell:
 
     * The record lacks the field that a filter needs. `users` needs uid (names need user, too),
-      `cgroups` and `containers`
-      need cgroup, `causes` needs cause (unless the status rules the cause out).
+      `cgroups` and `containers` need cgroup (names of containers need container_name, too),
+      `causes` needs cause (unless the status rules the cause out).
     * `tree` passes these processes, and processes that were below one of them at their exit. Any
       other may be an orphan of the tree, which has other ancestors by then. So `tree` never says
       False.

@@ -125,15 +125,21 @@ def _in_cgroup(paths: "Any") -> "Decision":
 
 
 def _in_container(names: "Any") -> "Decision":
+    """None for a container whose names are unknown, if its id does not say it all."""
+    from exitsnoop.filters.checks import is_id
     from exitsnoop.model.cgroup import container, is_cut
 
-    def decide(path: str | None) -> bool | None:
+    by_name = not all(map(is_id, names))
+
+    def decide(path: str | None, name: str | None, pod_name: str | None) -> bool | None:
         if path is None:
             return None
         found = container(path)
         if found is None:
             return None if is_cut(path) else False
-        return bool(found.id.startswith(names))
+        if any(known and known.startswith(names) for known in (found.id, name, pod_name)):
+            return True
+        return None if by_name and name is None and is_id(found.id) else False
 
     return decide
 
@@ -264,13 +270,13 @@ FILTERS = (
     Filter(
         "containers",
         (),
-        checks.text,
-        "trace processes in containers whose ID or name starts like this",
+        checks.container,
+        "trace processes in containers whose ID, name or pod's name starts like this",
         flags=("--container",),
-        metavar="ID",
+        metavar="ID|NAME",
         group=WHOSE,
         excludable=True,
-        columns=("cgroup",),
+        columns=("cgroup", "container_name", "pod_name"),
         decide=_in_container,
     ),
     Filter(

@@ -98,7 +98,7 @@ def _of_machine(name: str, type_: Type, meaning: str) -> Column:
 
 
 def _workloads(rows: Rows) -> Sequence[Any]:
-    names = ("unit", "user_unit", "container", "comm")
+    names = ("unit", "user_unit", "container", "comm", "container_name")
     return list(map(workload, *map(rows.exits.column, names)))
 
 

@@ -36,6 +36,9 @@ class Attributes:
         ancestors: tuple[Ancestor, ...] | None = None,
         ancestors_truncated: bool | None = None,
         cgroup: str | None = None,
+        container_name: str | None = None,
+        pod_name: str | None = None,
+        namespace: str | None = None,
         nspid: int | None = None,
         hostname: str | None = None,
         cpu_user: float | None = None,
@@ -70,6 +73,9 @@ class Attributes:
             ancestors,
             ancestors_truncated,
             cgroup,
+            container_name,
+            pod_name,
+            namespace,
             nspid,
             hostname,
             cpu_user,
@@ -301,9 +307,37 @@ class Attributes:
         return None if self.cgroup is None else cgroup.container(self.cgroup)
 
     @property
+    def container_name(self) -> str | None:
+        """What people call its container.
+
+        The name that docker, podman, nerdctl or Kubernetes gave it; for lxc and systemd-nspawn the
+        ID. Read from their state on this machine when an exit in the container is first seen; it
+        stays known when the container is gone. Unknown for containers of rootless engines, and if
+        only root with capabilities may read that state.
+        """
+        return self._values[20]
+
+    @property
     def pod(self) -> str | None:
-        """UID of its Kubernetes pod. From the path of the cgroup."""
+        """UID of its Kubernetes pod.
+
+        From the path of the cgroup. For a static pod, the hash of its configuration, not the UID
+        that the API server has.
+        """
         return None if self.cgroup is None else cgroup.pod(self.cgroup)
+
+    @property
+    def pod_name(self) -> str | None:
+        """Name of its Kubernetes pod.
+
+        From the names in /var/log/pods and /var/log/containers, looked up like container_name.
+        """
+        return self._values[21]
+
+    @property
+    def namespace(self) -> str | None:
+        """Kubernetes namespace of its pod. Looked up with pod_name."""
+        return self._values[22]
 
     @property
     def unit(self) -> str | None:
@@ -321,12 +355,12 @@ class Attributes:
     @property
     def nspid(self) -> int | None:
         """Its PID in its own PID namespace. The innermost one that it is in."""
-        return self._values[20]
+        return self._values[23]
 
     @property
     def hostname(self) -> str | None:
         """Host name that it saw. In a container usually the container's."""
-        return self._values[21]
+        return self._values[24]
 
     @property
     def cpu_user(self) -> float | None:
@@ -335,12 +369,12 @@ class Attributes:
         The sum of all its threads up to the exit. wait4 gives the same, plus what ran since the
         last tick of the clock.
         """
-        return self._values[22]
+        return self._values[25]
 
     @property
     def cpu_system(self) -> float | None:
         """CPU time in the kernel, in seconds. Measured like cpu_user."""
-        return self._values[23]
+        return self._values[26]
 
     @property
     def max_rss(self) -> int | None:
@@ -349,39 +383,39 @@ class Attributes:
         The peak of the program that it ran last. Up to Linux 6.15 the kernel keeps one peak for all
         programs that ran in the process; if an earlier one may have had more, the peak is unknown.
         """
-        return self._values[24]
+        return self._values[27]
 
     @property
     def read_bytes(self) -> int | None:
         """Bytes it had read from storage. As /proc/PID/io counts."""
-        return self._values[25]
+        return self._values[28]
 
     @property
     def write_bytes(self) -> int | None:
         """Bytes it caused to be written to storage. As /proc/PID/io counts."""
-        return self._values[26]
+        return self._values[29]
 
     @property
     def minor_faults(self) -> int | None:
         """Page faults served from memory."""
-        return self._values[27]
+        return self._values[30]
 
     @property
     def major_faults(self) -> int | None:
         """Page faults that waited for storage."""
-        return self._values[28]
+        return self._values[31]
 
     @property
     def voluntary_switches(self) -> int | None:
         """How often it waited for something. The last time, when it exits, is not counted."""
-        return self._values[29]
+        return self._values[32]
 
     @property
     def involuntary_switches(self) -> int | None:
         """How often it had to yield the CPU."""
-        return self._values[30]
+        return self._values[33]
 
     @property
     def wanted(self) -> bool:
         """Whether the filters let it pass. False only with Tracer(unwanted=True)."""
-        return self._values[31]
+        return self._values[34]

@@ -30,28 +30,46 @@ class Place:
         uid: number of the user.
         user: name of that user.
         cgroup: path of the cgroup.
+        container_name: what people call the container.
+        pod_name: name of the Kubernetes pod.
+        namespace: Kubernetes namespace of the pod.
         hostname: host name that it saw.
     """
 
-    __slots__ = ("cgroup", "hostname", "uid", "user")
+    __slots__ = ("cgroup", "container_name", "hostname", "namespace", "pod_name", "uid", "user")
 
     def __init__(
-        self, uid: int | None, user: str | None, cgroup: str | None, hostname: str | None
+        self,
+        uid: int | None,
+        user: str | None,
+        cgroup: str | None,
+        container_name: str | None,
+        pod_name: str | None,
+        namespace: str | None,
+        hostname: str | None,
     ) -> None:
         self.uid = uid
         self.user = user
         self.cgroup = cgroup
+        self.container_name = container_name
+        self.pod_name = pod_name
+        self.namespace = namespace
         self.hostname = hostname
 
 
 @lru_cache(maxsize=_MOST)
 def place(
-    uid: int | None, user: str | None, cgroup: str | None, hostname: str | None
+    uid: int | None,
+    user: str | None,
+    cgroup: str | None,
+    container_name: str | None,
+    pod_name: str | None,
+    namespace: str | None,
+    hostname: str | None,
 ) -> Place | None:
     """Return the place with these values; None if all of them are unknown."""
-    if (uid, user, cgroup, hostname) == (None, None, None, None):
-        return None
-    return Place(uid, user, cgroup, hostname)
+    values = (uid, user, cgroup, container_name, pod_name, namespace, hostname)
+    return None if values == (None,) * len(values) else Place(*values)
 
 
 class Chain:

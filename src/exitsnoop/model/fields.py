@@ -242,11 +242,37 @@ _ROWS = (
         by="cgroup.container",
     ),
     Field(
+        *("container_name", "str | None", "text", "CONTAINER_NAME", 20),
+        "what people call its container",
+        details="The name that docker, podman, nerdctl or Kubernetes gave it; for lxc and "
+        "systemd-nspawn the ID. Read from their state on this machine when an exit in the "
+        "container is first seen; it stays known when the container is gone. Unknown for "
+        "containers of rootless engines, and if only `root` with capabilities may read that state.",
+        group="cgroup",
+        source="place",
+        few=True,
+    ),
+    Field(
         *("pod", "str | None", "text", "POD", 36, "UID of its Kubernetes pod"),
-        details="From the path of the cgroup.",
+        details="From the path of the cgroup. For a static pod, the hash of its configuration, not "
+        "the UID that the API server has.",
         group="cgroup",
         of=("cgroup",),
         by="cgroup.pod",
+    ),
+    Field(
+        *("pod_name", "str | None", "text", "POD_NAME", 24, "name of its Kubernetes pod"),
+        details="From the names in /var/log/pods and /var/log/containers, looked up like "
+        "`container_name`.",
+        group="cgroup",
+        source="place",
+    ),
+    Field(
+        *("namespace", "str | None", "text", "NAMESPACE", 16, "Kubernetes namespace of its pod"),
+        details="Looked up with `pod_name`.",
+        group="cgroup",
+        source="place",
+        few=True,
     ),
     Field(
         *("unit", "str | None", "text", "UNIT", 24, "its systemd unit"),

@@ -16,16 +16,20 @@ _NUMBER = re.compile(
 
 @lru_cache(maxsize=4096)
 def workload(
-    unit: str | None, user_unit: str | None, container: "Container | None", comm: str
+    unit: str | None,
+    user_unit: str | None,
+    container: "Container | None",
+    comm: str,
+    container_name: str | None = None,
 ) -> str:
     """Return the name that is the same on all machines; "" if the process was in no unit.
 
     That is the unit without its instance, such as "getty@.service"; the unit of the user's own
     systemd, if there is one. Numbers that are made up for each start are left out:
     "session-.scope", "run-.service". In a container, whose unit would be the runtime's and has its
-    id, it is the name of the process.
+    id, it is the name of the container, or that of the process if the container's is unknown.
     """
     if container is not None:
-        return comm
+        return container_name or comm
     name = _INSTANCE.sub("@", user_unit or unit or "")
     return _NUMBER.sub("", name) if _IS_MADE_UP.fullmatch(name) else name

@@ -25,7 +25,8 @@ class Group(NamedTuple):
     Attributes:
         exe: the executable; None if it is unknown, and the name stands for it.
         name: the name.
-        unit, container, pod: where it ran; None if that says nothing.
+        unit, pod: where it ran; None if that says nothing.
+        container: the same: the name of the container, or its id if the name is unknown.
         parent: the name of the parent, if it ran nowhere else.
     """
 
@@ -42,7 +43,7 @@ class Group(NamedTuple):
             exes=[_literally(self.exe)] if self.exe else (),
             names=() if self.exe and not self.parent else [_literally(self.name)],
             units=[_literally(self.unit)] if self.unit else (),
-            containers=[self.container] if self.container and not self.pod else (),
+            containers=[_literally(self.container)] if self.container and not self.pod else (),
         )
 
     def has(self, exit_: Exit) -> bool:
@@ -58,7 +59,9 @@ def group(exit_: Exit) -> Group:
         exit_.exe,
         "" if exit_.exe and somewhere else exit_.comm,
         unit,
-        None if pod else container,  # each start of a container of a pod has another id
+        None
+        if pod
+        else exit_.container_name or container,  # each start of a container of a pod has another id
         pod,
         None if somewhere else exit_.parent_comm,
     )

@@ -34,6 +34,7 @@ from exitsnoop.sinks.escape import word as escaped
 WIDTH = 80
 _LABEL = 10
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|d)\b)")  # no line ends there
+_ID_DIGITS = 64
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
 _KINDS = {
@@ -232,16 +233,24 @@ def _where(of: Exit | Sender) -> list[str]:
         found.append(f"in {escaped(of.unit)}")
     elif of.cgroup and of.cgroup != "/" and not of.container:
         found.append(f"in the cgroup {escaped(of.cgroup)}")
-    hostname = of.hostname if isinstance(of, Exit) else None
     if of.container:
-        is_id = of.container.id.startswith(hostname or "")
-        seen = "" if is_id else f" ({escaped(hostname or '')})"
-        found.append(
-            f"in the {of.container.runtime} container {escaped(of.container.id[:12])}{seen}"
-        )
+        found.append(f"in the {of.container.runtime} container {_called(of, of.container.id)}")
     if of.cgroup and (inside := pod(of.cgroup)):
-        found.append(f"in the pod {inside}")
+        name, space = (of.pod_name, of.namespace) if isinstance(of, Exit) else (None, None)
+        within = f" of the namespace {escaped(space)}" if space else ""
+        found.append(f"in the pod {escaped(name) if name else inside}{within}")
     return found
+
+
+def _called(of: Exit | Sender, id_: str) -> str:
+    """Return what a container is called, with the other names that people know it by."""
+    name = of.container_name if isinstance(of, Exit) else None
+    hostname = of.hostname if isinstance(of, Exit) else None
+    known = [name, id_[:12], None if id_.startswith(hostname or "") else hostname]
+    first, *others = dict.fromkeys([escaped(one) for one in known if one])
+    if isinstance(of, Exit) and of.pod_name == hostname:  # it comes with the pod
+        others = [one for one in others if one != escaped(hostname or "")]
+    return f"{first} ({', '.join(others)})" if others else first
 
 
 def _what(of: Exit) -> list[str]:
@@ -318,7 +327,9 @@ def _group(which: Group) -> str:
     if which.pod:
         return f"{what} in its pod"
     if which.container:
-        return f"{what} in its container"
+        if len(which.container) == _ID_DIGITS:
+            return f"{what} in its container"
+        return f"{what} in the container {escaped(which.container)}"
     return what
 
 

@@ -12,7 +12,7 @@ from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.fields import FIELDS, STORED
 
-PLACE_FIELDS = ("uid", "user", "hostname", "cgroup")
+PLACE_FIELDS = ("uid", "user", "hostname", "cgroup", "container_name", "pod_name", "namespace")
 _ELSEWHERE = {
     *PLACE_FIELDS,
     *("boot_ns", "pid", "tid", "ppid", "status", "last_thread", "start_boot_ns", "wall_ns"),
@@ -25,7 +25,7 @@ PLAIN = {name: FIELDS[name].kind for name in STORED if name not in _ELSEWHERE}
 """Fields with a column of their own name in `rows`, and their kinds."""
 
 OF_CGROUP = tuple(name for name, field in FIELDS.items() if field.of == ("cgroup",))
-PLACE = ("uid", "user", "hostname", "cgroup", "runtime", *OF_CGROUP)
+PLACE = (*PLACE_FIELDS, "runtime", *OF_CGROUP)
 """Columns of `places`; `container` holds the id, `runtime` the runtime of the container."""
 
 ROW = (

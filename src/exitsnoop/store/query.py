@@ -7,7 +7,11 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
+from exitsnoop.store.schema import present
+
 _MOST_PARTS = 64
+_NAMES = {"container_name", "pod_name"}
+_NO_CGROUP = "cgroup IS NULL OR cgroup GLOB '/.../*'"  # or its start is missing
 _HOUR_NS = 3600 * 1_000_000_000
 
 
@@ -20,11 +24,13 @@ class Query:
         boot_id: the boot in which they ended.
         pids: the processes.
         names, exes, units, containers: shell patterns ("*", "?", "[a-z]"). A container
-            is also found by the first 12 digits or more of its id.
+            is found by its id, by the first 12 digits or more of it, and by the names of it and
+            of its pod.
         hostnames: shell patterns of the names that containers give themselves.
         users: uids, and names of users.
         cgroups: paths of cgroups; what is below them is found, too.
-        or_unknown: for users, cgroups and containers: also exits of which that is unknown.
+        or_unknown: for users, cgroups and containers: also exits of which that is unknown; of
+            containers, also exits of those whose names are.
         failed: only what did not end with exit(0).
         after_id, before_id: exits with a greater, a lower id.
         newest_first: the order. Exits are ordered by id, as they were recorded.
@@ -92,8 +98,7 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
         if not query.or_unknown:
             among("place", numbers)
             return
-        cut = " OR cgroup GLOB '/.../*'" if unknown == "cgroup" else ""  # its start is missing
-        nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown} IS NULL{cut}")
+        nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown}")
         if not _ids(connection, "SELECT id FROM rows WHERE place IS NULL LIMIT 1"):
             among("place", sorted({*numbers, *nowhere}))
             return
@@ -111,12 +116,12 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
     if query.units:
         among("place", _places(connection, "unit", query.units))
     if query.containers:
-        prefixes = [f"{name}*" if _is_short_id(name) else name for name in query.containers]
-        among_places(_places(connection, "container", prefixes), "cgroup")
+        there = present(connection, "places")
+        among_places(_of_containers(connection, query.containers, there), _unnamed(there))
     if query.users:
-        among_places(_of_users(connection, query.users), "uid")
+        among_places(_of_users(connection, query.users), "uid IS NULL")
     if query.cgroups:
-        among_places(_in_cgroups(connection, query.cgroups), "cgroup")
+        among_places(_in_cgroups(connection, query.cgroups), _NO_CGROUP)
     if query.hostnames:
         among("place", _places(connection, "hostname", query.hostnames, "container NOT NULL"))
     if query.failed:
@@ -157,6 +162,22 @@ def _places(
     connection: sqlite3.Connection, column: str, patterns: Sequence[str], where: str = "1"
 ) -> list[int]:
     return _matching(connection, "places", column, patterns, where)
+
+
+def _of_containers(
+    connection: sqlite3.Connection, patterns: Sequence[str], there: set[str]
+) -> list[int]:
+    prefixes = [f"{name}*" if _is_short_id(name) else name for name in patterns]
+    found = {*_places(connection, "container", prefixes)}
+    for column in _NAMES & there:  # a file of an older version may lack them
+        found.update(_places(connection, column, patterns))
+    return sorted(found)
+
+
+def _unnamed(there: set[str]) -> str:
+    """Return the condition for places that may be in a container of any name."""
+    no_name = "container_name IS NULL" if there >= _NAMES else "1"
+    return f"{_NO_CGROUP} OR (length(container) = 64 AND {no_name})"
 
 
 def _of_users(connection: sqlite3.Connection, users: Sequence[int | str]) -> list[int]:

@@ -54,6 +54,8 @@ _INDEXES = """
 CREATE INDEX texts_text ON texts (text);
 CREATE INDEX places_unit ON places (unit) WHERE unit IS NOT NULL;
 CREATE INDEX places_container ON places (container) WHERE container IS NOT NULL;
+CREATE INDEX places_container_name ON places (container_name) WHERE container_name IS NOT NULL;
+CREATE INDEX places_pod_name ON places (pod_name) WHERE pod_name IS NOT NULL;
 CREATE INDEX places_pod ON places (pod) WHERE pod IS NOT NULL;
 CREATE INDEX places_user ON places (user);
 CREATE INDEX rows_pid ON rows (pid);

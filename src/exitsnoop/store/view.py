@@ -19,6 +19,9 @@ HOURS = {
     "exe": "x.text",
     "unit": "p.unit",
     "container": "p.container",
+    "container_name": "p.container_name",
+    "pod_name": "p.pod_name",
+    "namespace": "p.namespace",
     "cause": "nullif(h.cause, '')",
     "status": "h.status",
     "exits": "h.count",
@@ -46,12 +49,16 @@ ALWAYS = During()
 
 
 class _Part(NamedTuple):
-    """A file in the views: its schema, the columns it has, and which rows and hours belong."""
+    """A file in the views: its schema, the columns it has, and which rows and hours belong.
+
+    A file of an older version may lack columns, also in its table of places.
+    """
 
     schema: str
     columns: set[str]
     condition: str
     hours: str
+    places: set[str]
 
 
 def connect(
@@ -99,7 +106,8 @@ def _attached(
                 opened.attach(connection, schema)
                 columns = present(opened.connection, NAME)
                 condition = _condition(opened.connection, file, during)
-                parts[nth] = _Part(schema, columns, condition, _hours(file, during))
+                places = present(opened.connection, "places")
+                parts[nth] = _Part(schema, columns, condition, _hours(file, during), places)
             except sqlite3.DatabaseError:
                 if not file.path.exists():
                     raise Gone(file.path) from None
@@ -151,15 +159,24 @@ def _hours(file: File, during: During) -> str:
 
 
 def _create_hours(connection: sqlite3.Connection, parts: Sequence[_Part]) -> None:
-    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in HOURS.items())
     selects = [
-        f"SELECT {columns} FROM {part.schema}.hours h LEFT JOIN {part.schema}.texts n "
-        f"ON n.id = h.name LEFT JOIN {part.schema}.texts x ON x.id = h.exe "
+        f"SELECT {_listed_of_hours(part)} FROM {part.schema}.hours h "
+        f"LEFT JOIN {part.schema}.texts n ON n.id = h.name "
+        f"LEFT JOIN {part.schema}.texts x ON x.id = h.exe "
         f"LEFT JOIN {part.schema}.places p ON p.id = h.place WHERE {part.hours}"
         for part in parts
     ]
     if selects:
         connection.execute(f"CREATE TEMP VIEW hours AS {' UNION ALL '.join(selects)}")
+
+
+def _listed_of_hours(part: _Part) -> str:
+    return ", ".join(
+        f'NULL AS "{name}"'
+        if sql.startswith("p.") and sql.removeprefix("p.") not in part.places
+        else f'{sql} AS "{name}"'
+        for name, sql in HOURS.items()
+    )
 
 
 def _create(connection: sqlite3.Connection, parts: Sequence[_Part], columns: Sequence[str]) -> None:

@@ -1,0 +1,30 @@
+"""What is said of a container that people know by its name, when it is gone."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from support.flight import Answers, Flight, run_command
+from support.services import podman
+
+NAME = f"shop-{os.getpid()}"
+
+
+def test_a_container_that_was_removed(
+    exitsnoop: str, flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
+    """`podman run --rm` has removed it, with its name, before anybody asks."""
+    with podman(NAME, tmp_path) as run, flight():
+        assert subprocess.run([*run, "exit 3"], check=False).returncode == 3
+    text, told = answers.both(NAME)
+    assert told["target"]["kind"] == "container"
+    assert told["exit"]["exit_code"] == 3
+    assert told["exit"]["container_name"] == NAME
+    assert f"in the podman container {NAME} ({told['exit']['container']['id'][:12]})" in text
+    past = [exitsnoop, "past", "--store", str(answers.store), "--json", "--container"]
+    for asked, count in ((NAME, 1), (f"!{NAME}", 0), (told["exit"]["container"]["id"][:12], 1)):
+        status, lines, _ = run_command([*past, asked, "--code", "3"])
+        found = [json.loads(line) for line in lines.splitlines()]
+        assert [one["pid"] for one in found].count(told["exit"]["pid"]) == count
+        assert status == 0
