@@ -66,6 +66,15 @@ def test_the_bars(week: Week, text: str) -> None:
             assert sum(part) > len(part) / 2
 
 
+def test_numbers_are_aligned(text: str) -> None:
+    """All rows of bars have their numbers, and their bars, in the same columns."""
+    rows = re.findall(r"^  (?:[a-z][a-z, ]+?) +([\d,]+) ", text, re.M)
+    found = [re.match(r"  .{20} +[\d,]+ ", line) for line in text.splitlines()]
+    ends = {match.end() for match in found if match and match.end() < 40}
+    assert len(rows) >= 8
+    assert ends == {32}
+
+
 def test_colors_change_nothing_else(week: Week, text: str) -> None:
     painted = Digest(week.of, color=True, utf8=True).text()
     assert painted != text

@@ -1,5 +1,6 @@
 """The figures of a report, against other counts of the same recording."""
 
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -13,7 +14,8 @@ from support.recorded import SECOND_NS
 
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.outcomes import outcome
-from exitsnoop.pages import heat
+from exitsnoop.pages import heat, lifetimes
+from exitsnoop.pages.axis import Axis
 from exitsnoop.pages.failing import signature
 from exitsnoop.reports.overview import failures, lives
 from exitsnoop.reports.overview.asking import Asking
@@ -230,3 +232,20 @@ def test_nobody_looked_is_not_nothing_died(week: Week) -> None:
 
 def _is_within(edges: tuple[int, int], begin_ns: int, end_ns: int) -> bool:
     return begin_ns <= edges[0] and edges[1] <= end_ns
+
+
+def test_the_number_stands_over_the_highest_bar() -> None:
+    """Also where the highest is one: each bar has the same height then, or none."""
+    stacks: list[list[tuple[str, int]]] = [[("crash", 0)], [("crash", 0)], [("crash", 1)]]
+    drawn = lifetimes.row("failed", 1, stacks)
+    (bar,) = re.findall(r'<rect class="o-crash" x="([\d.]+)%" width="([\d.]+)%"', drawn)
+    (number,) = re.findall(r'<text x="([\d.]+)%"', drawn)
+    assert float(number) == pytest.approx(float(bar[0]) + float(bar[1]) / 2, abs=0.01)
+
+
+def test_losses_are_not_hatched(week: Week) -> None:
+    """Nothing is hatched where exits were lost: so the legend does not say that, either."""
+    of = week.of
+    lost = of._replace(gaps=[of.gaps[0]._replace(lost=3, why="ring")])
+    assert "hatched" in heat.drawn(of, Axis(of))
+    assert "hatched" not in heat.drawn(lost, Axis(lost))

@@ -1,4 +1,4 @@
-"""The colours of outcomes: whether people tell them apart, measured."""
+"""The colors of outcomes: whether people tell them apart, measured."""
 
 import itertools
 import re
@@ -81,7 +81,7 @@ def shade(shades: Shades, scheme: str) -> str:
 
 
 def test_it_can_tell() -> None:
-    """Red and green of equal lightness are one colour to some; the measure says so."""
+    """Red and green of equal lightness are one color to some; the measure says so."""
     assert apart("#c04040", "#707000", "most") > APART
     assert apart("#c04040", "#707000", "deuteranopia") < APART
     assert contrast("#000000", "#ffffff") == pytest.approx(21)

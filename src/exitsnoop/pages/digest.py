@@ -1,7 +1,8 @@
 """The same for a terminal: words and small bars, in 80 columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from textwrap import wrap
+from typing import TypeVar
 
 from exitsnoop.model.words import human_bytes
 from exitsnoop.pages import heat
@@ -12,9 +13,13 @@ from exitsnoop.pages.parts import WORDS
 from exitsnoop.pages.usage import chosen
 from exitsnoop.pages.words import number, seconds, share
 from exitsnoop.reports.overview import headline
+from exitsnoop.reports.overview.before import News
+from exitsnoop.reports.overview.evidence import Crash, Full, Kills
+from exitsnoop.reports.overview.failures import Looping
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.headline import ends, label, state
-from exitsnoop.reports.overview.lives import EDGES_S
+from exitsnoop.reports.overview.latest import Told
+from exitsnoop.reports.overview.lives import EDGES_S, Used
 from exitsnoop.reports.verdicts import brief, ends_in_words, name
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.colors import painted
@@ -22,8 +27,9 @@ from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.palette import OUTCOMES
 
 WIDTH = 80
-_LABEL, _COUNT, _BARS = 20, 10, 48
+_BARS = 48
 _MOST = 8
+_T = TypeVar("_T")
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", ".:-=+*%#"
 _ABOUT = {"now": "Now", "new": "New", "missing": "Missing"}
 
@@ -33,7 +39,7 @@ class Digest:
 
     Args:
         of: the overview.
-        color: whether bars have the colours of their outcomes.
+        color: whether bars have the colors of their outcomes.
         utf8: whether the reader takes UTF-8.
     """
 
@@ -101,10 +107,9 @@ class Digest:
         rows = {"": dict(enumerate(of.exits)), **heat.counts(of)}
         for kind, bins in rows.items():
             values = [sum(bins.get(nth, 0) for nth in range(at, at + step)) for at in columns]
-            title = f"  {WORDS.get(kind, 'ended in all')}"
             bars = self._bars(values, kind, unseen)
-            yield f"{title:<{_LABEL + 1}} {number(sum(values)):>8} {bars}"
-        yield " " * (_LABEL + _COUNT) + _scale(ticks(period), len(columns))
+            yield _line(WORDS.get(kind, "ended in all"), number(sum(values)), bars)
+        yield _line("", "", _scale(ticks(period), len(columns)))
 
     def _bars(
         self, values: Sequence[int], kind: str = "", unseen: Sequence[bool] | None = None
@@ -124,59 +129,54 @@ class Digest:
 
     def _loops(self) -> Iterator[str]:
         of = self._of
-        for nth, one in enumerate(of.loops[:_MOST]):
-            if not nth:
-                yield "Crash loops"
+
+        def said(one: Looping) -> str:
             loop, now_ns = one.loop, of.period.now_ns
             until = state(of, one) or f"until {local(loop.to_ns, now_ns)}"
-            text = (
+            return (
                 f"{label(one.whose)}: {number(loop.deaths)} deaths since "
                 f"{local(loop.from_ns, now_ns)}, {until}; one every {seconds(loop.every_s)}, most: "
                 f"{ends_in_words(loop.cause, loop.status)}"
             )
-            yield from _item(text)
-        yield from _left(of.loops)
+
+        return _part("Crash loops", of.loops, said)
 
     def _ways(self) -> Iterator[str]:
         of = self._of
-        for nth, one in enumerate(of.ways[:_MOST]):
-            if not nth:
-                yield "What fails most"
+
+        def said(one: News) -> str:
             before = f"{number(one.before)} before" if of.before.is_known else "before unknown"
             before = "new" if of.is_new(one) else before
             last = local(one.last_ns, of.period.now_ns)
             ended = ends(one.cause, one.status, one.times)
-            yield from _item(f"{label(one.whose)}: {ended} ({before}), last {last}")
-        yield from _left(of.ways)
+            return f"{label(one.whose)}: {ended} ({before}), last {last}"
+
+        return _part("What fails most", of.ways, said)
 
     def _crashes(self) -> Iterator[str]:
         of = self._of
-        for nth, one in enumerate(of.crashes[:_MOST]):
-            if not nth:
-                yield "Crashes, by signature"
+
+        def said(one: Crash) -> str:
             seen = " to ".join(local(at, of.period.now_ns) for at in (one.first_ns, one.last_ns))
             exe = escape(one.exe, spaces=False)
-            yield from _item(f"{number(one.times)}: {exe} {signature(one)}, seen {seen}")
-        yield from _left(of.crashes)
+            return f"{number(one.times)}: {exe} {signature(one)}, seen {seen}"
+
+        return _part("Crashes, by signature", of.crashes, said)
 
     def _full(self) -> Iterator[str]:
-        for nth, one in enumerate(self._of.full[:_MOST]):
-            if not nth:
-                yield "OOM kills"
+        def said(one: Full) -> str:
             where = "the whole system" if one.cgroup is None else escape(one.cgroup, spaces=False)
             limit = f", limit {human_bytes(one.limit)}" if one.limit else ""
             held = f"the last was {word(one.comm)}[{one.pid}] with {human_bytes(one.anon or 0)}"
-            yield from _item(f"{number(one.times)}: {where}{limit}; {held} of its own")
-        yield from _left(self._of.full)
+            return f"{number(one.times)}: {where}{limit}; {held} of its own"
+
+        return _part("OOM kills", self._of.full, said)
 
     def _kills(self) -> Iterator[str]:
-        for nth, one in enumerate(self._of.kills[:_MOST]):
-            if not nth:
-                yield "Killers and victims"
-            yield from _item(
-                f"{number(one.times)}: {sender(one)} -> {word(one.comm)} ({one.signal})"
-            )
-        yield from _left(self._of.kills)
+        def said(one: Kills) -> str:
+            return f"{number(one.times)}: {sender(one)} -> {word(one.comm)} ({one.signal})"
+
+        return _part("Killers and victims", self._of.kills, said)
 
     def _lives(self) -> Iterator[str]:
         lived = self._of.lived
@@ -188,31 +188,49 @@ class Digest:
         for title, values in (("failed", failed), ("ended well", lived.well)):
             if values:
                 wide = [value for value in values for _ in range(2)]
-                line = self._bars(wide)
-                yield f"  {title:<{_LABEL - 1}} {number(sum(values)):>8} {line}"
-        yield " " * (_LABEL + _COUNT) + _scale(marks, 2 * len(lived.well))
+                yield _line(title, number(sum(values)), self._bars(wide))
+        yield _line("", "", _scale(marks, 2 * len(lived.well)))
 
     def _used(self) -> Iterator[str]:
-        shown = chosen(self._of)[:_MOST]
-        if not shown:
-            return
-        yield "Memory and CPU of what lived at most 60 s"
-        for one in shown:
+        def said(one: Used) -> str:
             parts = [f"{number(one.processes)} {'process' if one.processes == 1 else 'processes'}"]
             if one.cpu_s is not None:
                 parts.append(f"{seconds(one.cpu_s)} of CPU time")
             if one.max_rss is not None:
                 parts.append(f"at most {human_bytes(one.max_rss)}")
-            yield from _item(f"{label(one.whose)}: {', '.join(parts)}")
+            return f"{label(one.whose)}: {', '.join(parts)}"
+
+        title = "Memory and CPU of what lived at most 60 s"
+        return _part(title, chosen(self._of)[:_MOST], said)
 
     def _latest(self) -> Iterator[str]:
-        shown = self._of.latest[:_MOST]
-        if not shown:
-            return
-        yield "The last deaths (`exitsnoop why PID` explains one, -o FILE.html all)"
-        for one in shown:
+        def said(one: Told) -> str:
             when = local(one.exit.wall_ns, self._of.period.now_ns)
-            yield from _item(f"{when} {name(one.exit)}: {brief(one.exit)}")
+            return f"{when} {name(one.exit)}: {brief(one.exit)}"
+
+        title = "The last deaths (`exitsnoop why PID` explains one, -o FILE.html all)"
+        return _part(title, self._of.latest[:_MOST], said)
+
+
+def _line(words: str, count: str, bars: str) -> str:
+    """Return a row of bars, below and above those of others."""
+    return f"  {words:<20} {count:>8} {bars}"
+
+
+def _part(title: str, items: Sequence[_T], said: Callable[[_T], str]) -> Iterator[str]:
+    """Return the title, a paragraph for each of the first, and how many more there are."""
+    if items:
+        yield title
+    for one in items[:_MOST]:
+        yield from wrap(
+            said(one),
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="      ",
+            break_on_hyphens=False,
+        )
+    if len(items) > _MOST:
+        yield f"  and {number(len(items) - _MOST)} more (-o FILE.html)"
 
 
 def _wrapped(title: str, text: str, indent: int = 0) -> list[str]:
@@ -223,17 +241,6 @@ def _wrapped(title: str, text: str, indent: int = 0) -> list[str]:
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
     )
-
-
-def _item(text: str) -> list[str]:
-    return wrap(
-        text, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
-    )
-
-
-def _left(items: Sequence[object]) -> Iterator[str]:
-    if len(items) > _MOST:
-        yield f"  and {number(len(items) - _MOST)} more (-o FILE.html)"
 
 
 def _scale(marks: Iterable[tuple[float, str]], width: int) -> str:

@@ -4,7 +4,7 @@ from exitsnoop.model.callers import base
 from exitsnoop.model.functions import function_name
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.pages.markup import Markup, element, joined
-from exitsnoop.pages.parts import bar, how, more, row_of, section, spark, table
+from exitsnoop.pages.parts import bar, how, row_of, section, spark, table
 from exitsnoop.pages.words import number
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.evidence import Crash
@@ -48,8 +48,7 @@ def ways(of: Overview) -> Markup:
     return section(
         "ways",
         caption,
-        table(caption, heads, body, kinds=kinds),
-        more(len(body), len(of.ways), "ways to fail"),
+        table(caption, heads, body, kinds=kinds, total=len(of.ways), of="ways to fail"),
     )
 
 
@@ -76,8 +75,7 @@ def crashes(of: Overview) -> Markup:
     return section(
         "crashes",
         "Crashes",
-        table(caption, heads, body, kinds=kinds),
-        more(len(body), len(of.crashes), "signatures"),
+        table(caption, heads, body, kinds=kinds, total=len(of.crashes), of="signatures"),
     )
 
 

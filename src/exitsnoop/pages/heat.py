@@ -6,7 +6,7 @@ from collections import Counter
 from exitsnoop.model.outcomes import OUTCOMES, outcome
 from exitsnoop.pages.axis import Axis
 from exitsnoop.pages.markup import Markup, element
-from exitsnoop.pages.parts import WORDS, folded, named, row_of, rows_of, section, table
+from exitsnoop.pages.parts import WORDS, figure, folded, named, row_of, rows_of, section, table
 from exitsnoop.pages.words import number, place, seconds
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.gather import Overview
@@ -56,11 +56,10 @@ def drawn(of: Overview, axis: Axis) -> Markup:
     return section(
         "causes",
         "Deaths by cause over time",
-        element(
-            "figure",
+        figure(
             *lanes,
-            element("div", element("span"), axis.labels(), class_="row"),
-            element("figcaption", _legend(top, bool(of.gaps)), class_="legend"),
+            labels=axis.labels(),
+            legend=(_legend(top, any(gap.lost is None for gap in of.gaps)),),
         ),
         rows_of(rows.past(period.from_ns, period.to_ns)),
         folded(f"Table: every {seconds(period.bin_ns / 1e9)}", _table(of, found), name="bins"),

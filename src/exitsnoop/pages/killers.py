@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from exitsnoop.pages.markup import Markup, element, joined
-from exitsnoop.pages.parts import folded, more, row_of, rows_of, section, table
+from exitsnoop.pages.parts import figure, folded, more, row_of, rows_of, section, table
 from exitsnoop.pages.words import number
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.evidence import Kills
@@ -28,7 +28,7 @@ def drawn(of: Overview) -> Markup:
     return section(
         "kills",
         "Killers and victims",
-        element("figure", _picture(shown)),
+        figure(_picture(shown)),
         more(len(shown), len(of.kills), "pairs"),
         rows_of(rows.past(period.from_ns, period.to_ns, causes=["killed"])),
         folded("Table: killers and victims", _table(of)),
@@ -111,12 +111,8 @@ def _table(of: Overview) -> Markup:
             local(one.last_ns, of.period.now_ns),
         ]
         body.append(row_of(cells, kinds, name=f"kill-{nth}", its_rows=kill_rows(of, one)))
-    return joined(
-        (
-            table("Killers and victims", heads, body, kinds=kinds),
-            more(len(body), len(of.kills), "pairs"),
-        )
-    )
+    caption = "Killers and victims"
+    return table(caption, heads, body, kinds=kinds, total=len(of.kills), of="pairs")
 
 
 def kill_rows(of: Overview, one: Kills) -> str:

@@ -8,7 +8,7 @@ from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.pages.axis import Axis
 from exitsnoop.pages.markup import Markup, element, joined
-from exitsnoop.pages.parts import folded, how, more, row_of, rows_of, section, table
+from exitsnoop.pages.parts import figure, folded, how, more, row_of, rows_of, section, table
 from exitsnoop.pages.words import number, place, seconds
 from exitsnoop.reports.loops import Ended
 from exitsnoop.reports.overview import rows
@@ -41,15 +41,12 @@ def drawn(of: Overview, axis: Axis) -> Markup:
     return section(
         "loops",
         "Crash loops",
-        element(
-            "figure",
+        figure(
             *lanes,
-            element("div", element("span"), axis.labels(), class_="row"),
-            element(
-                "figcaption",
+            labels=axis.labels(),
+            legend=(
                 "Above: each death in the whole time. Below it: the latest loop alone, as wide as "
                 "the picture. A bar is a run, a tick its death, a space the wait for a new start.",
-                class_="legend",
             ),
         ),
         more(len(shown), len(latest), "programs in loops"),
@@ -149,9 +146,5 @@ def _table(of: Overview) -> Markup:
         ]
         its_rows = rows.past(loop.from_ns, loop.to_ns, of=one.whose)
         body.append(row_of(cells, kinds, name=anchors.get(at), its_rows=its_rows))
-    return joined(
-        (
-            table("Crash loops, the latest first", heads, body, kinds=kinds),
-            more(len(body), len(of.loops), "loops"),
-        )
-    )
+    caption = "Crash loops, the latest first"
+    return table(caption, heads, body, kinds=kinds, total=len(of.loops), of="loops")

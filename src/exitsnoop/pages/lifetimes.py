@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exitsnoop.model.outcomes import OUTCOMES
 from exitsnoop.pages.markup import Markup, element, joined
-from exitsnoop.pages.parts import WORDS, folded, named, row_of, rows_of, section, table
+from exitsnoop.pages.parts import WORDS, figure, folded, named, row_of, rows_of, section, table
 from exitsnoop.pages.words import number, place, seconds
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.gather import Overview
@@ -31,16 +31,13 @@ def drawn(of: Overview) -> Markup:
     return section(
         "lives",
         "How long they lived",
-        element(
-            "figure",
-            _row("failed", sum(failed), stacks),
-            _row("ended well", sum(lived.well), well),
-            element("div", element("span"), _axis(low, high), class_="row"),
-            element(
-                "figcaption",
+        figure(
+            row("failed", sum(failed), stacks),
+            row("ended well", sum(lived.well), well),
+            labels=_axis(low, high),
+            legend=(
                 *(joined((named(name), " ")) for name in _present(of)),
                 "Each of the two has a scale of its own; the number is that of the highest bar.",
-                class_="legend",
             ),
         ),
         rows_of(rows.past(of.complete_ns, period.to_ns, failed=False)),
@@ -48,8 +45,10 @@ def drawn(of: Overview) -> Markup:
     )
 
 
-def _row(words: str, total: int, stacks: Sequence[list[tuple[str, int]]]) -> Markup:
-    top = max(sum(count for _, count in stack) for stack in stacks) or 1
+def row(words: str, total: int, stacks: Sequence[list[tuple[str, int]]]) -> Markup:
+    """Return a histogram: for each bar, from the bottom, outcomes with their counts."""
+    heights = [sum(count for _, count in stack) for stack in stacks]
+    top = max(heights)
     bars = []
     for nth, stack in enumerate(stacks):
         y = float(_HEIGHT)
@@ -69,12 +68,8 @@ def _row(words: str, total: int, stacks: Sequence[list[tuple[str, int]]]) -> Mar
                     height=f"{high:.1f}",
                 )
             )
-    at = next(
-        nth for nth, stack in enumerate(stacks) if sum(c for _, c in stack) == top or top == 1
-    )
-    mark = element(
-        "text", number(top), x=place((at + 0.5) / len(stacks)), y=10, text_anchor="middle"
-    )
+    middle = place((heights.index(top) + 0.5) / len(stacks))
+    mark = element("text", number(top), x=middle, y=10, text_anchor="middle")
     return element(
         "div",
         element("span", element("span", words), element("b", number(total)), class_="label"),

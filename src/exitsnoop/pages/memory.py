@@ -2,7 +2,7 @@
 
 from exitsnoop.model.words import human_bytes
 from exitsnoop.pages.markup import Markup, element, joined
-from exitsnoop.pages.parts import folded, more, row_of, rows_of, section, table
+from exitsnoop.pages.parts import figure, folded, more, row_of, rows_of, section, table
 from exitsnoop.pages.words import number, place
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.evidence import Full
@@ -42,15 +42,9 @@ def drawn(of: Overview) -> Markup:
     return section(
         "oom",
         "OOM kills against their limits",
-        element(
-            "figure",
+        figure(
             *(_bar(nth, one) for nth, one in enumerate(shown)),
-            element(
-                "figcaption",
-                "At the last kill, of the limit: ",
-                *legend,
-                class_="legend",
-            ),
+            legend=("At the last kill, of the limit: ", *legend),
         ),
         more(len(shown), len(of.full), "limits"),
         rows_of(rows.past(period.from_ns, period.to_ns, causes=["oom"])),
@@ -134,12 +128,7 @@ def _table(of: Overview) -> Markup:
             local(one.last_ns, of.period.now_ns),
         ]
         body.append(row_of(cells, kinds, name=f"oom-{nth}", its_rows=limit_rows(of, one)))
-    return joined(
-        (
-            table("OOM kills", heads, body, kinds=kinds),
-            more(len(body), len(of.full), "limits"),
-        )
-    )
+    return table("OOM kills", heads, body, kinds=kinds, total=len(of.full), of="limits")
 
 
 def limit_rows(of: Overview, one: Full) -> str:

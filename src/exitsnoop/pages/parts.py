@@ -26,16 +26,37 @@ def rows_of(text: str) -> Markup:
     return element("p", command(text), class_="rows")
 
 
+def figure(*lanes: str | None, labels: Markup | None = None, legend: Sequence[str] = ()) -> Markup:
+    """Return a picture.
+
+    Args:
+        lanes: what is drawn, from top to bottom; None is left out.
+        labels: of the axis below.
+        legend: what is said below that: Markup, or text.
+    """
+    axis = None if labels is None else element("div", element("span"), labels, class_="row")
+    said = element("figcaption", *legend, class_="legend") if legend else None
+    return element("figure", *lanes, axis, said)
+
+
 def table(
-    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str | None]], *, kinds: str
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str | None]],
+    *,
+    kinds: str,
+    total: int = 0,
+    of: str = "",
 ) -> Markup:
-    """Return a table.
+    """Return a table, and below it how many rows it leaves out.
 
     Args:
         caption: what it shows, for readers of the table alone.
         heads: the titles of the columns.
         rows: the cells; the first of each row is its title. A row that is Markup is taken as it is.
         kinds: of each column: "n" if it has numbers, "t" if it has times, else " ".
+        total: how many rows there are; by default, those that are given.
+        of: what they are, such as "loops".
     """
     head = element(
         "tr",
@@ -45,7 +66,7 @@ def table(
         ),
     )
     body = [row if isinstance(row, Markup) else row_of(row, kinds) for row in rows]
-    return element(
+    shown = element(
         "div",
         element(
             "table",
@@ -58,6 +79,7 @@ def table(
         role="region",
         aria_label=caption,
     )
+    return joined((shown, more(len(body), total, of)))
 
 
 def row_of(
@@ -102,18 +124,18 @@ def folded(title: str, *children: str | None, name: str | None = None) -> Markup
 
 
 def swatch(outcome: str) -> Markup:
-    """Return a spot in the colour of an outcome, before its words."""
+    """Return a spot in the color of an outcome, before its words."""
     spot = element("rect", class_=f"o-{outcome}", width=10, height=10, rx=2)
     return element("svg", spot, class_="swatch", width=10, height=10, aria_hidden="true")
 
 
 def named(outcome: str) -> Markup:
-    """Return an outcome: its colour and its words."""
+    """Return an outcome: its color and its words."""
     return element("span", swatch(outcome), WORDS[outcome], class_="named")
 
 
 def how(cause: str, status: int) -> Markup:
-    """Return how processes ended: the colour of the outcome, and the end in words."""
+    """Return how processes ended: the color of the outcome, and the end in words."""
     spot = swatch(outcome(cause).name)
     return element("span", spot, ends_in_words(cause, status), class_="named")
 
@@ -131,7 +153,7 @@ def spark(parts: dict[int, int], bins: int, part_of: int, outcome: str) -> Marku
         parts: how many there are in each part of a bin.
         bins: how many bins there are.
         part_of: how many parts a bin has.
-        outcome: gives the colour.
+        outcome: gives the color.
     """
     counts: dict[int, int] = {}
     for part, count in parts.items():

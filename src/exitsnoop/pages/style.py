@@ -36,6 +36,6 @@ STYLE = (
     + _OUTCOMES
     + _LEVELS
 )
-"""The style sheet: the colours of the palette, and page.css."""
+"""The style sheet: the colors of the palette, and page.css."""
 SCRIPT = (_FOLDER / "page.js").read_text(encoding="utf-8")
 """The script, without which the page can be read as well: page.js."""

@@ -2,7 +2,7 @@
 
 from exitsnoop.model.words import human_bytes
 from exitsnoop.pages.markup import Markup, element
-from exitsnoop.pages.parts import bar, more, row_of, section, table
+from exitsnoop.pages.parts import bar, row_of, section, table
 from exitsnoop.pages.words import number, seconds
 from exitsnoop.reports.overview import rows
 from exitsnoop.reports.overview.gather import Overview
@@ -44,8 +44,7 @@ def drawn(of: Overview) -> Markup:
     return section(
         "used",
         title,
-        table(title, heads, body, kinds=kinds),
-        more(len(body), len(of.used), "programs"),
+        table(title, heads, body, kinds=kinds, total=len(of.used), of="programs"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The words of an answer: plain text of at most 80 columns, without colour.
+"""The words of an answer: plain text of at most 80 columns, without color.
 
 The order is that of the questions that come up: what happened and when, the evidence, what it was,
 what it used, what else ended then, how often it happened before, and what was not recorded.

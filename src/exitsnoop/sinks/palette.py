@@ -1,4 +1,4 @@
-"""The colours of outcomes: the same in pages, time lines and on a terminal.
+"""The colors of outcomes: the same in pages, time lines and on a terminal.
 
 They are told apart by people who see red and green, or blue and yellow, alike, and each stands out
 from the background (tests/unit/test_palette.py measures both).
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 
 class Shades(NamedTuple):
-    """A colour.
+    """A color.
 
     Attributes:
         light: on a light background, as "#0a58ca".
         dark: on a dark one.
-        terminal: of the 256 colours of a terminal.
+        terminal: of the 256 colors of a terminal.
     """
 
     light: str
