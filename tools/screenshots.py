@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes what docs/report.md shows: the report of a made-up fortnight.
+"""Makes what docs/report.md and docs/timeline.md show: of a fortnight and a build, both made up.
 
-    tools/screenshots.py            the summary in docs/report.md, and its pictures, by Chromium
+    tools/screenshots.py            the summary in docs/report.md, and all pictures, by Chromium
     tools/screenshots.py --check    compare the summary: status 1 if it differs
 
 Nothing in them depends on the machine or the time, except the fonts of the system.
@@ -17,11 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support import fortnight  # noqa: E402
-from support.browser import browser  # noqa: E402
+from support import builds, fortnight  # noqa: E402
+from support.browser import Browser, browser  # noqa: E402
 
+from exitsnoop.pages import page as report  # noqa: E402
 from exitsnoop.pages.digest import Digest  # noqa: E402
-from exitsnoop.pages.page import page  # noqa: E402
+from exitsnoop.pages.timeline import page as timeline  # noqa: E402
 from exitsnoop.reports.overview.gather import gather  # noqa: E402
 from exitsnoop.reports.overview.period import period  # noqa: E402
 from exitsnoop.store.recording import Recording  # noqa: E402
@@ -36,17 +37,26 @@ BEGIN, END = (
     "```\n<!-- end -->\n",
 )
 # The name, the width, the scheme, where the picture begins, its height.
-PICTURES = (
+Pictures = tuple[tuple[str, int, bool, str, int], ...]
+REPORT: Pictures = (
     ("report-light", 1280, False, "", 1290),
     ("report-more", 1280, False, "crashes", 1420),
     ("report-dark", 1280, True, "", 860),
     ("report-narrow", 400, False, "", 1380),
 )
+TIMELINE: Pictures = (
+    ("timeline-light", 1280, False, "", 1300),
+    ("timeline-more", 1280, False, "path", 860),
+    ("timeline-dark", 1280, True, "", 960),
+    ("timeline-narrow", 400, False, "", 1300),
+)
 
 
 def main() -> int:
     """Make them, or compare; return the exit status."""
-    parser = argparse.ArgumentParser(description="Make what docs/report.md shows.")
+    parser = argparse.ArgumentParser(
+        description="Make what docs/report.md and docs/timeline.md show."
+    )
     parser.add_argument("--check", action="store_true", help="compare the summary only")
     check = parser.parse_args().check
     os.environ["TZ"] = "UTC"
@@ -63,14 +73,19 @@ def main() -> int:
         if check:
             return int(shown != summary)
         DOCUMENT.write_text(f"{before}{BEGIN}{summary}{END}{after}", encoding="utf-8")
-        written = folder / "week.html"
-        written.write_text(page(overview, "1.0"), encoding="utf-8")
         with browser(folder) as chromium:
-            for picture, width, dark, part, height in PICTURES:
-                chromium.open(written, width=width, dark=dark)
-                path = DOCUMENT.with_name(f"{picture}.png")
-                path.write_bytes(chromium.picture(part, height))
+            _photograph(chromium, folder, report.page(overview, "1.0"), REPORT)
+            _photograph(chromium, folder, timeline.page(builds.project(), "1.0"), TIMELINE)
     return 0
+
+
+def _photograph(chromium: Browser, folder: Path, content: str, pictures: Pictures) -> None:
+    written = folder / "page.html"
+    written.write_text(content, encoding="utf-8")
+    for picture, width, dark, part, height in pictures:
+        chromium.open(written, width=width, dark=dark)
+        path = DOCUMENT.with_name(f"{picture}.png")
+        path.write_bytes(chromium.picture(part, height))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_what_is_no_time_is_one_nowhere(
     takers = [name for name in VERBS if option in verb_parser(name).format_help()]
     assert takers
     for name in takers:
-        words = ["SELECT 1"] if name == "sql" else []
+        words = {"sql": ["SELECT 1"], "export": ["--jsonl", "-"]}.get(name, [])
         with pytest.raises(SystemExit) as ended:
             cli.main([name, "--store", str(tmp_path / "none"), *words, f"{option}={text}"])
         assert ended.value.code == 2

@@ -7,7 +7,7 @@ import signal
 import struct
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from exitsnoop.cli.options import Options, refuse, wanted
 from exitsnoop.cli.output import CannotWrite, Output, complain
@@ -30,6 +30,7 @@ from exitsnoop.model.words import SHELLS
 from exitsnoop.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
+    from exitsnoop.filters.filters import Filters
     from exitsnoop.sinks import Sink
 
 PASSED_ON = (
@@ -46,13 +47,25 @@ _ERRNO = struct.Struct("=i")
 _GO = b"!"
 
 
+class Shown(Protocol):
+    """What becomes of the exits of a COMMAND."""
+
+    def begin(self) -> None:
+        """Begin: tracing is on. Raises CannotWrite; then COMMAND is not run."""
+
+    def show(self, tracer: Tracer, priority: Priority) -> None:
+        """Take all exits until the tracer ends. Raises MalformedRecord."""
+
+    def sum_up(self, tracer: Tracer, pid: int) -> None:
+        """Say what came of it, at the end; pid: of COMMAND."""
+
+
 def run(options: Options, command: list[str]) -> int:
     """Run the command and print what the options ask for; return the exit status.
 
     Raises TraceError or CannotWrite if tracing cannot begin; then the command was not run.
     """
-    if options.pids or options.tree:
-        refuse("-p and --tree are for processes that run already: leave out COMMAND")
+    refuse_targets(options)
     names = columns(options)
     filters = wanted(
         options,
@@ -64,11 +77,34 @@ def run(options: Options, command: list[str]) -> int:
     output = output_of(options, names)  # what cannot be written is refused before COMMAND runs
     form = sink(options, names, output)
     load_what_rows_need(names, output)
-    summary = Summary()
+    return traced(options, command, filters, ready, _Rows(form, output))
+
+
+def refuse_targets(options: Options) -> None:
+    """Raise UsageError if the options name processes to trace."""
+    if options.pids or options.tree:
+        refuse("-p and --tree are for processes that run already: leave out COMMAND")
+
+
+def traced(
+    options: Options, command: list[str], filters: "Filters", ready: Ready, shown: Shown
+) -> int:
+    """Run the command; return its status.
+
+    Args:
+        options: those about COMMAND.
+        command: its name and arguments.
+        filters: what is traced; this process must be their `tree`. What they leave out of it is
+            shown, too, as not `wanted`.
+        ready: learns when tracing is on.
+        shown: what becomes of the exits.
+
+    Raises TraceError or CannotWrite as run() does.
+    """
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     inherited = signal.pthread_sigmask(signal.SIG_BLOCK, [*PASSED_ON, signal.SIGCHLD])
     with Tracer(filters, unwanted=True) as tracer:
-        output.begin()
+        shown.begin()
         ready.tell()
         caller = None if options.as_root else _caller()
         child = Child(command, inherited, on_child, caller)  # before we drop privileges
@@ -84,26 +120,37 @@ def run(options: Options, command: list[str]) -> int:
             complain(f"cannot run {command[0]!r}: {error.strerror}")
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
         try:
-            _show(tracer, form, output, priority, summary)
+            shown.show(tracer, priority)
         except MalformedRecord as error:
             complain(str(error))  # COMMAND goes on all the same
         status = child.wait()
-        complain(summary.text(tracer.lost))
+        shown.sum_up(tracer, child.pid)
     return status
 
 
-def _show(
-    tracer: Tracer, form: "Sink", output: Output, priority: Priority, summary: Summary
-) -> None:
-    try:
-        follow(tracer, form, output, priority, note=summary.add)
-    except BrokenPipeError:
-        pass  # nobody reads the rows any more; COMMAND goes on
-    except CannotWrite as error:
-        complain(str(error))
-        count_unwritten(tracer, output, summary.add)
-    for batch in tracer.batches():  # the summary counts all
-        summary.add(batch)
+class _Rows:
+    """A row for each exit, and a summary."""
+
+    def __init__(self, form: "Sink", output: Output) -> None:
+        self._form = form
+        self._output = output
+        self._summary = Summary()
+        self.begin = output.begin
+
+    def show(self, tracer: Tracer, priority: Priority) -> None:
+        note = self._summary.add
+        try:
+            follow(tracer, self._form, self._output, priority, note=note)
+        except BrokenPipeError:
+            pass  # nobody reads the rows any more; COMMAND goes on
+        except CannotWrite as error:
+            complain(str(error))
+            count_unwritten(tracer, self._output, note)
+        for batch in tracer.batches():  # the summary counts all
+            note(batch)
+
+    def sum_up(self, tracer: Tracer, _: int) -> None:
+        complain(self._summary.text(tracer.lost))
 
 
 class Child:

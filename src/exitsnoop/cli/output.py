@@ -86,7 +86,11 @@ class Output:
 
         Raises BrokenPipeError if there is no reader, CannotWrite if the text cannot be stored.
         """
-        rest = memoryview(text.encode())
+        self.write_bytes(text.encode(), rows=rows)
+
+    def write_bytes(self, content: bytes, *, rows: bool = False) -> None:
+        """Write all of it, as write() does."""
+        rest = memoryview(content)
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]

@@ -106,6 +106,13 @@ def add_groups(made: argparse.ArgumentParser, titles: Sequence[str] = GROUPS) ->
                 add_option(formats, option)
 
 
+def add_options(group: "argparse._ArgumentGroup", names: Sequence[str]) -> None:
+    """Add some of OPTIONS to a group, by their names."""
+    for option in OPTIONS:
+        if option.name in names:
+            add_option(group, option)
+
+
 def _epilog() -> str:
     notes = [_wrapped(note) for note in NOTES]
     statuses = "".join(f"    {number:>2}  {meaning}\n" for number, meaning in STATUSES)

@@ -26,6 +26,11 @@ class Progress:
             self._is_shown = True
             os.write(STDERR, f"\r\033[K{now - self._begun:.0f} s so far; {doing}".encode())
 
+    def say_how_far(self, at_ns: int, from_ns: int, to_ns: int) -> None:
+        """Show how much of a stretch of a recording was read; at_ns: the time that was reached."""
+        part = (at_ns - from_ns) / max(1, to_ns - from_ns)
+        self.say(f"read {min(1.0, max(0.0, part)):.0%} of that time")
+
     def end(self) -> None:
         """Remove the line."""
         if self._is_shown:

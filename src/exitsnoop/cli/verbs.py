@@ -13,7 +13,7 @@ from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.store.errors import NoStore, NotReadable, StoreError
 
 # The names of the modules: a verb is imported only when it is run, or when --help lists all.
-VERBS = ("check", "record", "past", "sql", "why", "report", "export", "schema", "ship")
+VERBS = ("check", "record", "past", "sql", "why", "report", "timeline", "export", "schema", "ship")
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,9 +36,11 @@ class Given(Options, argparse.Namespace):
 
     Attributes:
         words: the words themselves.
+        command: what comes after --, if the verb takes a COMMAND; None if there is no --.
     """
 
     words: Sequence[str] = ()
+    command: Sequence[str] | None = None
 
 
 class Verb(Protocol):
@@ -85,8 +87,10 @@ def run(words: Sequence[str]) -> int:
     if name not in VERBS:
         refuse(explain_stray_word(name, words))
     parser = verb_parser(name)
-    options = parser.parse_args(words[1:], Given())
+    given, command = _without_command(name, words[1:])
+    options = parser.parse_args(given, Given())
     options.words = tuple(words[1:])
+    options.command = command
     try:
         return verb(name).run(options)
     except UsageError as error:
@@ -96,6 +100,14 @@ def run(words: Sequence[str]) -> int:
         if isinstance(error, NoStore):
             return EX_NOT_RECORDED
         return os.EX_NOPERM if isinstance(error, NotReadable) else os.EX_IOERR
+
+
+def _without_command(name: str, words: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Return the words of a verb, and those of its COMMAND, which argparse must not see."""
+    if "--" not in words or not getattr(verb(name), "TAKES_COMMAND", False):
+        return words, None
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
 
 
 def explain_stray_word(word: str, words: Sequence[str]) -> str:

@@ -1,16 +1,14 @@
 """The page of a report: one HTML file that needs nothing else, and may do nothing else."""
 
-import base64
-import hashlib
 import time
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.pages import failing, heat, killers, lanes, last, lifetimes, memory, usage
 from exitsnoop.pages.axis import Axis
-from exitsnoop.pages.markup import Markup, element, joined, verbatim
-from exitsnoop.pages.parts import WORDS
-from exitsnoop.pages.style import SCRIPT, STYLE
+from exitsnoop.pages.document import contents, document
+from exitsnoop.pages.markup import Markup, element, joined
+from exitsnoop.pages.parts import WORDS, figures
 from exitsnoop.pages.words import number, share
 from exitsnoop.reports.overview import headline
 from exitsnoop.reports.overview.before import Before
@@ -38,35 +36,15 @@ def page(of: Overview, version: str) -> str:
     axis = Axis(of)
     host = escape(of.boots[-1].hostname or "?", spaces=False) if of.boots else "?"
     title = f"{host}: how its processes ended"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_policy()),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", title),
-        verbatim("style", STYLE),
-    )
-    body = element(
-        "body",
-        element("a", "Skip to the figures", href="#causes", class_="skip"),
-        _hatch(),
+    return document(
+        title,
+        "causes",
         _header(of, title),
         element(
             "main",
             element("ul", *map(_finding, headline.findings(of)), class_="findings", id="missing"),
             _figures(of),
-            element(
-                "nav",
-                element(
-                    "ul",
-                    *(
-                        element("li", element("a", words, href=f"#{name}"))
-                        for name, words in _PARTS.items()
-                    ),
-                ),
-                aria_label="Parts of this page",
-            ),
+            contents(_PARTS),
             heat.drawn(of, axis),
             lanes.drawn(of, axis),
             failing.ways(of),
@@ -78,35 +56,7 @@ def page(of: Overview, version: str) -> str:
             last.drawn(of),
         ),
         element("footer", _about(of, version)),
-        verbatim("script", SCRIPT),
     )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
-
-
-def _policy() -> str:
-    """Return what the page may do: show its own style, and run its own script."""
-    style, script = (
-        base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        for content in (STYLE, SCRIPT)
-    )
-    return (
-        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hatch() -> Markup:
-    """Return the pattern that stands for time which was not recorded."""
-    pattern = element(
-        "pattern",
-        element("rect", class_="hatch-back", width=6, height=6),
-        element("path", d="M-1 7L7 -1M-1 1L1 -1M5 7L7 5", class_="hatch"),
-        id="hatch",
-        width=6,
-        height=6,
-        patternUnits="userSpaceOnUse",
-    )
-    return element("svg", element("defs", pattern), width=0, height=0, aria_hidden="true")
 
 
 def _header(of: Overview, title: str) -> Markup:
@@ -158,18 +108,7 @@ def _figures(of: Overview) -> Markup:
         ("crash loops", number(len(of.loops)), "", "loops"),
         ("not recorded", length(lost) if lost else "nothing", "", "missing"),
     ]
-    return element(
-        "dl",
-        *(
-            element(
-                "div",
-                element("dt", element("a", words, href=f"#{part}")),
-                element("dd", figure, element("small", note) if note else None),
-            )
-            for words, figure, note, part in shown
-        ),
-        class_="figures",
-    )
+    return figures(shown)
 
 
 def _then(before: Before, count: int, ago: str) -> str:

@@ -26,6 +26,25 @@ def rows_of(text: str) -> Markup:
     return element("p", command(text), class_="rows")
 
 
+def figures(shown: Iterable[tuple[str, str, str, str]]) -> Markup:
+    """Return the figures that are most asked for.
+
+    Each has its title, the figure, a note ("" for none), and the name of the part that shows more.
+    """
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", element("a", words, href=f"#{part}")),
+                element("dd", figure, element("small", note) if note else None),
+            )
+            for words, figure, note, part in shown
+        ),
+        class_="figures",
+    )
+
+
 def figure(*lanes: str | None, labels: Markup | None = None, legend: Sequence[str] = ()) -> Markup:
     """Return a picture.
 

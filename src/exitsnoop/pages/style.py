@@ -11,6 +11,8 @@ _TEXT = {
     "line": Shades("#d9dde2", "#313842", 0),
     "panel": Shades("#f5f6f8", "#1c2128", 0),
     "link": Shades("#0b57a4", "#7db6ff", 0),
+    "on": Shades("#ffffff", "#14171c", 0),
+    "dark": Shades("#14171c", "#14171c", 0),
 }
 
 

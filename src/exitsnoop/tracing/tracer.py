@@ -289,6 +289,12 @@ class Tracer:
             if self._filters.tree and not self._closed:
                 self._session.leave_tree(pid_key(pid))
 
+    @property
+    def running(self) -> int:
+        """How many processes of `tree` run: at the end, how many had not ended by then."""
+        with self._reading.lock:
+            return 0 if self._closed or not self._filters.tree else self._session.tree_members()
+
     def close(self) -> None:
         """Detach and free everything. Unread exits are dropped. Harmless when repeated."""
         self.stop()

@@ -1,0 +1,1 @@
+"""Time lines drawn: a page, and a trace for ui.perfetto.dev."""
