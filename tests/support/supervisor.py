@@ -195,7 +195,8 @@ def _reap_orphans(tests: int) -> None:
     """As the init of a machine does, which would have them otherwise."""
     for pid in children_of(os.getpid()):
         if pid != tests:
-            os.waitpid(pid, os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # one more SIGCHLD came, and it is reaped
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _left(made: int) -> list[str]:
