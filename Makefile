@@ -24,14 +24,18 @@ INSTALLED := $(VENV)/installed
 COMPILED := build/compiled
 BUNDLED := build/bundled
 MANUAL := build/manual-made
+DEB := build/deb-made
+SITE := build/docs-made
+# Where packages are Debian's.
+DEB_TO_TEST := $(if $(wildcard /etc/debian_version),deb)
 SANITIZED := build/sanitized
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel manual clean \
-	system-packages system-packages-for-tests system-packages-for-bench system-packages-for-arm64
+	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel manual deb docs sbom release clean \
+	system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -42,12 +46,12 @@ run: build ## run exitsnoop $(ARGS), as root
 	$(SUDO) $(BIN)/exitsnoop $(ARGS)
 
 # Root must leave nothing behind in a tree that belongs to someone else.
-test: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
+test: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
 	$(SUDO) env CI="$$CI" TIMES="$(TIMES)" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 
 test-again: TIMES ?= 10
-test-again: system-packages-for-tests build wheel $(VENV)/group-test ## run all tests $(TIMES) times on a machine that is busy
+test-again: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run all tests $(TIMES) times on a machine that is busy
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 tests/runs/again $(TIMES) \
 		$(BIN)/python -m pytest -p no:cacheprovider -q $(PYTEST_ARGS)
 
@@ -76,7 +80,7 @@ test-kernels: system-packages-for-tests build $(VENV)/group-test ## run a sample
 	$(SUDO) env CI="$$CI" KERNELS="$(KERNELS)" CPUS="$(CPUS)" APPEND="$(APPEND)" \
 		$(BIN)/python -B tests/vm/kernels.py $(or $(PYTEST_ARGS),--sample)
 
-test-systemd: system-packages-for-tests build wheel $(VENV)/group-test ## run tests where systemd is PID 1, in QEMU
+test-systemd: system-packages-for-tests build wheel $(DEB_TO_TEST) $(VENV)/group-test ## run tests where systemd is PID 1, in QEMU
 	$(SUDO) tests/vm/test-systemd $(BIN)/python $(PYTEST_ARGS)
 
 test-reboot: system-packages-for-tests build wheel $(VENV)/group-test ## record as a service over a reset of the machine, in QEMU
@@ -141,6 +145,20 @@ pins: ## pin the tools of the build anew, with the oldest Python: it needs all t
 
 manual: $(MANUAL) ## make man pages, and completions for bash, zsh and fish, in build/manual
 
+deb: system-packages-for-deb $(DEB) ## make a Debian package in dist/, for this release of Debian and later ones
+
+docs: $(SITE) ## make the site of the documents in build/docs
+
+sbom: wheel ## list in dist/ what the wheel is made of, as CycloneDX
+	$(BIN)/python -B tools/sbom.py dist/exitsnoop.cdx.json dist/*.whl
+
+release: $(VENV)/group-wheel ## make in dist/ all that is released, with its hashes: see RELEASING.md
+	rm -rf dist $(BUNDLED) $(DEB)
+	$(MAKE) wheel deb
+	$(BIN)/python -m build --sdist --no-isolation --outdir dist
+	$(BIN)/python -B tools/sbom.py dist/exitsnoop.cdx.json dist/*.whl dist/*.deb dist/*.tar.gz
+	cd dist && sha256sum -- * >SHA256SUMS
+
 wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
 
 clean: ## remove what was made
@@ -152,6 +170,9 @@ system-packages:
 
 system-packages-for-tests:
 	@tools/system-packages test $(PYTHON)
+
+system-packages-for-deb:
+	@tools/system-packages deb $(PYTHON)
 
 system-packages-for-bench:
 	@tools/system-packages bench $(PYTHON)
@@ -190,6 +211,18 @@ $(MANUAL): $(INSTALLED) $(wildcard tools/manual/*.py)
 	$(BIN)/python -B -m tools.manual build/manual
 	@touch $@
 
+$(DEB): $(MANUAL) tools/make-deb $(shell find packaging -type f) $(wildcard *.md docs/*)
+	rm -rf dist/*.deb
+	mkdir -p dist
+	tools/make-deb build/wheel/*.whl build/manual dist
+	@touch $@
+
+# A warning, such as a link that leads nowhere, is an error.
+$(SITE): $(wildcard *.md docs/*) $(VENV)/group-docs | $(INSTALLED)
+	rm -rf build/docs
+	$(BIN)/python -B -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
+	@touch $@
+
 $(SANITIZED)/built: $(SOURCES) $(VENV)/group-build
 	rm -rf $(SANITIZED)/site
 	$(TOOLS) $(PIP) install --no-deps --no-build-isolation --target $(SANITIZED)/site \
@@ -201,7 +234,7 @@ $(SANITIZED)/built: $(SOURCES) $(VENV)/group-build
 
 # meson-python names the Python that it ran on, although the extension is compiled for 3.10's ABI.
 $(BUNDLED): $(COMPILED) $(VENV)/group-wheel
-	rm -rf dist build/tagged
+	rm -rf dist/*.whl build/tagged
 	mkdir build/tagged
 	cp build/wheel/*.whl build/tagged
 	$(BIN)/wheel tags --remove --python-tag cp310 build/tagged/*.whl

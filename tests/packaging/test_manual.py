@@ -103,7 +103,7 @@ def test_the_page_of_all_has_columns_verbs_and_statuses(made: Path) -> None:
     for name, column in COLUMNS.items():
         assert re.search(rf"^ +{name}\s+{re.escape(column.meaning)}$", text, re.M)
     for name in VERBS:
-        assert re.search(rf"^ +{name} +\w", text, re.M)
+        assert re.search(rf"^ +{name}\s+\w", text, re.M)
     assert re.search(r"^ +77 +not permitted", text, re.M)
     assert "exitsnoop -u '!root' -n 'python*' --min-age 1m # long" in text
 

@@ -1,0 +1,53 @@
+"""The site of the documents in build/docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.machine import need
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "docs"
+# What a browser fetches by itself; links are for the reader.
+FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"([^\"]*)|<link\b([^>]*)>")
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Path]:
+    need(SITE.exists(), "there is no site: run `make test`, or `make docs` before")
+    return sorted(SITE.rglob("*.html"))
+
+
+def fetched(page: Path) -> list[str]:
+    """What a browser fetches with a page."""
+    found = []
+    for source, link in FETCHED.findall(page.read_text()):
+        if source:
+            found.append(source)
+        elif re.search(r'rel="(stylesheet|icon|preload)', link):
+            found += re.findall(r'href="([^"]*)', link)
+    return found
+
+
+def test_every_document_is_a_page(pages: list[Path]) -> None:
+    made = {str(page.relative_to(SITE).with_suffix("")) for page in pages}
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    assert {str(one.relative_to(ROOT).with_suffix("")) for one in documents} <= made
+
+
+def test_it_needs_no_network(pages: list[Path]) -> None:
+    """Everything that a browser fetches, also for style sheets, is a file of the site."""
+    count = 0
+    for page in pages:
+        for name in fetched(page):
+            assert (page.parent / name.partition("?")[0]).exists(), f"{page.name}: {name}"
+            count += 1
+    assert count > len(pages)
+    for sheet in SITE.rglob("*.css"):
+        assert not re.search(r"@import|url\([\"']?(https?:)?//", sheet.read_text()), sheet
+
+
+def test_it_begins_with_the_questions() -> None:
+    first = (SITE / "index.html").read_text()
+    start = SITE / re.findall(r"url=([^\"]*)", first)[0]
+    assert "why did it die?" in start.read_text()
