@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from support.command import UNPRIVILEGED
 from support.journald import Journald, journald
-from support.recorded import START_NS, exits, record
+from support.recorded import START_NS, exits, record, writer
 from support.waiting import until
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import KINDS, Cause, Sender
 from exitsnoop.ship import entries
 from exitsnoop.ship.journal import MOST_OF_UNIT, WINDOW_S, Journal, Limit
+from exitsnoop.store.following import Missing
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "packaging" / "exitsnoop.catalog"
@@ -117,6 +118,29 @@ def test_without_root_it_says_what_is_missing(
     words = [*daemon.inside, *UNPRIVILEGED, exitsnoop, "ship", "--store", str(store), "--journal"]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert "journald believes only root what unit an entry is about" in run.stderr
+
+
+def test_what_is_missing_is_written_too(daemon: Journald, exitsnoop: str, store: Path) -> None:
+    with shipping(daemon, exitsnoop, store):
+        recorder = writer(store)
+        recorder.add(made(range(2, 3)), 12)
+        recorder.close()
+        (entry,) = found(daemon, 1, "EXITSNOOP_COUNT=12", f"MESSAGE_ID={entries.MISSING_ID}")
+    assert re.fullmatch(
+        r"12 exits .* are missing \(they came too fast to be read\)", entry["MESSAGE"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        (Missing("k", "dropped", 7, None, None), "7 exits are missing here (the recording had no"),
+        (Missing("k", "damaged", None, None, None), "exits are missing here (the recording is dam"),
+        (Missing("k", "given up", 1, 5, 9), "1 exit is missing here (they could not be written in"),
+    ],
+)
+def test_words_for_what_is_missing(missing: Missing, expected: str) -> None:
+    assert entries.of_missing(missing, 10)["MESSAGE"].startswith(expected)
 
 
 def test_it_goes_on_when_journald_is_started_again(exitsnoop: str, store: Path) -> None:

@@ -9,9 +9,12 @@ from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.model.status import SIGNALS
+from exitsnoop.reports.gaps import described
 from exitsnoop.reports.verdicts import name, verdict
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.escape import message
+from exitsnoop.store.coverage import Gap
+from exitsnoop.store.following import Missing
 
 MESSAGE_IDS = {
     "exited": "dc1b894b83884aa7a3a068cfb1c6edb5",
@@ -102,17 +105,32 @@ def of_more(unit: str | None, count: int, seconds: float) -> Fields:
     }
 
 
-def of_missing(why: str, count: int | None) -> Fields:
-    """Return the entry for what is not in the recording."""
-    exits = "Exits" if count is None else "1 exit" if count == 1 else f"{count:,} exits"
-    verb = "was" if count == 1 else "were"
+def of_missing(missing: Missing, now_ns: int) -> Fields:
+    """Return the entry for exits that are missing in the recording, or here."""
     fields = {
-        "MESSAGE": message(f"{exits} {verb} not recorded: {why}"),
+        "MESSAGE": message(_missing(missing, now_ns)),
         "MESSAGE_ID": MISSING_ID,
         "PRIORITY": _WARNING,
         **_common(None, None),
     }
-    return fields if count is None else {**fields, "EXITSNOOP_COUNT": str(count)}
+    return fields if missing.count is None else {**fields, "EXITSNOOP_COUNT": str(missing.count)}
+
+
+def _missing(missing: Missing, now_ns: int) -> str:
+    if missing.why not in _NOT_HERE and missing.from_ns and missing.to_ns:
+        gap = Gap(missing.from_ns, missing.to_ns, missing.why, missing.count)
+        return described([gap], now_ns)[0]
+    count = missing.count
+    exits = "exits are" if count is None else "1 exit is" if count == 1 else f"{count:,} exits are"
+    return f"{exits} missing here ({_NOT_HERE.get(missing.why, missing.why)})"
+
+
+_NOT_HERE = {
+    "dropped": "the recording had no room for them any more",
+    "damaged": "the recording is damaged",
+    "given up": "they could not be written in time",
+}
+"""Reasons for which exits are missing though they were recorded."""
 
 
 def _common(unit: str | None, user_unit: str | None) -> Fields:

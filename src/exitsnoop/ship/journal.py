@@ -111,9 +111,9 @@ class Journal(Destination):
 
     def _of(self, batch: Batch) -> list[entries.Fields]:
         found = self._more() if self._limit.is_over() else []
-        found += [entries.of_missing(one.why, one.count) for one in batch.missing]
-        boots = batch.exits.column("boot_id") if len(batch.exits) else ()
         now_ns = time.time_ns()
+        found += [entries.of_missing(one, now_ns) for one in batch.missing]
+        boots = batch.exits.column("boot_id") if len(batch.exits) else ()
         for one, boot_id in zip(batch.exits, boots, strict=True):
             kind = one.cause.kind if one.cause else ""
             if not one.last_thread or is_answer(one.comm, one.parent_comm, one.status, kind):

@@ -139,7 +139,9 @@ class Metrics(Destination):
         self._is_ready = threading.Event()
         self._end = threading.Event()
         if path is not None:
-            path.with_name(_new(path)).touch()  # now is the time to say that it cannot be written
+            new = path.with_name(_new(path))
+            new.touch()  # now is the time to say that it cannot be written
+            new.unlink()
             self._writing = threading.Thread(target=self._write_on, args=(path,), daemon=True)
             self._writing.start()
 
