@@ -96,6 +96,13 @@ def test_each_exit_is_counted_once_in_each_family() -> None:
     assert counts.examples["oom_kills"]["cgroup", "", "api.service"].pid == 7
 
 
+def test_containers_are_counted_by_name_and_namespace() -> None:
+    """Whatever container of that name it is."""
+    in_pod = {"container_name": "api", "namespace": "shop", "exit_code": 1}
+    exits = [of_unit(f"docker-{digit * 64}.scope", **in_pod) for digit in "abc"]
+    assert counted(exits).values["deaths"]["exited", "shop", "api"] == 3
+
+
 def test_series_begin_at_0() -> None:
     """A series whose first sample is 1 has no increase: Prometheus would not see the first."""
     values = Counts().values

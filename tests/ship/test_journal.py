@@ -81,6 +81,16 @@ def test_failures_are_under_their_unit(daemon: Journald, exitsnoop: str, store: 
     assert "job3[3] was killed" in daemon.shown("--unit", "api.service", "--priority", "warning")
 
 
+def test_containers_are_found_as_docker_writes_them(
+    daemon: Journald, exitsnoop: str, store: Path
+) -> None:
+    container = {"cgroup": f"/system.slice/docker-{'c' * 64}.scope", "container_name": "shop"}
+    with shipping(daemon, exitsnoop, store):
+        record(store, made(range(2, 3), **container))
+        (entry,) = found(daemon, 1, "CONTAINER_NAME=shop")
+    assert (entry["CONTAINER_ID"], entry["CONTAINER_ID_FULL"]) == ("c" * 12, "c" * 64)
+
+
 def test_no_text_of_a_process_breaks_an_entry(
     daemon: Journald, exitsnoop: str, store: Path
 ) -> None:

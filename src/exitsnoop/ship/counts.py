@@ -112,7 +112,7 @@ class Counts:
             exits.column("last_thread"),
             exits.column("status"),
             exits.column("cause"),
-            exits.column("cgroup"),
+            map(workload, *map(exits.column, ("cgroup", "container_name", "namespace"))),
             exits.column("wall_ns"),
             exits.column("start_boot_ns"),
             exits.column("boot_ns"),
@@ -132,7 +132,7 @@ class Counts:
         self,
         status: int,
         cause: Cause | None,
-        cgroup: str | None,
+        wanted: Workload,
         wall_ns: int,
         start_ns: int,
         end_ns: int,
@@ -147,7 +147,7 @@ class Counts:
         signal = status & 0x7F
         result = "signal" if signal else "code" if status else "ok"
         example = Example(pid, comm, wall_ns)
-        whose = self._admitted(workload(cgroup), wall_ns)
+        whose = self._admitted(wanted, wall_ns)
         self._increase(EXITS, (kind, result), example)
         lived_ns = end_ns - start_ns
         lifetimes = self.lifetimes[result]

@@ -149,13 +149,15 @@ def _common(unit: str | None, user_unit: str | None) -> Fields:
 def _of_container(exit_: Exit) -> Fields:
     """Return the fields that docker and podman give to what a container logs."""
     container = exit_.container
-    if container is None:
-        return {}
-    return {
-        "CONTAINER_ID": container.id[:_SHORT],
-        "CONTAINER_ID_FULL": container.id,
-        "EXITSNOOP_CONTAINER_RUNTIME": container.runtime,
+    found = {
+        "CONTAINER_ID": container and container.id[:_SHORT],
+        "CONTAINER_ID_FULL": container and container.id,
+        "CONTAINER_NAME": exit_.container_name,
+        "EXITSNOOP_CONTAINER_RUNTIME": container and container.runtime,
+        "EXITSNOOP_POD": exit_.pod_name,
+        "EXITSNOOP_NAMESPACE": exit_.namespace,
     }
+    return {name: message(value) for name, value in found.items() if value}
 
 
 def _priority(status: int, kind: str) -> str:
