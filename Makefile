@@ -34,8 +34,8 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker prove prove-sample bench lint fix fields pins wheel manual deb docs sbom release clean \
-	system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
+	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel manual deb docs sbom release \
+	clean system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -73,6 +73,12 @@ soak-many: build $(VENV)/group-test ## trace ten million exits, then record as m
 soak-attacker: SECONDS ?= 60
 soak-attacker: build $(VENV)/group-test ## trace for $(SECONDS) while an unprivileged user makes it costly
 	$(SUDO) nice $(BIN)/python -B tests/soak/attacker.py $(SECONDS)
+
+test-fleet: build $(VENV)/group-test $(VENV)/group-test-fleet ## ask ClickHouse's engine what `exitsnoop export` wrote
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider tests/engines/test_clickhouse.py
+
+test-spark: build $(VENV)/group-test $(VENV)/group-test-spark ## let Spark, which needs Java, read what `exitsnoop export` wrote
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider tests/engines/test_spark.py
 
 # As root, without leaving anything behind, too.
 test-kernels: CPUS ?= 2

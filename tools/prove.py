@@ -93,6 +93,11 @@ PROOFS = {
         "a real Prometheus scrapes while 60 storms are recorded and ship is killed after each",
         "make test TIMES=30 PYTEST_ARGS='tests/ship/test_prometheus.py -k counts_of_the_recording'",
     ),
+    "fleet": Proof(
+        "what `exitsnoop export` writes, in ClickHouse's engine, asked ten queries, and in Spark",
+        "make test-fleet && make test-spark",
+        "make test-fleet",
+    ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",
         "make test-again TIMES=10",
