@@ -34,8 +34,8 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel manual deb docs sbom release \
-	clean system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
+	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel manual \
+	deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15

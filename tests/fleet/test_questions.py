@@ -41,8 +41,11 @@ def tables(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> duckdb.DuckDBPyCo
     return connection
 
 
-def test_there_are_ten() -> None:
+def test_the_document_has_the_ten() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
     assert len(QUESTIONS) == 10
+    for one in QUESTIONS:
+        assert f"{one.question}\n\n```sql\n{filled(one, final=True)}\n```\n" in document
 
 
 @pytest.mark.parametrize("nth", range(10))

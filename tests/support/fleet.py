@@ -104,7 +104,7 @@ def record_fleet(directory: Path) -> list[Path]:
 
 
 COLUMNS = (
-    "wall_ns, failed, unit, cause, signal_name, exe, exit, age, cause_sender_comm, "
+    "wall_ns, failed, namespace, unit, cause, signal_name, exe, exit, age, cause_sender_comm, "
     "cause_sender_uid, cause_oom_limit, cause_at_module, cause_at_function"
 )
 

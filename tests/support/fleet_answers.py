@@ -14,26 +14,27 @@ _MOMENT = (
 )
 FIRST, LAST = (_MOMENT.format(f"{which}(wall_ns)") for which in ("min", "max"))
 ANSWERS: tuple[str | None, ...] = (
-    """SELECT workload, cause, sum(s >= :now - 7 * 86400), sum(s < :now - 7 * 86400) FROM exits
-    WHERE failed AND s >= :now - 14 * 86400 GROUP BY 1, 2""",
+    """SELECT namespace, workload, cause, sum(s >= :now - 7 * 86400), sum(s < :now - 7 * 86400)
+    FROM exits WHERE failed AND s >= :now - 14 * 86400 GROUP BY 1, 2, 3""",
     f"""SELECT exe, signal_name, cause_at_module, cause_at_function, {FIRST}, count(*),
     count(DISTINCT host) FROM exits WHERE cause IN ('fault', 'abort') GROUP BY 1, 2, 3, 4
     HAVING min(s) >= :now - 7 * 86400""",
-    """SELECT cause_sender_comm, cause_sender_uid, workload, count(*), count(DISTINCT host)
-    FROM exits WHERE cause = 'killed' AND signal_name = 'SIGKILL' AND s >= :now - 7 * 86400
-    GROUP BY 1, 2, 3""",
-    f"""SELECT workload, cause_oom_limit, count(*), count(DISTINCT host), {LAST}
-    FROM exits WHERE cause = 'oom' AND s >= :now - 7 * 86400 GROUP BY 1, 2""",
+    """SELECT cause_sender_comm, cause_sender_uid, namespace, workload, count(*),
+    count(DISTINCT host) FROM exits WHERE cause = 'killed' AND signal_name = 'SIGKILL'
+    AND s >= :now - 7 * 86400 GROUP BY 1, 2, 3, 4""",
+    f"""SELECT namespace, workload, cause_oom_limit, count(*), count(DISTINCT host), {LAST}
+    FROM exits WHERE cause = 'oom' AND s >= :now - 7 * 86400 GROUP BY 1, 2, 3""",
     None,
     f"""SELECT host, host, {LAST} FROM exits GROUP BY 1 HAVING max(s) < :now - 2 * 3600""",
-    """SELECT workload, host, exit, hour, count(*), avg(age) FROM exits
-    WHERE failed AND workload <> '' AND s >= :now - 86400 GROUP BY 1, 2, 3, 4
+    """SELECT namespace, workload, host, exit, hour, count(*), avg(age) FROM exits
+    WHERE failed AND workload <> '' AND s >= :now - 86400 GROUP BY 1, 2, 3, 4, 5
     HAVING count(*) >= 5""",
-    """SELECT workload, hour, count(DISTINCT host) AS machines, count(*) AS times FROM exits
-    WHERE failed AND s >= :now - 7 * 86400 GROUP BY 1, 2 HAVING count(DISTINCT host) > 1
+    """SELECT namespace, workload, hour, count(DISTINCT host) AS machines, count(*) AS times
+    FROM exits WHERE failed AND s >= :now - 7 * 86400 GROUP BY 1, 2, 3
+    HAVING count(DISTINCT host) > 1
     ORDER BY machines DESC, times DESC, hour DESC, workload LIMIT 20""",
-    f"""SELECT workload, {FIRST}, count(*), count(DISTINCT host) FROM exits
-    WHERE failed AND s >= :now - 8 * 86400 GROUP BY 1 HAVING min(s) >= :now - 86400""",
+    f"""SELECT namespace, workload, {FIRST}, count(*), count(DISTINCT host) FROM exits
+    WHERE failed AND s >= :now - 8 * 86400 GROUP BY 1, 2 HAVING min(s) >= :now - 86400""",
     """SELECT host, count(*), sum(failed), round(1000.0 * sum(failed) / count(*), 1) FROM exits
     WHERE s >= :now - 86400 GROUP BY 1""",
 )

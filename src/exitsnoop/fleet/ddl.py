@@ -7,7 +7,7 @@ from exitsnoop.fleet.covered import BESIDE, COVERAGE
 
 DAYS = 30
 """How long ClickHouse keeps exits; twice as long what was recorded."""
-KEY = ("cluster", "workload", "cause", "time", "host_id", "boot_id", "pid", "tid")
+KEY = ("cluster", "namespace", "workload", "cause", "time", "host_id", "boot_id", "pid", "tid")
 """How ClickHouse orders exits: rows that are alike in these are the same exit, sent twice."""
 COVERAGE_KEY = ("cluster", "host_id", "kind", "from_time")
 SAME = "host_id, boot_id, boot_ns, pid, tid"

@@ -14,11 +14,12 @@ QUESTIONS = (
     Question(
         "What are the top causes of each workload this week, and how many were there last week?",
         """\
-SELECT workload, cause,
+SELECT namespace, workload, cause,
   count(*) FILTER (WHERE time >= now() - INTERVAL 7 DAY) AS this_week,
   count(*) FILTER (WHERE time < now() - INTERVAL 7 DAY) AS last_week
 FROM {exits} WHERE failed AND time >= now() - INTERVAL 14 DAY
-GROUP BY workload, cause ORDER BY this_week DESC, last_week DESC, workload, cause LIMIT 20""",
+GROUP BY namespace, workload, cause
+ORDER BY this_week DESC, last_week DESC, workload, cause LIMIT 20""",
     ),
     Question(
         "Which crashes were first seen in the last seven days, and on how many machines?",
@@ -32,19 +33,19 @@ ORDER BY times DESC, first_seen LIMIT 20""",
     Question(
         "Who sends the KILLs, and to what?",
         """\
-SELECT cause_sender_comm AS sender, cause_sender_uid AS sender_uid, workload,
+SELECT cause_sender_comm AS sender, cause_sender_uid AS sender_uid, namespace, workload,
   count(*) AS times, count(DISTINCT host_id) AS machines
 FROM {exits} WHERE cause = 'killed' AND signal_name = 'SIGKILL'
   AND time >= now() - INTERVAL 7 DAY
-GROUP BY sender, sender_uid, workload ORDER BY times DESC, sender, workload LIMIT 20""",
+GROUP BY sender, sender_uid, namespace, workload ORDER BY times DESC, sender, workload LIMIT 20""",
     ),
     Question(
         "What ran out of memory, and at which limit? NULL: the machine had no more.",
         """\
-SELECT workload, cause_oom_limit AS memory_limit, count(*) AS times,
+SELECT namespace, workload, cause_oom_limit AS memory_limit, count(*) AS times,
   count(DISTINCT host_id) AS machines, max(time) AS last_seen
 FROM {exits} WHERE cause = 'oom' AND time >= now() - INTERVAL 7 DAY
-GROUP BY workload, memory_limit ORDER BY times DESC, workload LIMIT 20""",
+GROUP BY namespace, workload, memory_limit ORDER BY times DESC, workload LIMIT 20""",
     ),
     Question(
         "Which machines have gaps in what was recorded in the last seven days, and why?",
@@ -64,27 +65,28 @@ ORDER BY up_to LIMIT 20""",
     Question(
         "What fails again and again: five times or more within an hour on a machine?",
         """\
-SELECT workload, host, exit, date_trunc('hour', time) AS from_hour, count(*) AS times,
+SELECT namespace, workload, host, exit, date_trunc('hour', time) AS from_hour, count(*) AS times,
   avg(age) AS mean_age
 FROM {exits} WHERE failed AND workload <> '' AND time >= now() - INTERVAL 1 DAY
-GROUP BY workload, host, exit, from_hour HAVING count(*) >= 5
+GROUP BY namespace, workload, host, exit, from_hour HAVING count(*) >= 5
 ORDER BY times DESC, host, workload LIMIT 20""",
     ),
     Question(
         "Which workloads fail on the most machines within the same hour?",
         """\
-SELECT workload, date_trunc('hour', time) AS from_hour, count(DISTINCT host_id) AS machines,
-  count(*) AS times
+SELECT namespace, workload, date_trunc('hour', time) AS from_hour,
+  count(DISTINCT host_id) AS machines, count(*) AS times
 FROM {exits} WHERE failed AND time >= now() - INTERVAL 7 DAY
-GROUP BY workload, from_hour HAVING count(DISTINCT host_id) > 1
+GROUP BY namespace, workload, from_hour HAVING count(DISTINCT host_id) > 1
 ORDER BY machines DESC, times DESC, from_hour DESC, workload LIMIT 20""",
     ),
     Question(
         "Which workloads fail now that did not fail in the week before, and since when?",
         """\
-SELECT workload, min(time) AS since, count(*) AS times, count(DISTINCT host_id) AS machines
+SELECT namespace, workload, min(time) AS since, count(*) AS times,
+  count(DISTINCT host_id) AS machines
 FROM {exits} WHERE failed AND time >= now() - INTERVAL 8 DAY
-GROUP BY workload HAVING min(time) >= now() - INTERVAL 1 DAY
+GROUP BY namespace, workload HAVING min(time) >= now() - INTERVAL 1 DAY
 ORDER BY times DESC, since LIMIT 20""",
     ),
     Question(
