@@ -1,7 +1,20 @@
 """What a process was asked, or took a fault for, before it ended in another way."""
 
 import time
-from signal import SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGSEGV, SIGTERM, SIGUSR1, SIGXCPU
+from signal import (
+    SIGABRT,
+    SIGALRM,
+    SIGHUP,
+    SIGINT,
+    SIGKILL,
+    SIGPIPE,
+    SIGQUIT,
+    SIGSEGV,
+    SIGTERM,
+    SIGUSR1,
+    SIGXCPU,
+    SIGXFSZ,
+)
 
 import pytest
 from support.causes import assert_killed, assert_only, cause_of
@@ -68,6 +81,21 @@ def test_an_exit_after_a_request(stage: Stage, number: int) -> None:
     assert 0 <= after.seconds <= most
     assert cause.text.startswith(f"exit {128 + number}, ")
     assert f" after {after.signal_name} from deaths[{sender.pid}], run by " in cause.text
+
+
+@pytest.mark.parametrize("number", [SIGALRM, SIGPIPE, SIGXFSZ])
+def test_a_timer_that_goes_off_meanwhile_is_not_the_request(stage: Stage, number: int) -> None:
+    """Nginx sets one while it ends its workers."""
+    with recorded(why=True) as exits:
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle", int(SIGTERM))
+        victim.ask("handle_and", "exit", int(number))
+        sender.kill(victim, SIGTERM)
+        sender.kill(victim, number)
+        assert victim.wait() == 128 + number
+    after = cause_of(exits, victim).after
+    assert after
+    assert (after.signal, after.sender and after.sender.pid) == (SIGTERM, sender.pid)
 
 
 @pytest.mark.parametrize("failed", [True, False])

@@ -28,16 +28,30 @@
 #define FAULTS                                                                                     \
 	(BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11) | BIT(31)) /* ILL TRAP BUS FPE SEGV SYS */
 
-/* flags: how it was handled, if not by a handler. What a process sends itself does not take the place of
- * what was sent to it: a handler may raise its signal again.
+#define PATIENCE_NS (90 * 1000000000ULL) /* PATIENCE_S in Python */
+
+/* Whether what was kept before says more: a handler may raise its signal again; and while a process does
+ * what it was asked, its own timer may go off (nginx), or a reader go away.
  */
+static bool is_of_less_weight(struct signal_evidence *evidence, struct signal_evidence *before)
+{
+	return evidence->flags & EVIDENCE_SELF ||
+	       (BIT(evidence->signal) & RAISED_AGAIN && BIT(before->signal) & REQUESTS &&
+		!(before->flags & EVIDENCE_IGNORED) &&
+		evidence->sent_boot_ns - before->sent_boot_ns <= PATIENCE_NS);
+}
+
+/* flags: how it was handled, if not by a handler. */
 static void keep_handled(struct signal_evidence *evidence, __u64 leader, __u32 flags)
 {
 	__u32 sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST;
+	struct signal_evidence *before;
 
-	if (sort == REQUEST && evidence->flags & EVIDENCE_SELF &&
-	    kept_of(evidence->pid, sort, evidence->start_boot_ns))
-		return;
+	if (sort == REQUEST) {
+		before = kept_of(evidence->pid, sort, evidence->start_boot_ns);
+		if (before && is_of_less_weight(evidence, before))
+			return;
+	}
 	evidence->flags |= flags;
 	keep(leader, sort);
 }
@@ -66,8 +80,6 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 	read_trap(evidence, task);
 	return true;
 }
-
-#define PATIENCE_NS (90 * 1000000000ULL) /* PATIENCE_S in Python */
 
 /* Whether another one asked a process to end a short time ago, and the process handled it. */
 static inline bool was_asked(struct task_struct *leader)
