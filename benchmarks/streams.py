@@ -96,6 +96,6 @@ def record(load: str, program: str, count: int) -> list[Drained]:
         exits, notes, complete = session.drain(BATCH)
         # These are sent only because of the filter.
         parts.append((exits, [note for note in notes if number(note[8:16]) != LEFT], complete))
-    assert session.lost() == 0
+    assert session.lost() == (0, 0)
     session.close()
     return parts

@@ -73,8 +73,10 @@ class Session:
     def tree_members(self) -> int:
         """Return how many entries the map `tree` has."""
 
-    def lost(self) -> int:
-        """Return how many exits since the start could not be delivered. Never blocks.
+    def lost(self) -> tuple[int, int]:
+        """Return how many exits since the start are missing: (not delivered, undecided).
+
+        A filter could not decide about the second ones. Never blocks.
 
         Exits that no program saw are counted some calls later, or after settle().
         """

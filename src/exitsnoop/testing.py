@@ -130,10 +130,10 @@ class FakeSession:
         """Return how many processes the tree has."""
         return len(self._require_tree())
 
-    def lost(self) -> int:
-        """Return how many exits could not be delivered."""
+    def lost(self) -> tuple[int, int]:
+        """Return how many exits could not be delivered, and 0: no filter is at work."""
         self._require_open()
-        return self._lost
+        return self._lost, 0
 
     def settle(self) -> None:
         """Return at once: every loss has been counted."""

@@ -137,7 +137,8 @@ def test_an_end_after_a_fault(stage: Stage, way: str) -> None:
     assert cause.kind == ("abort" if way == "abort" else "exited")
     assert cause.after
     assert (cause.after.kind, cause.after.address) == ("fault", 0x40)
-    assert "after a segfault" in cause.text
+    # After an exit it is in the text only if it was just before: on a slow machine it may not be.
+    assert ("after a segfault" in cause.text) == (way == "abort" or cause.after.seconds <= 0.1)
 
 
 @pytest.mark.parametrize("preparation", ["handle", "ignore", "block"])

@@ -45,7 +45,7 @@ def test_a_recording_that_ended_before(week: Week) -> None:
     later = week.period._replace(to_ns=week.period.to_ns + 60 * 1_000_000_000)
     of = week.of._replace(period=later, gaps=week.recording.gaps(later.from_ns, later.to_ns))
     words = " ".join(Digest(of, color=False, utf8=True).text().split())
-    assert "api.service was in a crash loop since" in words
+    assert "api.service had been in a crash loop since" in words
     assert "it went on when the recording ended; one every 32 s" in words
     assert "it goes on" not in words
 

@@ -206,7 +206,7 @@ def test_the_last_deaths(week: Week, exits: list[Exit]) -> None:
 
 def test_the_headline(week: Week) -> None:
     now, new, *missing = findings(week.of)
-    assert now.text.startswith("api.service is in a crash loop since ")
+    assert now.text.startswith("api.service has been in a crash loop since ")
     assert now.text.endswith(": 14 OOM kills, one every 32 s; its limit is 2.0G.")
     assert "api.service, 14 OOM kills, first at" in new.text
     assert new.text.endswith("; 3 more.")

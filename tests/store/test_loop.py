@@ -88,7 +88,7 @@ def test_all_that_was_traced_is_written_and_losses_with_it(store: Path) -> None:
     gaps = Recording(store).gaps(0, time.time_ns())
     assert [gap.lost for gap in gaps if gap.lost] == [5]
     assert stage.said == [
-        "5 exits were lost: they came too fast",
+        "5 exits were lost: they came too fast to be read",
         "5 exits were lost in all; the recording says when",
     ]
     assert stage.batches > 0

@@ -12,7 +12,7 @@ from support.recorded import SECOND_NS, SMALL, START_NS, exits, read, writer
 from exitsnoop import Exit, cli
 from exitsnoop.cli.queries import EXAMPLES
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import Cause, Oom, Sender
+from exitsnoop.model.cause import At, Cause, Oom, Sender
 from exitsnoop.model.derived import timestamps
 
 KILLER = Sender(712, 1, "pkill", 1000)
@@ -23,7 +23,7 @@ ENDS: list[tuple[int, Cause]] = [
     (15, Cause("killed", "killed by pkill[712] uid 1000 (SIGTERM)", KILLER, "kill", "SI_USER")),
     (139, Cause("fault", "segfault at 0x8", si_code="SEGV_MAPERR", address=8)),
     (9, Cause("oom", "out of memory", oom=OOM)),
-    (0, Cause("exited", "exit code 0")),
+    (139, Cause("fault", "segfault at 0x9", at=At("/usr/lib/libjob.so", function="parse"))),
     (0, Cause("exited", "exit code 0")),
 ]
 UNITS = ("nginx.service", "backup.service", None)
@@ -100,7 +100,17 @@ def check_4(rows: list[Any], found: list[Exit]) -> None:
 
 
 def check_5(rows: list[Any], found: list[Exit]) -> None:
-    truth = Counter((one.exe, "SIGSEGV", "SEGV_MAPERR", "0x8") for one in found if one.signal == 11)
+    truth = Counter(
+        (
+            one.exe,
+            one.signal_name,
+            cause.at and cause.at.module,
+            cause.at and cause.at.function,
+        )
+        for one in found
+        if (cause := one.cause) and cause.kind in ("fault", "abort")
+    )
+    assert len(truth) == 4
     check_counts(rows, lambda row: row[:4], truth)
 
 

@@ -13,7 +13,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.writer: Any = SimpleNamespace(
-            lost=0, trouble=None, damaged=[], due=None, watermark_ns=0
+            lost=0, undecided=0, trouble=None, damaged=[], due=None, watermark_ns=0
         )
         self.now = 0.0
         self._said: list[str] = []
@@ -60,16 +60,26 @@ def test_trouble_is_reported_when_it_begins_and_when_it_ends() -> None:
 def test_losses_are_reported_at_once_and_then_once_in_a_while() -> None:
     stage = Stage()
     stage.writer.lost = 1
-    assert stage.said() == ["1 exit was lost: they came too fast"]
+    assert stage.said() == ["1 exit was lost: they came too fast to be read"]
     for lost in range(2, 10):
         stage.now += LOSSES_S / 10
         stage.writer.lost = lost
         assert stage.said() == []
     stage.now += LOSSES_S
-    assert stage.said() == ["8 exits were lost: they came too fast"]
+    assert stage.said() == ["8 exits were lost: they came too fast to be read"]
     stage.now += LOSSES_S
     assert stage.said() == []
     assert stage.summed_up(0) == ["9 exits were lost in all; the recording says when"]
+
+
+def test_what_a_filter_could_not_decide_about_has_its_reason() -> None:
+    stage = Stage()
+    stage.writer.lost, stage.writer.undecided = 3, 1
+    assert stage.said() == [
+        "2 exits were lost: they came too fast to be read",
+        "1 exit was lost: the path of their cgroup was not read in full, so a filter could not "
+        "decide",
+    ]
 
 
 def test_what_could_not_be_written_at_the_end() -> None:

@@ -250,10 +250,11 @@ static PyObject *Session_lost(Session *self, PyObject *Py_UNUSED(none))
 	if (require_open(self))
 		return NULL;
 	object_settle_misses(&self->object);
-	return PyLong_FromUnsignedLongLong(counters_get(&self->object.counters, LOST) +
-					   counters_get(&self->object.counters, UNTRACKED) +
-					   counters_get(&self->object.counters, UNDECIDED) +
-					   self->object.misses.settled);
+	return Py_BuildValue("KK",
+			     counters_get(&self->object.counters, LOST) +
+				     counters_get(&self->object.counters, UNTRACKED) +
+				     self->object.misses.settled,
+			     counters_get(&self->object.counters, UNDECIDED));
 }
 
 static int require_tree(Session *self)

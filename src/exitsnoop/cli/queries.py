@@ -60,8 +60,10 @@ FROM exits WHERE failed = 1 AND cause = 'killed' GROUP BY 1, 2, 3, 4 ORDER BY ti
     Example(
         "Which programs crashed, and where?",
         """\
-SELECT exe, signal_name, cause_si_code, cause_address, count(*) AS times, max(time) AS last
-FROM exits WHERE failed = 1 AND cause = 'fault' GROUP BY 1, 2, 3, 4 ORDER BY times DESC""",
+SELECT exe, signal_name, cause_at_module AS module, cause_at_function AS function,
+  count(*) AS times, max(time) AS last
+FROM exits WHERE failed = 1 AND cause IN ('fault', 'abort')
+GROUP BY 1, 2, 3, 4 ORDER BY times DESC""",
     ),
     Example(
         "What fails again and again: five times or more within ten minutes?",

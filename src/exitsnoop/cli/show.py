@@ -8,6 +8,7 @@ from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, Output, complain
 from exitsnoop.model.fields import COLLECTED
+from exitsnoop.model.losses import why_lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Losses:
         self._source = source
         self._sink = form
         self._output = output
-        self._reported = 0
+        self._reported = self._undecided = 0
         self._reported_at = float("-inf")
 
     def report(self) -> None:
@@ -230,8 +231,11 @@ class Losses:
         new = self._source.lost - self._reported
         if not new:
             return
-        complain(f"{_exits(new)} lost: they came too fast to be read")
+        undecided = min(self._source.undecided - self._undecided, new)
+        for line in why_lost(new, undecided):
+            complain(line)
         self._reported += new
+        self._undecided += undecided
         self._reported_at = time.monotonic()
         self._output.write(self._sink.lost(new, time.time_ns()))
 

@@ -15,6 +15,10 @@ class Source(Protocol):
         """How many exits, up to now, are missing because they were lost."""
 
     @property
+    def undecided(self) -> int:
+        """How many of those a filter could not decide about."""
+
+    @property
     def ended(self) -> bool:
         """Whether everything has been read, and nothing more can come."""
 

@@ -42,11 +42,13 @@ def _follow(
     service: Service,
     after_batch: Callable[[], None],
 ) -> None:
-    lost = 0
+    lost = all_undecided = 0
     while not tracer.ended:
         exits = tracer.next_batch(_seconds_until(writer.due, service.due))
         before, lost = lost, tracer.lost
-        writer.add(exits, lost - before)
+        undecided = min(tracer.undecided - all_undecided, lost - before)
+        all_undecided += undecided
+        writer.add(exits, lost - before, undecided)
         writer.tick()
         notices.look()
         service.tick()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from exitsnoop.host.clock import SECOND_NS, wall_offset_ns
+from exitsnoop.model.losses import why_lost
 from exitsnoop.store.writer import MOST_HELD, Writer
 
 LOSSES_S = 60.0
@@ -33,7 +34,7 @@ class Notices:
         self._clock = clock
         self._in_trouble = False
         self._damaged = 0
-        self._lost = 0
+        self._lost = self._undecided = 0
         self._lost_before = 0  # when the trouble began
         self._said_at = float("-inf")
 
@@ -45,8 +46,12 @@ class Notices:
             now = self._clock()
             if now - self._said_at >= LOSSES_S:
                 self._said_at = now
-                self._say(f"{_exits(self._writer.lost - self._lost)} lost: they came too fast")
-                self._lost = self._writer.lost
+                new = self._writer.lost - self._lost
+                undecided = min(self._writer.undecided - self._undecided, new)
+                for line in why_lost(new, undecided):
+                    self._say(line)
+                self._lost += new
+                self._undecided += undecided
 
     def _look_at_damage(self) -> None:
         damaged = self._writer.damaged

@@ -19,6 +19,7 @@ _WHY = {
     "failed": "the recorder failed",
     "reboot": "reboot",
     "overflow": "they came too fast to be read",
+    "undecided": "the path of their cgroup was not read in full, so a filter could not decide",
     "disk full": "the disk was full",
 }
 

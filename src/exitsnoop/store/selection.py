@@ -35,6 +35,7 @@ class Selection:
     Attributes:
         ended: whether all have been given.
         unexplained: how many of those given have an unknown cause.
+        undecided: 0; whoever filters counts what a filter could not decide about.
         last_id: the id of the exit that was given last; 0 before the first.
         unreadable: files that are damaged, or cannot be read; exits may be missing.
     """
@@ -44,6 +45,7 @@ class Selection:
     ) -> None:
         self.ended = False
         self.unexplained = 0
+        self.undecided = 0
         self.last_id = 0
         self.unreadable: list[Path] = []
         self._files = files

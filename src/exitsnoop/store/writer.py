@@ -67,7 +67,7 @@ class Writer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.due: float | None = None
-        self.lost = 0
+        self.lost = self.undecided = 0
         self.trouble: str | None = None
         self._closed = False
         self._clock = clock
@@ -100,13 +100,14 @@ class Writer:
         """Files that could not be read and were set aside."""
         return self._files.damaged
 
-    def add(self, exits: Exits, lost: int = 0) -> None:
+    def add(self, exits: Exits, lost: int = 0, undecided: int = 0) -> None:
         """Take exits, in the order of their end.
 
         They are on disk when `watermark_ns` has passed them: at once if a signal other than SIGPIPE
         ended one of them, else within a second.
 
         lost: how many exits the kernel could not deliver since the last call.
+        undecided: how many of those a filter could not decide about.
         """
         now = self._clock()
         urgent = False
@@ -116,8 +117,7 @@ class Writer:
             if self._eras.see(boot_ns[0], offset_ns):
                 self._files.correct()
             until = max(boot_ns)
-            if lost:
-                self._losses.append((self._seen, until, lost, "overflow"))
+            self._note_losses(until, lost - undecided, undecided)
             if self.trouble and (
                 self._count + len(exits) > MOST_HELD or self._bytes > MOST_HELD_BYTES
             ):
@@ -129,10 +129,11 @@ class Writer:
             self._seen = max(self._seen, until)
             urgent = any(status & 0x7F not in (0, _PIPE) for status in set(exits.column("status")))
         elif lost:
-            self._losses.append((self._seen, self._seen, lost, "overflow"))
+            self._note_losses(self._seen, lost - undecided, undecided)
         else:
             return
         self.lost += lost
+        self.undecided += undecided
         is_much = self._count >= MOST_PENDING or self._bytes >= MOST_PENDING_BYTES
         if self.trouble is None and (urgent or is_much):
             self.due = now
@@ -168,6 +169,11 @@ class Writer:
         self.due = None
         self._files.close()
         return unwritten
+
+    def _note_losses(self, until: int, too_fast: int, undecided: int) -> None:
+        for count, why in ((too_fast, "overflow"), (undecided, "undecided")):
+            if count:
+                self._losses.append((self._seen, until, count, why))
 
     def _lose(self, exits: Exits, until: int) -> None:
         self.lost += len(exits)

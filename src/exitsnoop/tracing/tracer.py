@@ -112,7 +112,7 @@ class Tracer:
         if pause_s is not None and not 0 <= pause_s <= 1:
             raise ValueError("pause_s must be between 0 and 1")
         self._filters = filters
-        self._lost = self._signals_recorded = 0
+        self._lost = self._undecided = self._signals_recorded = 0
         self._waiter: asyncio.Future[None] | None = None
         self._undo: list[abc.Callable[[], None]] = []  # what frees our resources, in reverse
         try:
@@ -236,16 +236,23 @@ class Tracer:
 
     @property
     def lost(self) -> int:
-        """How many exits, up to now, could not be delivered because the buffer was full.
-
-        With `containers`, also those that were delivered without their cgroup, and with `cgroups`,
-        too, those whose path was too long to be read: nobody can say whether they should pass.
-        """
-        try:
-            self._lost = self._session.lost() + self._reading.undecided
-        except ValueError:
-            pass  # closed: the last count stands
+        """How many exits, up to now, are missing: the buffer was full, or they are `undecided`."""
+        self._count_lost()
         return self._lost
+
+    @property
+    def undecided(self) -> int:
+        """How many of `lost` a filter could not decide about: their cgroup is not known in full."""
+        self._count_lost()
+        return self._undecided
+
+    def _count_lost(self) -> None:
+        try:
+            undelivered, undecided = self._session.lost()
+        except ValueError:
+            return  # closed: the last count stands
+        self._undecided = undecided + self._reading.undecided
+        self._lost = undelivered + self._undecided
 
     @property
     def signals_recorded(self) -> int:
@@ -302,7 +309,7 @@ class Tracer:
             if self._closed:
                 return
             self._session.settle()
-            self._lost = self._session.lost() + self._reading.undecided
+            self._count_lost()
             self._signals_recorded = self._session.signals_recorded()
             self._closed = True
             self._release()

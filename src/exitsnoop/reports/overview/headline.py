@@ -123,11 +123,11 @@ def _loop(of: Overview, one: Looping) -> str:
     if any((death.cause, death.status) != (loop.cause, loop.status) for death in one.deaths):
         deaths = f"{loop.deaths:,} deaths, most: {ends_in_words(loop.cause, loop.status)}"
     when = f"since {local(loop.from_ns, now_ns)}"
-    verb = "is"
+    verb = "has been"
     if not goes_on(of, one):
         verb, when = "was", f"from {local(loop.from_ns, now_ns)} to {local(loop.to_ns, now_ns)}"
     elif not is_seen_to_the_end(of):
-        verb, when = "was", f"{when} when the recording ended"
+        verb, when = "had been", f"{when} when the recording ended"
     how = f"{deaths}, one every {every}{_limit(of, one)}"
     return f"{label(one.whose)} {verb} in a crash loop {when}: {how}."
 
