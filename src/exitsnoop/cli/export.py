@@ -24,9 +24,11 @@ NOTES = """\
 A copy answers on any machine, whatever records there: the names of users, units
 and containers are in it.
 
-Parquet and JSON lines have the columns of `exitsnoop schema`, and which machine it
-was. Beside them goes what was recorded and what was not. Files appear when they are
-whole; they are for their owner alone unless --no-args leaves the arguments out.
+Parquet and JSON lines have the columns of `exitsnoop schema`, and which machine
+it was. Beside them goes what was recorded and what was not. Files appear when
+they are whole; they are for their owner alone unless --no-args leaves the
+arguments out. What the filters say about tracing, they do here with what was
+recorded.
 
 examples:
     exitsnoop export ./friday
@@ -38,8 +40,8 @@ exit status:
      0  it is written
      2  usage error, the directory exists, or pyarrow is missing
      3  there is no recording, or not of that time
-    74  it could not be written; or exits of that time were lost, or a file of the
-        recording is damaged: what is written lacks them
+    74  it could not be written; or exits of that time were lost, or a file of
+        the recording is damaged: what is written lacks them
     77  this user may not read the recording
    130  Ctrl-C ended it: nothing was written
 """
