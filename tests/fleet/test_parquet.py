@@ -125,7 +125,7 @@ def test_duckdb_reads_every_field(
     rows = [plain(dict(zip(names, row, strict=True))) for row in found.fetchall()]
     assert_same(rows, past(store, capfd))
     assert rows[0]["boot_id"] == BOOT.boot_id
-    assert rows[0]["workload"] == "job0"
+    assert rows[0]["workload"] == "docker"
 
 
 def test_a_directory_for_each_date_and_machine(store: Path, tmp_path: Path) -> None:

@@ -2,38 +2,29 @@
 
 import pytest
 
-from exitsnoop.model.cgroup import Container
 from exitsnoop.model.workload import workload
 
-DOCKER = Container("docker", "0123456789abcdef" * 4)
+ID = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
-    ("unit", "user_unit", "container", "found"),
+    ("cgroup", "container_name", "found"),
     [
-        ("nginx.service", None, None, "nginx.service"),
-        ("getty@tty1.service", None, None, "getty@.service"),
-        ("postgresql@15-main.service", None, None, "postgresql@.service"),
-        ("api-8080.service", None, None, "api-8080.service"),
-        ("session-12.scope", None, None, "session-.scope"),
-        ("session-c2.scope", None, None, "session-.scope"),
-        ("init.scope", None, None, "init.scope"),
-        ("run-r0a1b2c3d4e.scope", None, None, "run-.scope"),
-        ("run-u17.service", None, None, "run-.service"),
-        ("user@1000.service", "app-firefox-4711.scope", None, "app-firefox-.scope"),
-        (
-            "user@1000.service",
-            "snap.firefox-0d9c7b1e-aaaa-4000-8000-abcdefabcdef.scope",
-            None,
-            "snap.firefox-.scope",
-        ),
-        ("docker-0123.scope", None, DOCKER, "job"),
-        (None, None, None, ""),
+        ("/system.slice/nginx.service", None, "nginx.service"),
+        ("/system.slice/system-getty.slice/getty@tty1.service", None, "getty@.service"),
+        ("/system.slice/postgresql@15-main.service", None, "postgresql@.service"),
+        ("/system.slice/api-8080.service", None, "api-8080.service"),
+        ("/user.slice/user-0.slice/session-12.scope", None, "session.scope"),
+        ("/user.slice/user-0.slice/session-c2.scope", None, "session.scope"),
+        ("/init.scope", None, "init.scope"),
+        ("/system.slice/run-r0a1b2c3d4e5f60718293a4b5c6d7e8f9.scope", None, "run.scope"),
+        ("/system.slice/run-u17.service", None, "run.service"),
+        (f"/system.slice/docker-{ID}.scope", "api", "api"),
+        (f"/system.slice/docker-{ID}.scope", None, "docker"),
+        ("/lxc/web/init", None, "web"),
+        ("/", None, ""),
+        (None, None, ""),
     ],
 )
-def test_the_workload(
-    unit: str | None, user_unit: str | None, container: Container | None, found: str
-) -> None:
-    assert workload(unit, user_unit, container, "job") == found
-    named = workload(unit, user_unit, container, "job", "shop")
-    assert named == ("shop" if container else found)
+def test_the_workload(cgroup: str | None, container_name: str | None, found: str) -> None:
+    assert workload(cgroup, container_name) == found

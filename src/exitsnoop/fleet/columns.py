@@ -98,8 +98,7 @@ def _of_machine(name: str, type_: Type, meaning: str) -> Column:
 
 
 def _workloads(rows: Rows) -> Sequence[Any]:
-    names = ("unit", "user_unit", "container", "comm", "container_name")
-    return list(map(workload, *map(rows.exits.column, names)))
+    return list(map(workload, rows.exits.column("cgroup"), rows.exits.column("container_name")))
 
 
 def _of_field(field: Field) -> list[Column]:

@@ -3,33 +3,35 @@
 import re
 from functools import lru_cache
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from exitsnoop.model.cgroup import Container
+from exitsnoop.model import cgroup as names
 
-_INSTANCE = re.compile(r"@[^@]*(?=\.\w+\Z)")
-_IS_MADE_UP = re.compile(r"run-.*|.*\.scope")  # by systemd-run; scopes have no file
-_NUMBER = re.compile(
-    r"(?<=[-.])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z]?[0-9a-f]*\d[0-9a-f]*)(?=[-.])"
-)
+_NUMBERED = re.compile(r"-(?:[a-z]{0,2}\d+|[ru]?[0-9a-f]{8,}(?:-[0-9a-f]{4,})*)(?:-i\d+)?$")
 
 
 @lru_cache(maxsize=4096)
-def workload(
-    unit: str | None,
-    user_unit: str | None,
-    container: "Container | None",
-    comm: str,
-    container_name: str | None = None,
-) -> str:
-    """Return the name that is the same on all machines; "" if the process was in no unit.
+def workload(cgroup: str | None, container_name: str | None = None) -> str:
+    """Return its name; "" if the process was in no unit and no container, or if that is unknown.
 
-    That is the unit without its instance, such as "getty@.service"; the unit of the user's own
-    systemd, if there is one. Numbers that are made up for each start are left out:
-    "session-.scope", "run-.service". In a container, whose unit would be the runtime's and has its
-    id, it is the name of the container, or that of the process if the container's is unknown.
+    A container without a recorded name has that of its runtime: ids would be names without end.
+    Otherwise it is the unit without its instance: "getty@.service" for "getty@tty1.service",
+    "session.scope" for "session-4.scope".
     """
-    if container is not None:
-        return container_name or comm
-    name = _INSTANCE.sub("@", user_unit or unit or "")
-    return _NUMBER.sub("", name) if _IS_MADE_UP.fullmatch(name) else name
+    container = names.container(cgroup or "")
+    if container_name:
+        return container_name
+    if container:
+        is_named = container.runtime in ("lxc", "systemd-nspawn")
+        return container.id if is_named else container.runtime
+    unit = names.unit(cgroup or "")
+    return _without_instance(unit) if unit else ""
+
+
+def _without_instance(unit: str) -> str:
+    """Return the name of a unit without what tells one instance from another."""
+    stem, _, kind = unit.rpartition(".")
+    template, at, _ = stem.partition("@")
+    if at:
+        return f"{template}@.{kind}"
+    if kind == "scope" or stem.startswith("run-"):
+        stem = _NUMBERED.sub("", stem)
+    return f"{stem}.{kind}"

@@ -1,18 +1,15 @@
 """Workloads: under what name deaths are counted; a bounded number of names."""
 
-import re
 from collections import OrderedDict
-from functools import lru_cache
 from typing import NamedTuple
 
 from exitsnoop.host.clock import SECOND_NS
-from exitsnoop.model import cgroup as names
+from exitsnoop.model.workload import workload as name_of
 
 MOST = 500
 """So many workloads are counted by name."""
 IDLE_NS = 86_400 * SECOND_NS
 """After so long without an exit, a workload gives its place to a new one that comes up."""
-_NUMBERED = re.compile(r"-(?:[a-z]{0,2}\d+|[ru]?[0-9a-f]{8,}(?:-[0-9a-f]{4,})*)(?:-i\d+)?$")
 
 
 class Workload(NamedTuple):
@@ -20,8 +17,7 @@ class Workload(NamedTuple):
 
     Attributes:
         namespace: the Kubernetes namespace; "" outside of Kubernetes.
-        name: the container's name; else the unit with its instance left out: "getty@.service" for
-            "getty@tty1.service", "session.scope" for "session-4.scope".
+        name: as model.workload makes it.
     """
 
     namespace: str
@@ -34,37 +30,12 @@ OTHER = Workload("", "other")
 """Stands for all workloads beyond MOST."""
 
 
-@lru_cache(maxsize=4096)
 def workload(
     cgroup: str | None, container_name: str | None = None, namespace: str | None = None
 ) -> Workload:
-    """Return the workload of a process.
-
-    A container without a recorded name has that of its runtime: ids would be names without end.
-    """
-    container = names.container(cgroup or "")
-    if container or container_name:
-        named = container_name or _of_runtime(container)
-        return Workload(namespace or "", named)
-    unit = names.unit(cgroup or "")
-    return Workload("", without_instance(unit)) if unit else NONE
-
-
-def _of_runtime(container: names.Container | None) -> str:
-    if container is None:
-        return NONE.name
-    return container.id if container.runtime in ("lxc", "systemd-nspawn") else container.runtime
-
-
-def without_instance(unit: str) -> str:
-    """Return the name of a unit without what tells one instance from another."""
-    stem, _, kind = unit.rpartition(".")
-    template, at, _ = stem.partition("@")
-    if at:
-        return f"{template}@.{kind}"
-    if kind == "scope" or stem.startswith("run-"):
-        stem = _NUMBERED.sub("", stem)
-    return f"{stem}.{kind}"
+    """Return the workload of a process."""
+    name = name_of(cgroup, container_name)
+    return Workload(namespace or "", name) if name else NONE
 
 
 class Workloads:
