@@ -34,8 +34,9 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel manual \
-	deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb system-packages-for-bench system-packages-for-arm64
+	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel wheel-arm64 \
+	manual deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb \
+	system-packages-for-bench system-packages-for-arm64 system-packages-for-test-arm64
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -104,10 +105,8 @@ bench: system-packages-for-bench build ## measure it beside its peers, as root; 
 	$(SUDO) tools/with-tracefs $(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
 # Root must leave nothing behind here, either.
-test-arm64: system-packages-for-arm64 $(VENV)/group-build ## build for arm64 and run tests/kernel there, in QEMU
-	root=$$($(SUDO) tests/vm/get-root arm64) && \
-	$(TOOLS) tests/vm/build-for-arm64 "$$root" $(BIN)/python && \
-	$(SUDO) tests/vm/test-arm64 "$$root" $(PYTEST_ARGS)
+test-arm64: system-packages-for-test-arm64 wheel-arm64 ## build for arm64 and run tests/kernel there, in QEMU
+	$(SUDO) tests/vm/test-arm64 "$$(tests/vm/get-root arm64)" $(PYTEST_ARGS)
 
 # Leaks are for tests/kernel/test_leaks.py: the interpreter itself leaves memory behind at its end. The
 # sanitizers are preloaded into all that the tests start; what is to die of a signal there must.
@@ -160,12 +159,19 @@ sbom: wheel ## list in dist/ what the wheel is made of, as CycloneDX
 
 release: $(VENV)/group-wheel ## make in dist/ all that is released, with its hashes: see RELEASING.md
 	rm -rf dist $(BUNDLED) $(DEB)
-	$(MAKE) wheel deb
+	$(MAKE) wheel deb wheel-arm64
 	$(BIN)/python -m build --sdist --no-isolation --outdir dist
-	$(BIN)/python -B tools/sbom.py dist/exitsnoop.cdx.json dist/*.whl dist/*.deb dist/*.tar.gz
-	cd dist && sha256sum -- * >SHA256SUMS
+	$(BIN)/python -B tools/sbom.py dist/exitsnoop.cdx.json dist/*.whl dist/arm64/*.whl dist/*.deb dist/*.tar.gz
+	cd dist && sha256sum -- *.* arm64/* >SHA256SUMS
 
 wheel: $(BUNDLED) ## make a wheel in dist/ that brings libbpf along
+
+wheel-arm64: system-packages-for-arm64 $(VENV)/group-build $(VENV)/group-wheel ## make one for arm64 in dist/arm64/, with a cross compiler
+	root=$$($(SUDO) tests/vm/get-root arm64) && \
+	$(TOOLS) tests/vm/build-for-arm64 "$$root" $(BIN)/python
+	rm -rf dist/arm64
+	mkdir -p dist/arm64
+	cp build/arm64/bundled/*.whl dist/arm64
 
 clean: ## remove what was made
 	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache
@@ -184,6 +190,9 @@ system-packages-for-bench:
 	@tools/system-packages bench $(PYTHON)
 
 system-packages-for-arm64:
+	@tools/system-packages arm64 $(PYTHON)
+
+system-packages-for-test-arm64:
 	@tools/system-packages test-arm64 $(PYTHON)
 
 $(VENV_MADE): | system-packages
@@ -238,13 +247,7 @@ $(SANITIZED)/built: $(SOURCES) $(VENV)/group-build
 		--config-settings setup-args=-Dc_args='-g -fno-omit-frame-pointer -fno-sanitize-recover=all' .
 	@touch $@
 
-# meson-python names the Python that it ran on, although the extension is compiled for 3.10's ABI.
-$(BUNDLED): $(COMPILED) $(VENV)/group-wheel
-	rm -rf dist/*.whl build/tagged
-	mkdir build/tagged
-	cp build/wheel/*.whl build/tagged
-	$(BIN)/wheel tags --remove --python-tag cp310 build/tagged/*.whl
-	$(TOOLS) auditwheel repair --wheel-dir dist build/tagged/*.whl
-	$(TOOLS) tools/add-licences dist/*.whl
-	$(BIN)/abi3audit --strict dist/*.whl
+$(BUNDLED): $(COMPILED) tools/bundle tools/add-licences $(VENV)/group-wheel
+	rm -rf dist/*.whl
+	$(TOOLS) tools/bundle build/wheel/*.whl dist
 	@touch $@

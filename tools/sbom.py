@@ -1,8 +1,9 @@
 """Write what a release is made of, as CycloneDX: `sbom.py OUTPUT FILE...`.
 
-The FILEs are the release: a wheel, and packages that are made of it. The libraries in the wheel
-come from the list that auditwheel wrote into it, the tools of the build from the pins in
-tools/requirements and from the packages of this Debian. The same release gives the same bytes.
+The FILEs are the release: wheels, and packages that are made of them. The libraries in a wheel
+come from the list that auditwheel wrote into it; in a wheel for another machine, which has no such
+list, they are named by their files. The tools of the build come from the pins in tools/requirements
+and from the packages of this Debian. The same release gives the same bytes.
 """
 
 import datetime
@@ -28,9 +29,9 @@ Component = dict[str, Any]
 
 
 def document(files: list[Path]) -> dict[str, Any]:
-    """Return the list for these files, of which one is the wheel."""
-    (wheel,) = [file for file in files if file.suffix == ".whl"]
-    libraries = list(_libraries(wheel))
+    """Return the list for these files."""
+    wheels = sorted(file for file in files if file.suffix == ".whl")
+    libraries = [one for wheel in wheels for one in _libraries(wheel)]
     tools = [*_pinned(), *_installed()]
     ours = _ours(files)
     return {
@@ -75,8 +76,14 @@ def _ours(files: list[Path]) -> Component:
 def _libraries(wheel: Path) -> Iterator[Component]:
     """What the wheel brings along."""
     with zipfile.ZipFile(wheel) as archive:
-        (name,) = [name for name in archive.namelist() if name.endswith("auditwheel.cdx.json")]
-        found = json.loads(archive.read(name))["components"]
+        names = archive.namelist()
+        listed = [name for name in names if name.endswith("auditwheel.cdx.json")]
+        found = json.loads(archive.read(listed[0]))["components"] if listed else []
+        for name in sorted(name for name in names if ".libs/lib" in name and not listed):
+            digest = hashlib.sha256(archive.read(name)).hexdigest()
+            ref = f"{wheel.name}/{name}"
+            file = {"type": "file", "bom-ref": ref, "name": name, "hashes": [_hash(digest)]}
+            yield file | {"scope": "required"}
     for one in found:
         if not one["purl"].startswith("pkg:pypi/exitsnoop@"):
             yield {key: one[key] for key in ("type", "bom-ref", "name", "version", "purl")} | {

@@ -63,7 +63,10 @@ def test_has_all_that_is_installed(content: dict[str, str]) -> None:
     assert pages | {"/usr/share/man/man1/exitsnoop.1.gz"} <= content.keys()
     assert {
         "/lib/systemd/system/exitsnoop.service",
+        "/lib/systemd/system/exitsnoop-journal.service",
+        "/lib/systemd/system/exitsnoop-ship.service",
         "/usr/share/bash-completion/completions/exitsnoop",
+        "/usr/lib/systemd/catalog/exitsnoop.catalog",
         "/usr/share/doc/exitsnoop/changelog.gz",
         "/usr/share/doc/exitsnoop/copyright",
         "/usr/share/doc/exitsnoop/docs/recorder.md",

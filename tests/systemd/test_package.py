@@ -69,11 +69,11 @@ def _gone_at_the_end() -> Iterator[None]:
 
 
 def test_it_is_installed_and_does_not_run(older: Path) -> None:
-    """The unit is there, neither started nor enabled."""
+    """The units are there, neither started nor enabled."""
     run("dpkg", "--install", older)
-    assert shown("LoadState") == "loaded"
-    assert systemctl("is-active", UNIT, check=False) == "inactive"
-    assert systemctl("is-enabled", UNIT, check=False) == "disabled"
+    units = [UNIT, "exitsnoop-journal.service", "exitsnoop-ship.service"]
+    assert systemctl("is-active", *units, check=False).split() == ["inactive"] * 3
+    assert systemctl("is-enabled", *units, check=False).split() == ["disabled"] * 3
     assert not STORE.exists()
     assert run(COMMAND, "--version").startswith("exitsnoop ")
 
