@@ -45,7 +45,7 @@ def shipping(daemon: Journald, exitsnoop: str, store: Path, *user: str) -> Itera
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
-        process.communicate()
+        print(process.communicate()[1])  # noqa: T201 - for whoever reads why a test failed
 
 
 def made(numbers: range, **columns: Any) -> Exits:
