@@ -130,7 +130,7 @@ def test_what_is_too_old_is_given_up_and_reported(
 
 def test_what_retention_dropped_is_counted(store: Path) -> None:
     """Exits that are dropped before their turn are reported, except those that were kept."""
-    recorder = writer(store, limits=Limits(4 << 20, 0, 1e9))
+    recorder = writer(store, limits=Limits(2 << 20, 0, 1e9))
     recorder.add(made(range(1, 101)))
     recorder.commit()
     ship(store, Taker())

@@ -13,6 +13,7 @@ from exitsnoop.ship.state import Cursor, State
 from exitsnoop.ship.stop import Stop
 from exitsnoop.ship.tally import Tally
 from exitsnoop.store import following
+from exitsnoop.store.boots import Boot
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.following import Missing, Page
 from exitsnoop.store.recording import Recording
@@ -74,6 +75,10 @@ class Shipper:
         self._said = ("", 0.0)
         self._said_of: dict[str, float] = {}
         self._not_before = 0.0
+        self._changes: object = None
+        self._look_again = True
+        self._looked_at = float("-inf")
+        self._boots: dict[str, Boot] = {}
         self._is_there = True
 
     def run(self) -> None:
@@ -118,13 +123,13 @@ class Shipper:
     def _step(self, cursor: Cursor) -> tuple[Cursor, bool]:
         """Deliver a page; return the cursor behind it, and whether there was nothing to deliver."""
         recording = self._recording()
-        if recording is None:
+        if recording is None or not self._has_news(recording):
             return cursor, True
         if self._is_another(cursor):
             self._say("this is another recording than before: it is delivered from its start on")
             cursor = Cursor(0, pending=cursor.pending)
-        missing, marks = following.missing_after(recording, cursor.marks)
         page = following.page_after(recording, cursor.id, failed=self._destination.failed)
+        missing, marks = self._missing(recording, cursor, page)
         if page is not None:
             missing += self._not_read(page, cursor)
             names = [path.name for path in page.unreadable]
@@ -138,9 +143,37 @@ class Shipper:
             self.tally.waiting_since_ns = None
             if after != cursor and time.monotonic() - self._saved_at >= SAVE_S:
                 self._save(after)
+            self._look_again |= page is not None
             return after, page is None
-        boots = {boot.boot_id: boot for boot in recording.boots()}
-        return self._delivered(Batch(exits, owed, boots), cursor, after), False
+        self._look_again = True
+        batch = Batch(exits, owed, self._boots_of(recording, exits))
+        return self._delivered(batch, cursor, after), False
+
+    def _has_news(self, recording: Recording) -> bool:
+        """Return whether something may have been recorded since all was delivered."""
+        changes = recording.changes()
+        has_news = self._look_again or changes != self._changes
+        # A change within the same tick of the clock would not show: look once more.
+        self._look_again = changes != self._changes
+        self._changes = changes
+        return has_news
+
+    def _missing(
+        self, recording: Recording, cursor: Cursor, page: Page | None
+    ) -> tuple[list[Missing], following.Marks]:
+        """Return what is missing; it is in all files, so it is not looked for with each page."""
+        now = time.monotonic()
+        if page is not None and now - self._looked_at < LOOK_S:
+            return [], cursor.marks
+        self._looked_at = now
+        return following.missing_after(recording, cursor.marks)
+
+    def _boots_of(self, recording: Recording, exits: Exits) -> dict[str, Boot]:
+        """Return the boots; they are in all files, too."""
+        boot_ids = set(exits.column("boot_id")) if len(exits) else set()
+        if not self._boots or not boot_ids <= self._boots.keys():
+            self._boots = {boot.boot_id: boot for boot in recording.boots()}
+        return self._boots
 
     def _recording(self) -> Recording | None:
         """Return the recording as it is now; None if somebody removed it."""
