@@ -348,6 +348,11 @@ def test_a_new_token_is_taken_from_its_file(tmp_path: Path) -> None:
     assert [one["Authorization"] for one in receiver.requests] == ["Bearer old", "Bearer new"]
 
 
+def test_a_number_that_is_too_large_is_text() -> None:
+    (one,) = received(cause=Cause("file_limit", "text", limit=(1 << 64) - 1))
+    assert one.attributes["exitsnoop.cause.limit"] == "18446744073709551615"
+
+
 def test_text_of_any_kind_can_be_sent() -> None:
     (one,) = received(args=("\udcff", "\0", "é" * 1000), raw_comm=b"\xff\xfe" + bytes(14))
     assert one.attributes["process.command_args"] == ["?", "\0", "é" * 1000]

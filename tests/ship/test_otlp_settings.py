@@ -1,11 +1,11 @@
 """Where OTLP goes, and how: options, the environment, files; TLS."""
 
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.certificates import signed
 from support.otlp import receiving
 from support.recorded import BOOT
 from support.shipping import made
@@ -122,10 +122,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with two authorities, and what each of them signed."""
     path = tmp_path_factory.mktemp("certificates")
     for name in ("ours", "theirs"):
-        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost"]
-        files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
-        subprocess.run([*make, *names, *files], cwd=path, check=True, capture_output=True)
+        signed(path, name)
     return path
 
 

@@ -184,7 +184,8 @@ def test_it_ends_soon_though_no_answer_comes(exitsnoop: str, store: Path) -> Non
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)
-            assert time.monotonic() - started < within(2.0)
+            # Within 2 s on an idle machine; an answer would be waited for 10 s.
+            assert time.monotonic() - started < within(6.0)
         assert ship(exitsnoop, store, "--otlp", receiver.url).returncode == 0
     assert pids(receiver.records) == [5, 10]
 

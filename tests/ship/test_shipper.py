@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.recorded import BOOT, START_NS, exits, record, writer
@@ -11,6 +12,7 @@ from support.shipping import AGO_NS, OFFSET_NS, made, ship
 from exitsnoop.ship.destination import Answer, Batch, Destination
 from exitsnoop.ship.state import Cursor, InUse, State
 from exitsnoop.ship.stop import Stop
+from exitsnoop.store import following
 from exitsnoop.store.following import Missing
 from exitsnoop.store.limits import Limits
 from exitsnoop.store.recording import Recording
@@ -156,6 +158,73 @@ def test_what_retention_dropped_is_counted(store: Path) -> None:
             assert dropped + len(taker.pids) == last - 101
         assert any("had been dropped from the recording before their turn" in s for s in said)
         assert not shipper.tally.is_whole
+
+
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("aside", [False, True])
+def test_what_is_damaged_is_counted(
+    store: Path, monkeypatch: pytest.MonkeyPatch, failed: bool, aside: bool
+) -> None:
+    """A file that cannot be read is looked at again, then reported once, also as set aside."""
+    monkeypatch.setattr("exitsnoop.ship.shipper.LOOK_S", 0.01)
+    recorder = writer(store, limits=Limits(2 << 20, 0, 1e9))
+    last = 1
+    while len(list(store.glob("exits-*.db"))) < 4:
+        recorder.add(made(range(last, last + 500)))
+        recorder.commit()
+        last += 500
+    recorder.close()
+    _, second, third, *_ = sorted(store.glob("exits-*.db"))
+    assert not Path(f"{second}-wal").exists()
+    lost = int(third.stem[-15:]) - int(second.stem[-15:])
+    content = second.read_bytes()
+    second.write_bytes(b"not a database".ljust(len(content), b"\0"))
+    taker = Taker(failed=failed)
+    state = State(store.parent / "state", taker.kind, taker.where)
+    state.write(Cursor(0))
+    state.close()
+    if aside:
+        second.rename(f"{second}.0.damaged")
+    shipper, said = ship(store, taker)
+    (told,) = taker.missing
+    assert told.why == "damaged"
+    assert told.count == (None if failed else lost)
+    assert sum("cannot be read, as the recording is damaged" in line for line in said) == 1
+    assert not shipper.tally.is_whole
+    if not failed:
+        assert len(taker.pids) == last - 1 - lost
+        assert shipper.tally.dropped == lost
+    again = Taker(failed=failed)
+    _, said = ship(store, again)
+    assert not again.attempts
+    assert not said
+
+
+def test_a_reason_that_passes_costs_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be read for a moment is not given up."""
+    record(store, made(range(1, 101)))
+    (path,) = store.glob("exits-*.db")
+    content = path.read_bytes()
+    path.write_bytes(b"not a database".ljust(len(content), b"\0"))
+    state = State(store.parent / "state", "taker", "here")
+    state.write(Cursor(0))
+    state.close()
+    monkeypatch.setattr("exitsnoop.ship.shipper.LOOK_S", 0.01)
+    looks = 0
+    page_after = following.page_after
+
+    def mended(*given: Any, **more: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            path.write_bytes(content)
+        return page_after(*given, **more)
+
+    monkeypatch.setattr(following, "page_after", mended)
+    taker = Taker()
+    ship(store, taker)
+    assert taker.pids == list(range(1, 101))
+    assert not taker.missing
 
 
 def test_what_was_not_recorded_is_reported_once(store: Path) -> None:

@@ -62,7 +62,7 @@ WAYS: "tuple[Way, ...]" = (ship_journal, ship_otlp, ship_metrics)
 """The ways to deliver: each is a module of this folder."""
 STATE = "/var/lib/exitsnoop-ship"
 _MAX_LAG = "24h"
-_END_S = 1.5
+_END_S = 1.0
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:

@@ -27,6 +27,8 @@ SAVE_S = 10.0
 _SAY_AGAIN_S = 600.0
 _SAY_OF_MANY_S = 60.0
 _LOOK_TWICE_S = 0.2
+_LOOKS = 5
+"""What cannot be read so often, once a second, is damaged."""
 
 
 class Shipper:
@@ -78,6 +80,7 @@ class Shipper:
         self._changes: object = None
         self._look_again = True
         self._looked_at = float("-inf")
+        self._doubts = 0
         self._boots: dict[str, Boot] = {}
         self._is_there = True
 
@@ -115,6 +118,7 @@ class Shipper:
             old, marks = following.missing_after(recording, following.Marks())
             pending = [one for one in old if (one.to_ns or 0) >= since_ns]
             cursor = Cursor(following.id_before(recording, since_ns), None, marks, pending)
+            cursor.damaged = _names(recording.unreadable)
         elif cursor.kept is not None:
             self._destination.kept = cursor.kept
         self._state.write(cursor)
@@ -129,11 +133,13 @@ class Shipper:
             self._say("this is another recording than before: it is delivered from its start on")
             cursor = Cursor(0, pending=cursor.pending)
         page = following.page_after(recording, cursor.id, failed=self._destination.failed)
+        unreadable = _names(recording.unreadable if page is None else page.unreadable)
+        news = [name for name in unreadable if name not in cursor.damaged]
+        if self._is_in_doubt(news):
+            return cursor, self._stop.wait(LOOK_S)
         missing, marks = self._missing(recording, cursor, page)
-        if page is not None:
-            missing += self._not_read(page, cursor)
-            names = [path.name for path in page.unreadable]
-            cursor = replace(cursor, damaged=list(dict.fromkeys([*cursor.damaged, *names])))
+        missing += self._not_read(page, news, cursor)
+        cursor = replace(cursor, damaged=[*cursor.damaged, *news])
         owed = [*cursor.pending, *missing]
         exits = Exits({}) if page is None else page.exits
         after = replace(cursor, marks=marks, pending=[])
@@ -148,6 +154,12 @@ class Shipper:
         self._look_again = True
         batch = Batch(exits, owed, self._boots_of(recording, exits))
         return self._delivered(batch, cursor, after), False
+
+    def _is_in_doubt(self, news: list[str]) -> bool:
+        """Return whether to look again at files that cannot be read: the reason may pass."""
+        self._doubts = self._doubts + 1 if news else 0
+        self._look_again |= bool(news)
+        return 0 < self._doubts < _LOOKS
 
     def _has_news(self, recording: Recording) -> bool:
         """Return whether something may have been recorded since all was delivered."""
@@ -193,11 +205,14 @@ class Shipper:
             not self._stop.wait(_LOOK_TWICE_S) and _seems_another(self._store, cursor)
         )
 
-    def _not_read(self, page: Page, cursor: Cursor) -> list[Missing]:
-        """Return what of a page could not be read; count it and say it."""
-        here = f"{cursor.series}/{cursor.id + 1}-{page.last_id}"
+    def _not_read(self, page: Page | None, news: list[str], cursor: Cursor) -> list[Missing]:
+        """Return what could not be read up to the end of a page; count it and say it.
+
+        news: files that turned out to be damaged.
+        """
+        here = f"{cursor.series}/{cursor.id + 1}-{page.last_id if page else ''}"
         found = []
-        if page.dropped:
+        if page and page.dropped:
             at_most = "at most " if self._destination.failed else ""
             self.tally.dropped += page.dropped
             self._say_of_many(
@@ -206,13 +221,14 @@ class Shipper:
                 "their turn: give it more room (exitsnoop record --max-size), or deliver sooner",
             )
             found.append(Missing(f"{here}/dropped", "dropped", page.dropped, None, None))
-        news = [path.name for path in page.unreadable if path.name not in cursor.damaged]
-        if page.damaged or (page.damaged is None and news):
-            self.tally.dropped += page.damaged or 0
-            count = "exits" if page.damaged is None else f"at most {_exits(page.damaged)}"
+        damaged = page.damaged if page else None
+        self.tally.unreadable += len(news)
+        if damaged or (damaged is None and news):
+            self.tally.dropped += damaged or 0
+            count = "exits" if damaged is None else f"at most {_exits(damaged)}"
             where = f" in {', '.join(news)}" if news else ""
             self._say(f"{count}{where} cannot be read, as the recording is damaged")
-            found.append(Missing(f"{here}/damaged", "damaged", page.damaged, None, None))
+            found.append(Missing(f"{here}/damaged", "damaged", damaged, None, None))
         return found
 
     def _delivered(self, batch: Batch, cursor: Cursor, after: Cursor) -> Cursor:
@@ -297,6 +313,11 @@ class Shipper:
                 f"the cursor cannot be written to {self._state.path} ({error.strerror}): after a "
                 "restart, records may be delivered a second time"
             )
+
+
+def _names(paths: Iterable[Path]) -> list[str]:
+    """Return the names of files; one that is set aside as damaged keeps its name here."""
+    return sorted({path.name.partition(".db")[0] for path in paths})
 
 
 def _seems_another(store: Path, cursor: Cursor) -> bool:

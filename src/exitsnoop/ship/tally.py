@@ -15,6 +15,7 @@ class Tally:
         rejected: records that the destination does not take, for good.
         given_up: exits that could not be delivered in time.
         dropped: exits that the recording had dropped, or that were damaged, before their turn.
+        unreadable: files of the recording that turned out to be damaged.
         waiting_since_ns: when the first ended that is not delivered yet, nanoseconds since the
             epoch; None if all are delivered.
     """
@@ -23,6 +24,7 @@ class Tally:
     rejected: int = 0
     given_up: int = 0
     dropped: int = 0
+    unreadable: int = 0
     waiting_since_ns: int | None = None
 
     @property
@@ -35,7 +37,7 @@ class Tally:
     @property
     def is_whole(self) -> bool:
         """Whether nothing is missing at the destination."""
-        return not (self.rejected or self.given_up or self.dropped)
+        return not (self.rejected or self.given_up or self.dropped or self.unreadable)
 
     def line(self) -> str:
         """Return the counts for people."""
@@ -43,7 +45,8 @@ class Tally:
         for count, words in (
             (self.rejected, "rejected"),
             (self.given_up, "given up"),
-            (self.dropped, "dropped from the recording before their turn"),
+            (self.dropped, "gone from the recording before their turn"),
+            (self.unreadable, "damaged files"),
         ):
             if count:
                 parts.append(f"{count:,} {words}")

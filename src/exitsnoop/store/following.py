@@ -30,7 +30,7 @@ class Page(NamedTuple):
             are wanted, it may count others among them.
         damaged: how many exits cannot be read, at most, as after a damaged file some ids are left
             out; None if nobody can count them.
-        unreadable: files that are damaged.
+        unreadable: files that cannot be read, or were set aside as damaged, also earlier.
     """
 
     exits: Exits
@@ -91,10 +91,10 @@ def page_after(recording: Recording, after_id: int, *, failed: bool = False) -> 
     last_id = ids[-1] if ids else newest
     below = max(0, min(last_id, oldest - 1) - after_id)
     dropped = below - sum(number < oldest for number in ids)
+    unreadable = tuple(dict.fromkeys([*selection.unreadable, *sorted(recording.unreadable)]))
     damaged: int | None = last_id - after_id - dropped - len(ids)
     if failed:
-        damaged = None if selection.unreadable else 0
-    unreadable = tuple(selection.unreadable)
+        damaged = None if unreadable else 0
     return Page(Exits({}) if exits is None else exits, last_id, dropped, damaged, unreadable)
 
 

@@ -96,7 +96,7 @@ class Receiver(Destination):
 
     def _message(self, request: ExportLogsServiceRequest) -> tuple[bytes, dict[str, str]]:
         """Return the body and the headers of a request."""
-        headers = {"Content-Type": _PROTOBUF, "User-Agent": "exitsnoop"}
+        headers = {"Content-Type": _PROTOBUF, "User-Agent": f"exitsnoop/{self._encoder.version}"}
         if self._settings.json:
             headers["Content-Type"] = _JSON
             body = json.dumps(MessageToDict(request, use_integers_for_enums=True)).encode()

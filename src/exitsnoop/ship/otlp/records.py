@@ -18,6 +18,7 @@ from exitsnoop.store.following import Missing
 
 EXIT, LOST = "exitsnoop.process.exit", "exitsnoop.lost"
 UID = "log.record.uid"
+_INTS = range(-(1 << 63), 1 << 63)
 _ERRORS = {"fault", "abort", "oom", "seccomp"}
 _SEVERITIES = {
     "INFO": SeverityNumber.SEVERITY_NUMBER_INFO,
@@ -36,10 +37,13 @@ class Encoder:
 
     Args:
         resource: attributes that every record's resource has.
+
+    Attributes:
+        version: of exitsnoop.
     """
 
     def __init__(self, resource: Mapping[str, str]) -> None:
-        self._version = version("exitsnoop")
+        self.version = version("exitsnoop")
         self._always = dict(resource)
 
     def request(self, batch: Batch) -> ExportLogsServiceRequest:
@@ -70,7 +74,7 @@ class Encoder:
         logs = request.resource_logs.add(schema_url=SCHEMA_URL)
         logs.resource.attributes.extend(_key_values(of))
         scope = logs.scope_logs.add(schema_url=SCHEMA_URL)
-        scope.scope.name, scope.scope.version = "exitsnoop", self._version
+        scope.scope.name, scope.scope.version = "exitsnoop", self.version
         return logs
 
     def _of_machine(self, boot: Boot | None) -> dict[str, str]:
@@ -79,7 +83,7 @@ class Encoder:
             "host.id": boot and boot.machine_id,
             "os.type": "linux",
             "service.name": "exitsnoop",
-            "service.version": self._version,
+            "service.version": self.version,
         }
         return {name: value for name, value in known.items() if value} | self._always
 
@@ -150,6 +154,8 @@ def _value(value: Any) -> AnyValue:
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     if isinstance(value, int):
+        if value not in _INTS:  # of 64 bits without a sign, as a limit
+            return AnyValue(string_value=str(value))
         return AnyValue(int_value=value)
     if isinstance(value, float):
         return AnyValue(double_value=value)
