@@ -94,7 +94,7 @@ def test_color(
     with Terminal(exitsnoop, *words, env=env) as terminal:
         shown = "\n".join(terminal.lines())
     assert "endings" in shown
-    assert ("\033[33mcode 3\033[0m" in shown) == ("\033" in shown) == on_terminal
+    assert ("\033[38;5;178mcode 3\033[0m" in shown) == ("\033" in shown) == on_terminal
     piped = run(exitsnoop, *words, env=env).stdout
     assert "endings" in piped
-    assert ("\033[33mcode 3\033[0m" in piped) == ("\033" in piped) == in_pipe
+    assert ("\033[38;5;178mcode 3\033[0m" in piped) == ("\033" in piped) == in_pipe

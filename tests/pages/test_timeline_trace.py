@@ -59,7 +59,11 @@ class Read(NamedTuple):
 
 
 def read(of: Timeline) -> Read:
-    packets = protos.Trace.FromString(b"".join(trace(of))).packet
+    return parsed(b"".join(trace(of)))
+
+
+def parsed(content: bytes) -> Read:
+    packets = protos.Trace.FromString(content).packet
     tracks = {one.track_descriptor.uuid: one.track_descriptor for one in packets}
     events = defaultdict(list)
     for one in packets:

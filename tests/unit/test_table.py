@@ -17,6 +17,7 @@ from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.fields import COLUMNS
+from exitsnoop.sinks.palette import escape_of
 from exitsnoop.sinks.table import Table
 
 TIMED = ("time", *DEFAULT)
@@ -243,10 +244,11 @@ def test_colors_move_nothing(columns: tuple[str, ...]) -> None:
 def test_colors_mark_what_did_not_end_well() -> None:
     rows = Table(("pid", "exit", "cause"), color=True).rows(ENDS).splitlines()
     assert rows[0] == f"1      {'0':<29} exit 0"
-    assert rows[1] == f"1      \x1b[33mcode 1\x1b[0m{'':23} exit 1"
-    assert rows[2].startswith("1      \x1b[1;31msignal 9 (KILL)\x1b[0m   ")
-    assert rows[2].endswith(f" \x1b[1m{KILLED.text}\x1b[0m")
+    assert rows[1] == f"1      {escape_of('code')}code 1\x1b[0m{'':23} exit 1"
+    assert rows[2].startswith("1      \x1b[1msignal 9 (KILL)\x1b[0m   ")
+    assert rows[2].endswith(f" {escape_of('killed')}{KILLED.text}\x1b[0m")
     assert rows[3].endswith(" SIGKILL, not seen being sent")
+    assert rows[4].endswith(f" {escape_of('crash')}abort()\x1b[0m")
     assert rows[5] == f"1      {'0':<29} -"
 
 

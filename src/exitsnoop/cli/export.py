@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exitsnoop.cli.options import OPTIONS, refuse
 from exitsnoop.cli.output import CannotWrite, complain
+from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.stretch import add_stretch
 from exitsnoop.filters.filters import EVERYTHING
@@ -116,7 +117,8 @@ def _refuse_what_a_copy_has_not(options: "Given") -> None:
 
 
 def _copy(options: "Given") -> int:
-    recording = opened(options)
+    progress = Progress("copying the recording")
+    recording = opened(options, progress)
     try:
         recording.copy(options.to)
     except FileExistsError:
@@ -125,6 +127,8 @@ def _copy(options: "Given") -> int:
         raise CannotWrite(error) from None
     except sqlite3.Error as error:
         raise CannotWrite(OSError(errno.EIO, f"{error}; it is not whole", options.to)) from None
+    finally:
+        progress.end()
     for line in damaged(recording.unreadable):
         complain(line)
     return os.EX_IOERR if recording.unreadable else os.EX_OK

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
 STDOUT, STDERR = 1, 2
@@ -168,6 +168,10 @@ def for_stderr(line: str) -> str:
         return ascii(line)[1:-1]
 
 
+clear_line: "Callable[[], None] | None" = None
+"""Removes the line that says how far something is, if there is one."""
+
+
 def complain(message: str, details: str = "") -> None:
     """Write a message to standard error: one line, and details below it if there are any.
 
@@ -175,6 +179,8 @@ def complain(message: str, details: str = "") -> None:
     """
     lines = [f"exitsnoop: {message}", *(f"  {line}" for line in details.splitlines())]
     text = "".join(f"{for_stderr(line)}\n" for line in lines)
+    if clear_line:
+        clear_line()
     try:
         os.write(STDERR, text.encode())
     except OSError:

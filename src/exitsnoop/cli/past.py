@@ -12,6 +12,7 @@ from exitsnoop.cli.following import Following
 from exitsnoop.cli.matching import Matching, query
 from exitsnoop.cli.options import WRITTEN, refuse, wanted
 from exitsnoop.cli.output import complain
+from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.show import columns, output_of, sink
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
@@ -95,7 +96,8 @@ def run(options: "Given") -> int:
     names = columns(options)
     filters = wanted(options, RecordedFilters)
     moments = asked(options)
-    recording = opened(options)
+    progress = Progress()
+    recording = opened(options, progress)
     time = stretch(moments, recording)
     if not options.follow and time.was_not_recorded(recording):
         return EX_NOT_RECORDED
@@ -106,8 +108,13 @@ def run(options: "Given") -> int:
     form = sink(options, names, output)
     output.write(form.header())
     matching = Matching(recording, filters)
+    ends = (time.to_ns, time.from_ns) if options.reverse else (time.from_ns, time.to_ns)
     for batch in _batches(options, recording, matching, query(filters, time), output.fileno()):
+        progress.clear()
         output.write(form.rows(batch), rows=True)
+        if not output.is_terminal:
+            progress.say_how_far(batch.column("wall_ns")[-1], *ends)
+    progress.end()
     if options.follow:
         time = time._replace(to_ns=time_ns(), now_ns=time_ns())
     recording.unreadable |= matching.unreadable

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from exitsnoop.cli.progress import Progress
     from exitsnoop.cli.verbs import Given
     from exitsnoop.store.recording import Recording
 
@@ -30,8 +31,11 @@ def place(options: "Given") -> Path:
     return Path(options.store or os.environ.get("EXITSNOOP_STORE") or of_unit or USUAL)
 
 
-def opened(options: "Given") -> "Recording":
-    """Return the recording, to read it. Raises NoStore, NotReadable."""
+def opened(options: "Given", progress: "Progress | None" = None) -> "Recording":
+    """Return the recording, to read it. Raises NoStore, NotReadable.
+
+    progress: goes on while something is read.
+    """
     from exitsnoop.store.recording import Recording  # a recorder starts without it
 
-    return Recording(place(options))
+    return Recording(place(options), progress.tick if progress else None)

@@ -17,6 +17,7 @@ from exitsnoop.cli.stretch import add_stretch, asked, stretch
 from exitsnoop.cli.verbs import nearest
 from exitsnoop.sinks.rows import RowCsv, RowJson, RowTable
 from exitsnoop.store.errors import StoreError
+from exitsnoop.store.opening import INSTRUCTIONS
 from exitsnoop.store.schema import VIEW
 from exitsnoop.store.view import During
 
@@ -46,7 +47,6 @@ exit status:
 """
 AT_ONCE = 10_000
 """So many rows are read before any is written; with no more, the recorder need not wait for us."""
-_INSTRUCTIONS = 200_000  # of SQLite's machine: some milliseconds
 _DAMAGED = ("image is malformed", "not a database", "disk I/O error", "unable to open")
 
 
@@ -97,8 +97,8 @@ def run(options: "Given") -> int:
 
 
 def _write(options: "Given", connection: sqlite3.Connection, output: Output) -> None:
-    progress = _Progress()
-    connection.set_progress_handler(progress.tick, _INSTRUCTIONS)
+    progress = Progress("Ctrl-C ends the query")  # Python looks for it where this is called
+    connection.set_progress_handler(progress.tick, INSTRUCTIONS)
     names, blocks = _result(connection, options.statement, progress)
     first = next(blocks)
     if len(first) < AT_ONCE:
@@ -121,7 +121,7 @@ def _write(options: "Given", connection: sqlite3.Connection, output: Output) -> 
 
 
 def _result(
-    connection: sqlite3.Connection, statement: str, progress: "_Progress"
+    connection: sqlite3.Connection, statement: str, progress: Progress
 ) -> tuple[list[str], Iterator[list[Any]]]:
     """Return the names of the columns, and an iterator over blocks of rows, one at least."""
     try:
@@ -129,20 +129,20 @@ def _result(
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         raise _explained(error) from None
     finally:
-        progress.end()
+        progress.clear()
     if cursor.description is None:
         refuse("that is not a query: it has no rows")
     return [name for name, *_ in cursor.description], _blocks(cursor, progress)
 
 
-def _blocks(cursor: sqlite3.Cursor, progress: "_Progress") -> Iterator[list[Any]]:
+def _blocks(cursor: sqlite3.Cursor, progress: Progress) -> Iterator[list[Any]]:
     while True:
         try:
             rows = cursor.fetchmany(AT_ONCE)
         except sqlite3.Error as error:
             raise _explained(error) from None
         finally:
-            progress.end()
+            progress.clear()
         yield rows
         if len(rows) < AT_ONCE:
             return
@@ -164,12 +164,3 @@ def _explained(error: Exception) -> BaseException:
     elif said.startswith("no such table"):
         said += "; the view of all exits is named exits"
     return UsageError(f"SQL: {said}")
-
-
-class _Progress(Progress):
-    """Says on a terminal that a query goes on; lets Ctrl-C end it, which Python looks for here."""
-
-    def tick(self) -> int:
-        """Return 0: SQLite is to go on."""
-        self.say("Ctrl-C ends the query")
-        return 0

@@ -262,7 +262,8 @@ def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
     kept = _kept(options)
     filters = wanted(options, RecordedFilters)
     moments = asked(options)
-    recording = opened(options)
+    progress = Progress()
+    recording = opened(options, progress)
     during = stretch(moments, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
@@ -271,7 +272,6 @@ def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     files = _Files(outputs)
     matching = Matching(recording, filters)
-    progress = Progress()
     try:
         counts = _gathered(recording, matching, during, kept, progress)
         of = timeline(counts, _about(recording, during))

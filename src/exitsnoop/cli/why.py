@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exitsnoop.cli.lists import parse_duration
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import Output
+from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.cli.stretch import add_stretch, asked, stretch
@@ -76,7 +77,8 @@ def run(options: "Given") -> int:
         candidates = target.targets(options.what, options.kind)
     except ValueError as error:
         refuse(str(error))
-    recording = opened(options)
+    progress = Progress("looking for what died, and why")
+    recording = opened(options, progress)
     time = stretch(moments, recording)
     candidates = [one.during(time.since_ns, time.until_ns, time.boot_id) for one in candidates]
     answer = why.answer(recording, candidates, (time.from_ns, time.to_ns), time.now_ns, around_ns)
@@ -84,10 +86,13 @@ def run(options: "Given") -> int:
     every = _all(recording, answer) if options.all and answer.story else None
     if options.json:
         more = {} if every is None else {"all": [one.to_dict() for one in every]}
-        output.write(json.dumps({**why.record(answer), **more}) + "\n")
+        line = json.dumps({**why.record(answer), **more})
+        progress.end()
+        output.write(f"{line}\n")
     else:
         missing = gaps.missing(recording, answer.gaps, answer.about[0], time.now_ns)
         for text in story.texts(answer, missing, every, is_missing=is_missing):
+            progress.clear()
             output.write(text if output.takes_utf8 else _ascii_only(text))
     if answer.story:
         return os.EX_OK

@@ -24,7 +24,7 @@ from exitsnoop.reports.verdicts import brief, ends_in_words, name
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.colors import painted
 from exitsnoop.sinks.escape import escape, word
-from exitsnoop.sinks.palette import OUTCOMES
+from exitsnoop.sinks.palette import OUTCOMES, escape_of
 
 WIDTH = 80
 _BARS = 48
@@ -125,7 +125,7 @@ class Digest:
         drawn = drawn.rstrip()
         if not self._color or kind not in OUTCOMES:
             return drawn
-        return painted(drawn, f"\033[38;5;{OUTCOMES[kind].terminal}m")
+        return painted(drawn, escape_of(kind))
 
     def _loops(self) -> Iterator[str]:
         of = self._of

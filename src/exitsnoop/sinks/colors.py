@@ -2,7 +2,7 @@
 
 from exitsnoop.sinks.width import width_of
 
-BOLD, BOLD_RED, YELLOW, RESET = "\033[1m", "\033[1;31m", "\033[33m", "\033[0m"
+BOLD, RESET = "\033[1m", "\033[0m"
 
 
 def painted(text: str, color: str, width: int = 0) -> str:

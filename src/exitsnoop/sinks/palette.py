@@ -6,6 +6,8 @@ from the background (tests/unit/test_palette.py measures both).
 
 from typing import NamedTuple
 
+from exitsnoop.model.outcomes import outcome
+
 
 class Shades(NamedTuple):
     """A color.
@@ -36,3 +38,13 @@ WELL = Shades("#8a929c", "#7c8591", 244)
 """For what ended with exit(0)."""
 GAP = Shades("#7a828c", "#8b949e", 242)
 """For time that was not recorded: always hatched, so that it is never taken for an outcome."""
+
+
+def escape_of(name: str) -> str:
+    """Return what makes a terminal write in the color of an outcome."""
+    return f"\033[38;5;{OUTCOMES[name].terminal}m"
+
+
+def escape_of_kind(kind: str) -> str:
+    """Return the same for the outcome that a kind of cause belongs to."""
+    return escape_of(outcome(kind).name)

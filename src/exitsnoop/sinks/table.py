@@ -10,7 +10,7 @@ from exitsnoop.model.field import Field
 from exitsnoop.model.fields import COLUMNS
 from exitsnoop.model.status import describe, signal
 from exitsnoop.model.words import human_bytes
-from exitsnoop.sinks.colors import BOLD, BOLD_RED, YELLOW, painted
+from exitsnoop.sinks.colors import BOLD, painted
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.values import cached, joined_ancestors, joined_args, name_of, texts
 from exitsnoop.sinks.width import Padding, padded, width_of
@@ -35,7 +35,8 @@ class Table:
         utc: show the time in UTC, not local time.
         label: a text that starts each row (after the time), None for none.
         ascii_only: escape what is not ASCII.
-        color: show in color how processes ended that did not exit with 0.
+        color: show in color how processes ended that did not exit with 0: a cause has the color of
+            its outcome, as in a report. A signal without a cause is bold.
         terminal_width: gives the width of the terminal, to which rows are fitted; None: they are
             written as they are.
     """
@@ -52,6 +53,10 @@ class Table:
     ) -> None:
         self._ascii_only = ascii_only
         self._color = color
+        if color:
+            from exitsnoop.sinks.palette import escape_of_kind  # most runs do without
+
+            self._paints = escape_of_kind
         self._writers = _writers(utc=utc, ascii_only=ascii_only)
         layout = [_zoned(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
         layout[-1] = _titled(layout[-1], layout[-1].title, width=0)  # not padded
@@ -104,13 +109,13 @@ class Table:
     def _colored_exit(self, width: int, status: int) -> str:
         if status == 0:
             return describe(status)
-        return painted(describe(status), BOLD_RED if signal(status) else YELLOW, width)
+        return painted(describe(status), BOLD if signal(status) else self._paints("exited"), width)
 
     def _cause(self, width: int, cause: "Cause") -> str:
         text = escape(cause.text, ascii_only=self._ascii_only, spaces=False)
         if cause.kind in _ORDINARY or not self._color:
             return text
-        return painted(text, BOLD, width)
+        return painted(text, self._paints(cause.kind), width)
 
 
 def _titled(column: Field, title: str, width: int) -> Field:

@@ -7,11 +7,16 @@ removes them, stops.
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from exitsnoop.store import schema
 from exitsnoop.store.directory import not_readable
 
+INSTRUCTIONS = 200_000
+"""So many of SQLite's machine are some milliseconds: how often it says that it works."""
+Tick = Callable[[], None]
+"""Called again and again while SQLite works."""
 _TRIES = 4
 
 
@@ -27,12 +32,17 @@ class Opened:
         path: of the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open it. Raises Gone, NotReadable, StoreTooNew, sqlite3.DatabaseError."""
+    def __init__(self, path: Path, tick: Tick | None = None) -> None:
+        """Open it; tick is called while it is read.
+
+        Raises Gone, NotReadable, StoreTooNew, sqlite3.DatabaseError.
+        """
         self.path = path
         self._how = "mode=ro"
         self._stamp: tuple[int, int, int] | None = None
         self.connection = self._open()
+        if tick:
+            self.connection.set_progress_handler(tick, INSTRUCTIONS)
 
     def _open(self) -> sqlite3.Connection:
         problem: sqlite3.OperationalError | None = None

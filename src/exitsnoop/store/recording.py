@@ -15,7 +15,7 @@ from exitsnoop.store.coverage import Covered, Gap
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
-from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.opening import Gone, Opened, Tick
 from exitsnoop.store.query import Nothing, Query, groups
 from exitsnoop.store.selection import File, Selection
 from exitsnoop.store.view import ALWAYS, During
@@ -72,14 +72,16 @@ class Recording:
 
     Args:
         path: its directory.
+        tick: is called again and again while something is read or copied.
 
     Raises:
         NoStore: there is no recording.
         NotReadable: this user may not read it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], tick: Tick | None = None) -> None:
         self._directory = Directory(path)
+        self._tick = tick
         if not self._directory.segments():
             raise NoStore(
                 f"there is no recording in {path}: start one with "
@@ -95,7 +97,7 @@ class Recording:
             until = time.time_ns() if query.until_ns is None else query.until_ns
             return sum(gap.lost or 0 for gap in self.gaps(since, until))
 
-        return Selection(self._files, query, count_lost)
+        return Selection(self._files, query, count_lost, self._tick)
 
     def newest_id(self) -> int:
         """Return the id of the exit that was recorded last; 0 if there is none."""
@@ -151,7 +153,7 @@ class Recording:
         for file in sorted(self._files(), key=lambda file: file.first, reverse=newest_first):
             for _ in range(3):
                 try:
-                    opened = Opened(file.path)
+                    opened = Opened(file.path, self._tick)
                 except Gone:
                     break
                 except sqlite3.DatabaseError:
@@ -305,7 +307,7 @@ class Recording:
         for file in reversed(self._files()):
             copied = target / file.path.name
             try:
-                opened = Opened(file.path)
+                opened = Opened(file.path, self._tick)
             except Gone:
                 continue
             except sqlite3.DatabaseError:

@@ -12,7 +12,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.store import query as queries
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.moments import Range, ranges
-from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.opening import Gone, Opened, Tick
 from exitsnoop.store.query import Query
 
 PAGE = 500
@@ -41,7 +41,11 @@ class Selection:
     """
 
     def __init__(
-        self, files: Callable[[], list[File]], query: Query, count_lost: Callable[[], int]
+        self,
+        files: Callable[[], list[File]],
+        query: Query,
+        count_lost: Callable[[], int],
+        tick: Tick | None = None,
     ) -> None:
         self.ended = False
         self.unexplained = 0
@@ -51,6 +55,7 @@ class Selection:
         self._files = files
         self._query = query
         self._count_lost = count_lost
+        self._tick = tick
 
     @cached_property
     def lost(self) -> int:
@@ -126,7 +131,7 @@ class Selection:
 
     def _of_file(self, file: File, first: int, last: int) -> Iterator[tuple[int, list[int], Exits]]:
         """Return pages, each with the number of the last row looked at, and the ids in it."""
-        opened = Opened(file.path)
+        opened = Opened(file.path, self._tick)
         try:
             query = self._query
             connection = opened.connection

@@ -8,10 +8,10 @@ from typing import Any
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.reports.overview.period import HOUR_NS, Period
 from exitsnoop.store.errors import StoreError
+from exitsnoop.store.opening import INSTRUCTIONS
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.view import During
 
-_INSTRUCTIONS = 200_000  # of SQLite's machine: some milliseconds
 Tick = Callable[[str], None]
 """Called again and again meanwhile, with what is being done."""
 
@@ -69,7 +69,7 @@ class Asking:
             return 0
 
         with contextlib.closing(self.recording.connect(sql, during)) as connection:
-            connection.set_progress_handler(tick, _INSTRUCTIONS)
+            connection.set_progress_handler(tick, INSTRUCTIONS)
             try:
                 yield from connection.execute(sql)
             except sqlite3.Error as error:
