@@ -51,7 +51,8 @@ def line(
     """Return the time line of exits; about: what About has besides."""
     counts = Gathering()
     counts.add(batch)
-    return timeline(counts, About("make", command, from_ns, NOW_NS, **about))  # type: ignore[arg-type]
+    about = {"title": "make -j8 check", **about}
+    return timeline(counts, About(command=command, from_ns=from_ns, now_ns=NOW_NS, **about))  # type: ignore[arg-type]
 
 
 class Job(NamedTuple):

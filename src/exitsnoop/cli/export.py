@@ -5,7 +5,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from exitsnoop.cli.options import OPTIONS, refuse
+from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, complain
 from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
@@ -52,7 +52,7 @@ TABLES = "Parquet or JSON lines: which exits, and what of them"
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Add its own options, and the filters of a trace."""
-    from exitsnoop.cli.parser import add_groups, add_option
+    from exitsnoop.cli.parser import add_groups, add_options
 
     parser.epilog = NOTES
     parser.add_argument(
@@ -84,9 +84,7 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     group.add_argument(
         "--cluster", metavar="NAME", default="", help="the name of the cluster, for its column"
     )
-    for option in OPTIONS:
-        if option.name in _HIDING:
-            add_option(group, option)
+    add_options(group, _HIDING)
     add_groups(parser, (WHOSE, WHICH))
 
 

@@ -99,18 +99,18 @@ def add_groups(made: argparse.ArgumentParser, titles: Sequence[str] = GROUPS) ->
         one_of = [option for option in options if ONE_OF & {*option.flags}]
         for option in options:
             if option not in one_of:
-                add_option(group, option)
+                _add_option(group, option)
         if one_of:  # an empty group would break --help
             formats = group.add_mutually_exclusive_group()
             for option in one_of:
-                add_option(formats, option)
+                _add_option(formats, option)
 
 
 def add_options(group: "argparse._ArgumentGroup", names: Sequence[str]) -> None:
     """Add some of OPTIONS to a group, by their names."""
     for option in OPTIONS:
         if option.name in names:
-            add_option(group, option)
+            _add_option(group, option)
 
 
 def _epilog() -> str:
@@ -146,7 +146,7 @@ def metavar(row: Filter) -> str:
     return f"{'[!]' if row.excludable else ''}{row.metavar}{many}"
 
 
-def add_option(group: "argparse._ActionsContainer", row: Option) -> None:
+def _add_option(group: "argparse._ActionsContainer", row: Option) -> None:
     """Add one of OPTIONS, for an Options."""
     if row.default is False:
         group.add_argument(*row.flags, dest=row.name, action="store_true", help=row.meaning)

@@ -16,7 +16,7 @@ from exitsnoop.sinks.escape import word
 
 _BINS = 60
 _HIGH, _TICKS, _ROW = 40, 14, 17
-_MOST_ROWS = 150
+_MOST_ROWS = 60
 _MOST_LISTED = 100
 _NARROWEST = 0.0006
 _MOST_TICKS = 800  # places for those that failed
@@ -36,10 +36,8 @@ def drawn(of: Timeline) -> Markup:
     ended_ = [one for one in visible if one.exit is not None]
     left = of.counts.ended - len(ended_)
     note = (
-        f"{number(left)} more processes are not drawn, as they are too short; they are counted "
-        "above."
-        if left
-        else None
+        f"{number(left)} more processes are not drawn: they are too short, or there is no room for "
+        "them. They are counted above."
     )
     return section(
         "gantt",
@@ -55,7 +53,7 @@ def drawn(of: Timeline) -> Markup:
             element("div", _axis(of), class_="bars"),
             legend=_legend(of, visible),
         ),
-        element("p", note, class_="note") if note else None,
+        element("p", note, class_="note") if left else None,
         folded("Table: how many ran at once", _busy_table(of, busy)),
         folded(f"Table: {number(len(listed))} of the processes that are drawn", _table(of, listed)),
     )

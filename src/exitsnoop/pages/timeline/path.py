@@ -26,8 +26,8 @@ def drawn(of: Timeline) -> Markup:
         return section("path", TITLE, element("p", "No process ended, so there is none."))
     words = (
         f"What {told.named(top)} waited for, from its end back to its start: of its children, "
-        "the last that had ended, what that one waited for, and so on. Only if one of these is "
-        "faster, all of it is."
+        "the last that had ended, what that one waited for, and so on. All of it is faster only "
+        "if one of these is."
     )
     steps = sorted(of.path, key=lambda step: -step.took_ns)[:_MOST_ROWS]
     steps.sort(key=lambda step: step.from_ns)

@@ -95,8 +95,8 @@ def failures(of: Timeline) -> str | None:
 
 
 def critical(of: Timeline) -> str | None:
-    """Return what the critical path is made of, in a sentence; None if there is none."""
-    if not of.top or not of.path:
+    """Return what the critical path is made of, in a sentence; None if it is one process."""
+    if not of.top or not of.top.below:
         return None
     whole_ns = max(1, of.top.lived_ns)
     times = own_times(of.path)
@@ -139,7 +139,7 @@ def missing(of: Timeline) -> Iterator[str]:
         )
     if counts.left_out:
         yield (
-            f"{counts.left_out:,} processes that ended well are left out: the longest of them "
+            f"{counts.left_out:,} processes with short lives are left out: the longest of them "
             f"lived {took(round(counts.shorter_s * 1e9))}."
         )
 
