@@ -83,10 +83,8 @@ def _options(actions: Iterable[argparse.Action]) -> str:
 
 def _invocation(action: argparse.Action) -> str:
     flags = ", ".join(action.option_strings)
-    if not action.metavar:
-        return flags
-    value = f"{action.metavar}"
-    return f"{flags} [{value}]" if action.nargs == "?" else f"{flags} {value}"
+    value = f"{action.metavar or '|'.join(map(str, action.choices or ()))}"
+    return f"{flags} [{value}]".strip() if action.nargs == "?" else f"{flags} {value}".strip()
 
 
 def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -73,10 +73,11 @@ def test_it_has_few_rights(pod: dict[str, Any]) -> None:
     assert mounts == {STORE: False, "/var/log/containers": True, "/var/log/pods": True}
 
 
-def config(pod: dict[str, Any], root: Path, store: Path) -> dict[str, Any]:
+def config(pod: dict[str, Any], bundle: Path) -> dict[str, Any]:
     """Return what a container runtime makes of the pod: config.json of the OCI, without seccomp.
 
-    The root is this machine's own, so that the exitsnoop which is tested runs in it.
+    The root is this machine's own, so that the exitsnoop which is tested runs in it. The volumes
+    are directories of the bundle.
     """
     (container,) = pod["containers"]
     rights = container["securityContext"]
@@ -92,11 +93,19 @@ def config(pod: dict[str, Any], root: Path, store: Path) -> dict[str, Any]:
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), held),
             "noNewPrivileges": not rights["allowPrivilegeEscalation"],
         },
-        "root": {"path": str(root), "readonly": rights["readOnlyRootFilesystem"]},
+        "root": {"path": str(bundle / "root"), "readonly": rights["readOnlyRootFilesystem"]},
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "ro"]},
-            {"destination": STORE, "type": "bind", "source": str(store), "options": ["rbind"]},
+            *(
+                {
+                    "destination": one["mountPath"],
+                    "type": "bind",
+                    "source": str(bundle / one["name"]),
+                    "options": ["rbind"] + ["ro"] * one.get("readOnly", False),
+                }
+                for one in container["volumeMounts"]
+            ),
         ],
         "linux": {"namespaces": [{"type": name} for name in apart]},
     }
@@ -106,9 +115,9 @@ def config(pod: dict[str, Any], root: Path, store: Path) -> dict[str, Any]:
 def container(bundle: Path) -> Iterator[Recorder]:
     """Run a container in a mount namespace of its own, until the block ends or it does."""
     name = f"exitsnoop-{uuid.uuid4()}"
-    # The runtime makes the mount point of the store: in memory, as it must not stay here.
-    places = 'mount --rbind / "$1/root" && mount -t tmpfs tmpfs "$1/root/var/lib"'
-    script = f'{places} && exec runc run --bundle "$1" "$2"'
+    # The runtime makes the mount points of volumes: in memory, as they must not stay here.
+    places = " && ".join(f'mount -t tmpfs tmpfs "$1/root/var/{name}"' for name in ("lib", "log"))
+    script = f'mount --rbind / "$1/root" && {places} && exec runc run --bundle "$1" "$2"'
     process = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", script, "sh", bundle, name],
         stdout=subprocess.DEVNULL,
@@ -127,10 +136,9 @@ def test_its_rights_suffice_to_record(pod: dict[str, Any], tmp_path: Path) -> No
     """Those of the DaemonSet, in a real container: another process of the machine is recorded."""
     need_to_trace("a container")
     need_program("runc")
-    for name in ("root", "store"):
+    for name in ("root", *(volume["name"] for volume in pod["volumes"])):
         (tmp_path / name).mkdir()
-    made = config(pod, tmp_path / "root", tmp_path / "store")
-    (tmp_path / "config.json").write_text(json.dumps(made))
+    (tmp_path / "config.json").write_text(json.dumps(config(pod, tmp_path)))
     with container(tmp_path) as recorder:
         recorder.line("recording to")
         ended = subprocess.Popen(["sh", "-c", "exit 7"])
