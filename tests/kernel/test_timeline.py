@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,24 @@ def test_a_trace_to_a_pipe(exitsnoop: str, tmp_path: Path) -> None:
     script = f"{exitsnoop} timeline -o - -- sh -c 'exit 0' >{tmp_path}/trace; exit $?"
     assert run("sh", "-c", script).returncode == 0
     assert Read(tmp_path / "trace").count("sh") == 1
+
+
+LATE = """\
+import sys
+from exitsnoop.cli import command, main
+drop, before = command.drop, set()
+command.drop = lambda **kept: (before.update(sys.modules), drop(**kept))
+main(sys.argv[1:])
+print(sorted({*sys.modules} - before))
+"""
+
+
+def test_nothing_is_imported_after_privileges_are_dropped(tmp_path: Path) -> None:
+    """Then this process may not be able to read the package."""
+    files = [tmp_path / "x.pftrace", tmp_path / "x.html"]
+    words = [word for file in files for word in ("-o", str(file))]
+    script = "sleep 60 & kill -9 $!; wait $!"
+    done = run(
+        sys.executable, "-c", LATE, "timeline", *words, "--no-args", "--", "sh", "-c", script
+    )
+    assert (done.stdout, done.stderr.count("SIGKILL")) == ("[]\n", 1)

@@ -10,6 +10,7 @@ from support.builds import BUILD, Life, ended, grown, line
 from support.recorded import FUZZ
 
 from exitsnoop.model.cause import Cause, Sender
+from exitsnoop.reports.timeline import told as told_of
 from exitsnoop.reports.timeline.critical import Step, critical_path, own_times
 from exitsnoop.reports.timeline.gathering import Gathering
 from exitsnoop.reports.timeline.timeline import failed_with
@@ -202,3 +203,12 @@ def test_too_many(count: int) -> None:
     well = sorted(one.pid for one in kept if not one.status)
     assert well == [*range(100 + count - 35, 100 + count)]
     assert counts.shorter_s <= min(one.age for one in kept if not one.status)
+
+
+def test_names_forge_no_sentence() -> None:
+    """A name that looks like a part of the sentence is one word of it."""
+    of = line(ended([(10, 1, 0, 9, "make"), (11, 10, 1, 8, "a 9 s (90 %), b\n")]))
+    text = told_of.critical(of)
+    assert text is not None
+    assert r"a\ 9\ s\ (90\ %),\ b\n 7.00 s (78 %), make" in text
+    assert told_of.critical(line(ended([(10, 1, 0, 9, "make")]))) is None

@@ -6,6 +6,7 @@ import signal
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli.hiding import hidden
 from exitsnoop.cli.options import RUN, WRITTEN, refuse, wanted
 from exitsnoop.cli.output import STDOUT, Output, complain
 from exitsnoop.cli.progress import Progress
@@ -243,11 +244,7 @@ class _Followed:
 
 def _shown(exits: "Exits", kept: "Kept | None") -> "Exits":
     """Return exits with what may be written of their arguments."""
-    if kept is None or not len(exits):
-        return exits
-    from exitsnoop.cli.hiding import hidden
-
-    return hidden(exits, kept)
+    return hidden(exits, kept) if kept and len(exits) else exits
 
 
 def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:

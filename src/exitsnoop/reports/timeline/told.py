@@ -9,7 +9,7 @@ from exitsnoop.reports.timeline.timeline import Timeline, failed_with
 from exitsnoop.reports.timeline.tree import Process
 from exitsnoop.reports.verdicts import brief, process
 from exitsnoop.reports.when import local
-from exitsnoop.sinks.escape import escape
+from exitsnoop.sinks.escape import escape, word
 
 _MOST_PROGRAMS = 4
 _MOST_NAMES = 4
@@ -101,7 +101,7 @@ def critical(of: Timeline) -> str | None:
     whole_ns = max(1, of.top.lived_ns)
     times = own_times(of.path)
     shown = [
-        f"{escape(name, spaces=False)} {took(ns)} ({100 * ns / whole_ns:.0f} %)"
+        f"{word(name)} {took(ns)} ({100 * ns / whole_ns:.0f} %)"
         for name, ns in [*times.items()][:_MOST_PROGRAMS]
     ]
     left = len(times) - len(shown)
