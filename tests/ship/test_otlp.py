@@ -176,7 +176,14 @@ def test_severity(status: int, kind: Any, severity: str) -> None:
 
 def test_the_resource_is_that_of_the_victim() -> None:
     path = f"/kubepods.slice/kubepods-pod{POD.replace('-', '_')}.slice/cri-containerd-{ID}.scope"
-    outside, inside, again = received(3, cgroup=["/system.slice/a.service", path, path])
+    docker = f"/system.slice/docker-{ID}.scope"
+    outside, inside, again, alone = received(
+        4,
+        cgroup=["/system.slice/a.service", path, path, docker],
+        container_name=[None, "app", "app", "db"],
+        pod_name=[None, "web-0", "web-0", None],
+        namespace=[None, "shop", "shop", None],
+    )
     assert outside.resource["host.name"] == "web1"
     assert outside.resource["host.id"] == "m1"
     assert outside.resource["os.type"] == "linux"
@@ -186,7 +193,12 @@ def test_the_resource_is_that_of_the_victim() -> None:
         "container.id": ID,
         "container.runtime.name": "containerd",
         "k8s.pod.uid": POD,
+        "k8s.pod.name": "web-0",
+        "k8s.namespace.name": "shop",
+        "k8s.container.name": "app",
     }
+    assert alone.resource["container.name"] == "db"
+    assert "k8s.container.name" not in alone.resource
     assert again.resource == inside.resource
 
 

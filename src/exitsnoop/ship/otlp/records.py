@@ -96,12 +96,11 @@ def uid(boot: Boot | None, *parts: object) -> str:
 
 def _of_container(exit_: Exit) -> dict[str, str]:
     """Return what names the container of the process that ended, as its own agent would."""
-    found = {name: getattr(exit_, field, None) for name, field in _NAMES_OF_CONTAINERS.items()}
+    found = {name: getattr(exit_, field) for name, field in _NAMES_OF_CONTAINERS.items()}
     if exit_.container is not None:
         found["container.id"] = exit_.container.id
         found["container.runtime.name"] = exit_.container.runtime
-        name = getattr(exit_, "container_name", None)
-        found["k8s.container.name" if exit_.pod else "container.name"] = name
+        found["k8s.container.name" if exit_.pod else "container.name"] = exit_.container_name
     return {name: value for name, value in found.items() if value}
 
 
