@@ -81,16 +81,6 @@ def test_failures_are_under_their_unit(daemon: Journald, exitsnoop: str, store: 
     assert "job3[3] was killed" in daemon.shown("--unit", "api.service", "--priority", "warning")
 
 
-def test_containers_are_found_as_docker_writes_them(
-    daemon: Journald, exitsnoop: str, store: Path
-) -> None:
-    container = {"cgroup": f"/system.slice/docker-{'c' * 64}.scope", "container_name": "shop"}
-    with shipping(daemon, exitsnoop, store):
-        record(store, made(range(2, 3), **container))
-        (entry,) = found(daemon, 1, "CONTAINER_NAME=shop")
-    assert (entry["CONTAINER_ID"], entry["CONTAINER_ID_FULL"]) == ("c" * 12, "c" * 64)
-
-
 def test_no_text_of_a_process_breaks_an_entry(
     daemon: Journald, exitsnoop: str, store: Path
 ) -> None:
@@ -108,16 +98,19 @@ def test_no_text_of_a_process_breaks_an_entry(
     assert entry["PRIORITY"] == "3"
 
 
-def test_answers_to_a_script_are_no_failures(daemon: Journald, exitsnoop: str, store: Path) -> None:
-    grep = b"grep".ljust(16, b"\0")
+def test_answers_are_no_failures_and_containers_have_names(
+    daemon: Journald, exitsnoop: str, store: Path
+) -> None:
+    """Grep answers a shell, but cron does not ask it. Containers are found as docker has them."""
+    asked = {"raw_comm": b"grep".ljust(16, b"\0"), "cgroup": "/x.slice/a.service"}
+    container = {"cgroup": f"/system.slice/docker-{'c' * 64}.scope", "container_name": "shop"}
     with shipping(daemon, exitsnoop, store):
-        record(
-            store, made(range(2, 3), raw_comm=grep, parent_comm="bash", cgroup="/x.slice/a.service")
-        )
-        record(
-            store, made(range(3, 4), raw_comm=grep, parent_comm="cron", cgroup="/x.slice/a.service")
-        )
-        (entry,) = found(daemon, 1, "--unit", "a.service")
+        record(store, made(range(2, 3), parent_comm="bash", **asked))
+        record(store, made(range(3, 4), parent_comm="cron", **asked))
+        record(store, made(range(4, 5), **container))
+        (entry,) = found(daemon, 1, "CONTAINER_NAME=shop")
+    assert (entry["CONTAINER_ID"], entry["CONTAINER_ID_FULL"]) == ("c" * 12, "c" * 64)
+    (entry,) = daemon.entries("--unit", "a.service")
     assert entry["MESSAGE"] == "grep[3] exited with code 1"
 
 

@@ -105,11 +105,3 @@ def test_the_catalog_explains_an_entry() -> None:
     assert re.search(r"Subject: exitsnoop: sh failed with a code", text)
     assert re.search(r"sh \(PID \d+, of user root\) exited by itself, with code", text)
     systemctl("reset-failed", "explained", check=False)
-
-
-def test_it_stops_at_once() -> None:
-    systemctl("restart", UNIT)
-    assert systemctl("is-active", UNIT) == "active"
-    systemctl("stop", UNIT)
-    assert shown("Result", UNIT) == "success"
-    systemctl("start", UNIT)
