@@ -13,7 +13,19 @@ from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.store.errors import NoStore, NotReadable, StoreError
 
 # The names of the modules: a verb is imported only when it is run, or when --help lists all.
-VERBS = ("check", "record", "past", "sql", "why", "report", "timeline", "export", "schema", "ship")
+VERBS = (
+    "check",
+    "record",
+    "past",
+    "sql",
+    "why",
+    "report",
+    "top",
+    "timeline",
+    "export",
+    "schema",
+    "ship",
+)
 
 
 class Parser(argparse.ArgumentParser):
