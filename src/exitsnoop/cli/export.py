@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ exit status:
     74  it could not be written; or exits of that time were lost, or a file of
         the recording is damaged: what is written lacks them
     77  this user may not read the recording
-   130  Ctrl-C ended it: nothing was written
+   130  Ctrl-C ended it: there is no new file; a copy is not whole
 """
 _HIDING = ("no_args", "redact")
 TABLES = "Parquet or JSON lines: which exits, and what of them"
@@ -93,12 +94,15 @@ def run(options: "Given") -> int:
     forms = [options.to, options.parquet, options.jsonl]
     if sum(form is not None for form in forms) != 1:
         refuse("name one: a DIRECTORY for a copy, --parquet DIR, or --jsonl FILE")
-    if options.to is None:
-        from exitsnoop.cli import exporting
+    try:
+        if options.to is None:
+            from exitsnoop.cli import exporting
 
-        return exporting.run(options)
-    _refuse_what_a_copy_has_not(options)
-    return _copy(options)
+            return exporting.run(options)
+        _refuse_what_a_copy_has_not(options)
+        return _copy(options)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _refuse_what_a_copy_has_not(options: "Given") -> None:

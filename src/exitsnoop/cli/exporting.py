@@ -80,8 +80,6 @@ def run(options: "Given") -> int:
         raise
     except OSError as error:
         raise CannotWrite(error) from None
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     recording.unreadable |= matching.unreadable
     matching.say_what_is_undecided()
     time.say_what_is_missing(recording)
