@@ -138,3 +138,12 @@ def test_the_commands_of_the_document(engine: Engine, tmp_path: Path) -> None:
         text=True,
     )
     assert tables == "1\n"
+
+
+def test_the_benchmark_runs() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "fleet.py"
+    out = subprocess.check_output(
+        [sys.executable, "-B", script, "2"], stderr=subprocess.DEVNULL, text=True
+    )
+    assert out.startswith("2 machines, 2,400 exits\n")
+    assert [f"| {one.question} |" in out for one in QUESTIONS] == [True] * 10
