@@ -105,6 +105,7 @@ def test_headers_come_from_a_file(exitsnoop: str, store: Path, tmp_path: Path) -
     ("more", "message"),
     [
         ([], "name a destination: --otlp"),
+        (["--cluster", "blue"], "--cluster is for --otlp"),
         (["--otlp", "collector"], "'collector/v1/logs' is not the address of a receiver"),
         (["--otlp", "--redact", "x"], "--redact is for --args"),
         (["--otlp", "--args", "--redact", "("], "argument --redact: '(' is not a regular"),

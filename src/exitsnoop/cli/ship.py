@@ -50,6 +50,11 @@ It goes on until Ctrl-C or SIGTERM. It needs no privilege: who may read the reco
 is delivered at least once. Only what is older than --max-lag is given up while a
 destination does not take it; that is counted, said, and reported to the destination.
 
+examples:
+    exitsnoop ship --otlp https://collector:4318 --header @/etc/exitsnoop/token
+    exitsnoop ship --otlp --select all --cluster blue   # to $OTEL_EXPORTER_OTLP_ENDPOINT
+    exitsnoop ship --metrics 127.0.0.1:9787 --journal
+
 exit status:
      0  it was ended, or with --once all is delivered
      2  usage error, or a library is missing: standard error says what to install

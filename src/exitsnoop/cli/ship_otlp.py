@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exitsnoop.ship.destination import Destination
 
 _SELECTIONS = ("failed", "all")
+_ITS_OWN = ("header", "ca", "cert", "key", "cluster", "args", "redact")
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
@@ -74,6 +75,9 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 def destinations(options: "Given", _store: Path) -> "Sequence[Destination]":
     """Return the destination; none if no option names it. Raises UsageError."""
     if options.otlp is None:
+        for name in _ITS_OWN:
+            if getattr(options, name):
+                refuse(f"--{name} is for --otlp")
         return ()
     try:
         from exitsnoop.ship.otlp.receiver import Receiver
