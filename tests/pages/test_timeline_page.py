@@ -153,7 +153,7 @@ def test_what_is_not_known() -> None:
         *(ended(BUILD), None, from_ns), gaps=gaps, missing=["nothing was recorded then (reboot)"]
     )
     content = page(of, "1.0")
-    assert "4 processes began before that: their bars are cut at the left." in content
+    assert "4 processes began before this time line: their bars are cut at the left." in content
     assert "1 process is known only as the parent or the killer of others: it still ran" in content
     assert "Nothing was recorded then (reboot)." in content
     assert 'fill="url(#hatch)"' in content

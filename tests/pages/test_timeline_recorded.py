@@ -44,7 +44,7 @@ def test_a_stretch(recorded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[
     assert timeline(recorded, path, *stretch(5.6, 20)) == 0
     told = capfd.readouterr().err
     assert not names(path) & {"cc1[12]", "cc[13]"}
-    assert "2 processes began before that: their bars are cut at the left" in told
+    assert "2 processes began before this time line: their bars are cut at the left" in told
 
 
 def test_a_page_of_a_stretch(recorded: Path, tmp_path: Path) -> None:

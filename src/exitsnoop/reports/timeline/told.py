@@ -128,7 +128,7 @@ def missing(of: Timeline) -> Iterator[str]:
         )
     if of.earlier:
         what = "process" if of.earlier == 1 else "processes"
-        yield f"{of.earlier:,} {what} began before that: their bars are cut at the left."
+        yield f"{of.earlier:,} {what} began before this time line: their bars are cut at the left."
     if of.tree.others:
         count = len(of.tree.others)
         known = "1 process is" if count == 1 else f"{count:,} processes are"
