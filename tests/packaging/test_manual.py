@@ -44,6 +44,8 @@ TYPED = {
     "exitsnoop past --store /usr/shar": "exitsnoop past --store /usr/share/",
     "exitsnoop --user nobod": "exitsnoop --user nobody",
     "exitsnoop -x -- mkfif": "exitsnoop -x -- mkfifo",
+    "exitsnoop timeline -- mkfif": "exitsnoop timeline -- mkfifo",
+    "exitsnoop sql -- mkfif": "exitsnoop sql -- mkfif",  # runs no command
     "exitsnoop check --per-t": "exitsnoop check --per-t",  # not an option of this verb
     "exitsnoop past rec": "exitsnoop past rec",  # a verb comes first
 }

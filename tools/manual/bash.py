@@ -47,9 +47,10 @@ TAIL = """\
 
 complete -F _exitsnoop exitsnoop
 """
+# RUNNING: the verbs that run a COMMAND.
 COMMAND = """\
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		if [[ ! $verb && ${COMP_WORDS[i]} == -- ]]; then
+		if [[ $verb == @(RUNNING) && ${COMP_WORDS[i]} == -- ]]; then
 			if declare -F _command_offset >/dev/null; then
 				_command_offset $((i + 1))
 			else
@@ -72,8 +73,9 @@ def completion(every: Sequence[Command]) -> str:
         "\tesac",
     ]
     own = [line for one in every for line in _own(one, verbs)]
+    running = COMMAND.replace("RUNNING", "|".join(one.verb for one in every if one.runs))
     return (
-        f"{HEAD}{_lines(lines)}{COMMAND}\tcase $verb:$prev in\n{_lines(_values(every))}\tesac\n"
+        f"{HEAD}{_lines(lines)}{running}\tcase $verb:$prev in\n{_lines(_values(every))}\tesac\n"
         f"\tcase $verb in\n{_lines(own)}{TAIL}"
     )
 

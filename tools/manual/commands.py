@@ -67,6 +67,7 @@ class Command(NamedTuple):
         groups: the options, by the titles of their groups.
         arguments: what stands by itself, with its meaning.
         epilog: the text after the options.
+        runs: whether it runs a COMMAND, which comes after --.
     """
 
     verb: str
@@ -74,6 +75,7 @@ class Command(NamedTuple):
     groups: tuple[tuple[str, tuple[Option, ...]], ...]
     arguments: tuple[tuple[Value, str], ...]
     epilog: str
+    runs: bool
 
     @property
     def name(self) -> str:
@@ -106,7 +108,12 @@ def _command(name: str, summary: str, made: argparse.ArgumentParser) -> Command:
         if not action.option_strings
     )
     return Command(
-        name, summary, tuple(one for one in groups if one[1]), arguments, made.epilog or ""
+        name,
+        summary,
+        tuple(one for one in groups if one[1]),
+        arguments,
+        made.epilog or "",
+        not name or getattr(verb(name), "TAKES_COMMAND", False),
     )
 
 

@@ -22,10 +22,10 @@ end
 
 function __exitsnoop_verb
     set -l words (commandline -opc)
-    if contains -- "$words[2]" VERBS
-        echo $words[2]
-    else if contains -- -- $words
+    if contains -- -- $words; and not contains -- "$words[2]" QUIET
         echo COMMAND
+    else if contains -- "$words[2]" VERBS
+        echo $words[2]
     else
         echo
     end
@@ -64,7 +64,10 @@ complete -c exitsnoop -n '__exitsnoop_is COMMAND' -x -a '(__exitsnoop_command)'
 def completion(every: Iterable[Command]) -> str:
     """Return the script."""
     main, *verbs = every
-    lines = [HEAD.replace("VERBS", " ".join(one.verb for one in verbs))]
+    quiet = " ".join(one.verb for one in verbs if not one.runs)
+    lines = [
+        HEAD.replace("VERBS", " ".join(one.verb for one in verbs)).replace("QUIET", quiet),
+    ]
     lines += [
         f"complete -c exitsnoop -n __exitsnoop_is_first -a {one.verb} -d {_quoted(one.summary)}\n"
         for one in verbs

@@ -75,8 +75,9 @@ def _synopsis(command: Command) -> Iterator[str]:
         for value, _ in command.arguments
     )
     yield f"{name} [\\fIoptions\\fR]{arguments}"
-    if not command.verb:
+    if command.runs:
         yield from (".br", f"{name} [\\fIoptions\\fR] \\fB\\-\\-\\fR \\fICOMMAND\\fR")
+    if not command.verb:
         yield from (".br", f"{name} \\fIVERB\\fR [\\fIoptions\\fR]")
 
 

@@ -38,6 +38,7 @@ def completion(every: Iterable[Command]) -> str:
     """Return the script."""
     main, *verbs = every
     names = " ".join(f"'{_plain(one.verb)}:{_plain(one.summary)}'" for one in verbs)
+    running = "|".join(one.verb for one in verbs if one.runs)
     return "\n".join(
         [
             HEAD,
@@ -50,15 +51,16 @@ def completion(every: Iterable[Command]) -> str:
             "_exitsnoop() {",
             "\tlocal curcontext=$curcontext state line",
             "\tinteger at=${words[(i)--]}",
-            "\tif ((CURRENT > 2)) && ((${+functions[_exitsnoop-$words[2]]})); then",
+            "\tlocal is_verb=${+functions[_exitsnoop-$words[2]]}",
+            f"\tif ((at < CURRENT)) && [[ $is_verb = 0 || $words[2] = ({running}) ]]; then",
+            "\t\tshift at words",
+            "\t\t((CURRENT -= at))",
+            "\t\t_normal",
+            "\telif ((CURRENT > 2 && is_verb)); then",
             "\t\tlocal verb=$words[2]",
             "\t\tshift words",
             "\t\t((CURRENT--))",
             '\t\t"_exitsnoop-$verb"',
-            "\telif ((at < CURRENT)); then",
-            "\t\tshift at words",
-            "\t\t((CURRENT -= at))",
-            "\t\t_normal",
             "\telif ((CURRENT == 2)) && [[ $words[2] != -* ]]; then",
             "\t\t_exitsnoop_verbs",
             "\telse",
