@@ -160,7 +160,7 @@ sbom: wheel ## list in dist/ what the wheel is made of, as CycloneDX
 release: $(VENV)/group-wheel ## make in dist/ all that is released, with its hashes: see RELEASING.md
 	rm -rf dist $(BUNDLED) $(DEB)
 	$(MAKE) wheel deb wheel-arm64
-	$(BIN)/python -m build --sdist --no-isolation --outdir dist
+	$(TOOLS) $(BIN)/python -m build --sdist --no-isolation --outdir dist
 	$(BIN)/python -B tools/sbom.py dist/exitsnoop.cdx.json dist/*.whl dist/arm64/*.whl dist/*.deb dist/*.tar.gz
 	cd dist && sha256sum -- *.* arm64/* >SHA256SUMS
 
