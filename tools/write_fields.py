@@ -256,7 +256,7 @@ DEFINITIONS: dict[str, Any] = {
             "signal_name": {"type": "string"},
             "seconds": {"type": "number", "minimum": 0},
             "kind": {"enum": list(KINDS)},
-            "handled": {"enum": ["handled", "ignored", "blocked"]},
+            "handled": {"enum": ["handled", "ignored", "blocked", "dumping core"]},
             "sender": {"$ref": "#/$defs/sender"},
             "address": {"$ref": "#/$defs/address"},
             "tty": {"type": "string"},

@@ -1,6 +1,9 @@
 """What a process was asked, or took a fault for, before it ended in another way."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 from signal import (
     SIGABRT,
     SIGALRM,
@@ -18,11 +21,14 @@ from signal import (
 
 import pytest
 from support.causes import assert_killed, assert_only, cause_of
+from support.machine import need_of_kernel
+from support.processes import Puppet
 from support.stage import Stage
-from support.truth import recorded
+from support.truth import record_of, recorded
 
 from exitsnoop.filters.filters import Filters
 from exitsnoop.filters.match import match
+from exitsnoop.kernel.features import has_loops
 from exitsnoop.model.batch import Exits
 
 REQUESTS = [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM, SIGXCPU]
@@ -200,3 +206,45 @@ def test_the_next_process_with_the_pid_was_not_asked(stage: Stage) -> None:
     (cause,) = [record.cause for record in exits if record.exit_code == 9]
     assert cause
     assert cause.after is None
+
+
+DUMPING = """
+import ctypes, os, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, [resource.getrlimit(resource.RLIMIT_CORE)[1]] * 2)
+much = b"x" * (200 << 20)
+print("up", flush=True)
+os.abort() if sys.argv[1] == "abort" else ctypes.memset(0x40, 1, 1)
+"""
+
+
+def dies_dumping(how: str, sender: Puppet, directory: Path) -> int | None:
+    """Return the PID of a process that is killed while its core is written; None if not in time."""
+    words = [sys.executable, "-S", "-c", DUMPING, how]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=directory) as process:
+        assert process.stdout
+        process.stdout.readline()
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None and "CoreDumping:\t1" not in status.read_text():
+            pass
+        if process.poll() is None:
+            sender.kill(process.pid, SIGKILL)
+    for core in directory.iterdir():
+        core.unlink()
+    return process.pid if process.returncode == -SIGKILL else None
+
+
+@pytest.mark.parametrize("how", ["abort", "fault"])
+def test_a_kill_does_not_hide_what_dumped_core(stage: Stage, tmp_path: Path, how: str) -> None:
+    """The kernel has put the SIGKILL in the place of the first signal by then."""
+    need_of_kernel(has_loops(), "loops, to see crashes")
+    with recorded(why=True) as exits:
+        sender = stage.puppet()
+        pid = next(filter(None, (dies_dumping(how, sender, tmp_path) for _ in range(20))))
+    cause = record_of(exits, pid).cause
+    assert cause
+    assert_killed(cause, sender)
+    after = cause.after
+    assert after
+    assert (after.kind, after.handled) == (how, "dumping core")
+    assert after.address == (0x40 if how == "fault" else None)
+    assert cause.text.endswith(", while it dumped core")

@@ -62,6 +62,8 @@ def _how(handled: Evidence) -> str:
     """Return what the process did with a signal; "" if it had a handler."""
     if handled.flags & layout.EVIDENCE_IGNORED:
         return "ignored"
+    if handled.flags & layout.EVIDENCE_DUMPED:
+        return "dumping core"
     return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
 
 
@@ -89,6 +91,8 @@ def _is_told(cause: Cause, after: After) -> bool:
 
     Some runtimes take faults on purpose (JVM, Go): one before an exit may mean nothing.
     """
+    if after.handled == "dumping core":
+        return True
     if cause.trap == NO_ROOM and after.signal_name == "SIGSEGV":
         return False
     if after.signal in FAULTS or after.signal == SYS:
@@ -108,6 +112,8 @@ def _what(cause: Cause, first: Cause, after: After, whose: tuple[int, int]) -> s
         text = f"{'an' if first.text[0] in 'ai' else 'a'} {first.text}"
     else:
         text = first.text
+    if after.handled == "dumping core":
+        return f"{text}, while it dumped core"
     return text if after.handled == "handled" else f"{text}, which it {after.handled}"
 
 

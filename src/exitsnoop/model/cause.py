@@ -153,12 +153,15 @@ class Mapped(NamedTuple):
 class After(NamedTuple):
     """A signal that a process handled, ignored or blocked before it ended in another way.
 
+    Or a signal that was about to end it, until it was killed while it dumped core.
+
     Attributes:
         signal: its number.
         signal_name: its name, such as "SIGTERM".
         seconds: how long before the end it was sent.
         kind: where it came from, as the kind of a Cause.
-        handled: what the process did with it: "handled", "ignored" or "blocked".
+        handled: what the process did with it: "handled", "ignored", "blocked", or
+            "dumping core": a SIGKILL came while it did.
         sender, address, tty, limit: the evidence, as in a Cause.
     """
 

@@ -15,6 +15,7 @@ from exitsnoop.decode.sites import Site, site
 from exitsnoop.host.kernel_log import KernelLog
 from exitsnoop.layout import (
     CRASH_SITE,
+    EVIDENCE_DUMPED,
     EVIDENCE_OF_OTHER,
     EXEC_IMAGE,
     EXIT_CONTEXT,
@@ -168,14 +169,19 @@ class Clues:
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
         if known and known.flags & EVIDENCE_OF_OTHER:
             return None
-        if sites := self._sites.pop((pid, start_boot_ns), None):
-            known = self._with_site(known, sites, pid, ppid, status & 0x7F)
+        sites = self._sites.pop((pid, start_boot_ns), [])
+        known = self._with_site(known, sites, pid, ppid, status & 0x7F)
         if status & 0x7F:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
             cause = self._exited[status, raw_comm]
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
+            handled = [
+                (one.flags & EVIDENCE_DUMPED and self._with_site(one, sites, pid, ppid, one.signal))
+                or one
+                for one in handled
+            ]
             cause = with_handled(
                 cause, known, handled, signal=signal, pid=pid, ppid=ppid, boot_ns=boot_ns
             )

@@ -21,15 +21,12 @@
 #include "event.h"
 #include "evidence.bpf.h"
 #include "handled.bpf.h"
+#include "last_signal.bpf.h"
 #include "loops.bpf.h"
 #include "regions.bpf.h"
 #include "rings.bpf.h"
 #include "signals.bpf.h"
 
-/* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
-#define DUMPS_CORE                                                                                 \
-	(BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(24) | BIT(25) |       \
-	 BIT(31))
 #define PAGE 4096
 #define LOWEST_ADDRESS 65536
 #define USER_ADDRESSES (1ULL << 47)

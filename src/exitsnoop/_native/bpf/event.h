@@ -104,6 +104,7 @@ enum signal_evidence_flags {
 	EVIDENCE_STRICT = 1 << 25,	/* the last thread was in the strict mode of seccomp */
 	EVIDENCE_TRACED = 1 << 26,	/* not SEEN: it had a tracer, the sender here */
 	EVIDENCE_LOCKED = 1 << 27, /* the task was locked, as the OOM killer locks its victim */
+	EVIDENCE_DUMPED = 1 << 28, /* of HANDLED_SIGNAL: it had its default action, to dump core */
 };
 
 struct signal_evidence {

@@ -27,6 +27,7 @@
 #include "context.bpf.h"
 #include "crash.bpf.h"
 #include "images.bpf.h"
+#include "last_signal.bpf.h"
 #include "more_filters.bpf.h"
 #include "signals.bpf.h"
 #include "tree.bpf.h"

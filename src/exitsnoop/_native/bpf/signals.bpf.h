@@ -303,67 +303,6 @@ static inline int report_signal(__u64 *ctx)
 	return 0;
 }
 
-/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. With per_thread it
- * belongs to the exit of the thread that took the signal, if that was seen; else to that of the last one. A
- * call, so that the verifier does not follow what comes then for each map that the evidence may be in.
- */
-static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
-				     struct task_struct *subject, int status, bool last_thread)
-{
-	bool oom_kill, reboots = reboot_signal(task);
-	struct signal_key key = { .pid = leader->tgid,
-				  .signal = reboots ? SIGKILL : status & 0x7f };
-	struct signal_evidence *seen, *evidence;
-	__u64 started = start_boot_ns(leader);
-
-	if (!why)
-		return;
-	seen = key.signal ? evidence_of(&key, started) : NULL;
-	if (!last_thread && (!seen || seen->taken_by != (__u32)task->pid))
-		return;
-	send_handled(leader, subject);
-	if (!key.signal)
-		return;
-	oom_kill = is_oom_kill(task, leader, seen ? seen->flags : 0);
-	if (oom_kill) {
-		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
-
-		if (oom && oom->start_boot_ns == started) {
-			oom->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-			send_note(oom, sizeof(*oom));
-		}
-	}
-	evidence = reserve(sizeof(*evidence));
-	if (!evidence)
-		return; /* tracing/join.py counts signals without evidence */
-	if (seen) {
-		*evidence = *seen;
-		if (per_thread && seen->taken_by && seen->taken_by != (__u32)task->pid)
-			evidence->flags |= EVIDENCE_OF_OTHER;
-	} else {
-		evidence->kind = SIGNAL_EVIDENCE;
-		evidence->pid = key.pid;
-		evidence->flags = was_forgotten(key.pid, key.signal, started) ? EVIDENCE_FORGOTTEN
-									      : 0;
-		if (task->ptrace) {
-			evidence->flags |= EVIDENCE_TRACED;
-			evidence->sender_pid = task->parent->tgid;
-			read_comm(evidence->sender_comm, task->parent->group_leader);
-		}
-	}
-	evidence->boot_ns = note_time();
-	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-	if (oom_kill)
-		evidence->flags |= EVIDENCE_OOM;
-	if (reboots)
-		evidence->flags |= EVIDENCE_REBOOT;
-	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
-		evidence->flags |= EVIDENCE_SECCOMP;
-	if (task->seccomp.mode == SECCOMP_MODE_STRICT || task->seccomp.mode > SECCOMP_MODE_FILTER)
-		evidence->flags |= EVIDENCE_STRICT;
-	bpf_ringbuf_submit(evidence, 0);
-}
-
 static void forget_ending(struct signal_key *key)
 {
 	if (!bpf_map_delete_elem(&signals, key) && ending)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What is sent of the signal that ends a process, just before its exit.
+ */
+#ifndef EXITSNOOP_LAST_SIGNAL_BPF_H
+#define EXITSNOOP_LAST_SIGNAL_BPF_H
+
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+#include "handled.bpf.h"
+#include "oom.bpf.h"
+#include "rings.bpf.h"
+#include "signals.bpf.h"
+#include "task.bpf.h"
+
+/* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
+#define DUMPS_CORE                                                                                 \
+	(BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(24) | BIT(25) |       \
+	 BIT(31))
+
+/* The signal that dumps core and was delivered to the process; 0 if none was. */
+static __noinline int dumped_signal(__u32 pid, __u64 started)
+{
+	for (int signal = 3; signal < 32; signal++) {
+		struct signal_key key = { .pid = pid, .signal = signal };
+		struct signal_evidence *evidence;
+
+		if (!(BIT(signal) & DUMPS_CORE))
+			continue;
+		evidence = evidence_of(&key, started);
+		if (evidence && evidence->taken_by)
+			return signal;
+	}
+	return 0;
+}
+
+/* A SIGKILL while a core is written takes the place of the signal that the process was about to end with. */
+static void send_dumped(struct task_struct *leader, struct task_struct *subject)
+{
+	__u64 started = start_boot_ns(leader);
+	struct signal_key key = { .pid = leader->tgid };
+	struct signal_evidence *evidence;
+
+	key.signal = dumped_signal(key.pid, started);
+	evidence = key.signal ? evidence_of(&key, started) : NULL;
+	if (!evidence)
+		return;
+	evidence->kind = HANDLED_SIGNAL;
+	evidence->flags |= EVIDENCE_DUMPED;
+	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+	send_note(evidence, sizeof(*evidence));
+}
+
+/* Sends what is known of the signal, if any, that ends a process; its exit is sent next. With per_thread it
+ * belongs to the exit of the thread that took the signal, if that was seen; else to that of the last one. A
+ * call, so that the verifier does not follow what comes then for each map that the evidence may be in.
+ */
+static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
+				     struct task_struct *subject, int status, bool last_thread)
+{
+	bool oom_kill, reboots = reboot_signal(task);
+	struct signal_key key = { .pid = leader->tgid,
+				  .signal = reboots ? SIGKILL : status & 0x7f };
+	struct signal_evidence *seen, *evidence;
+	__u64 started = start_boot_ns(leader);
+
+	if (!why)
+		return;
+	seen = key.signal ? evidence_of(&key, started) : NULL;
+	if (!last_thread && (!seen || seen->taken_by != (__u32)task->pid))
+		return;
+	send_handled(leader, subject);
+	if (!key.signal)
+		return;
+	if (key.signal == SIGKILL)
+		send_dumped(leader, subject);
+	oom_kill = is_oom_kill(task, leader, seen ? seen->flags : 0);
+	if (oom_kill) {
+		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
+
+		if (oom && oom->start_boot_ns == started) {
+			oom->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+			send_note(oom, sizeof(*oom));
+		}
+	}
+	evidence = reserve(sizeof(*evidence));
+	if (!evidence)
+		return; /* tracing/join.py counts signals without evidence */
+	if (seen) {
+		*evidence = *seen;
+		if (per_thread && seen->taken_by && seen->taken_by != (__u32)task->pid)
+			evidence->flags |= EVIDENCE_OF_OTHER;
+	} else {
+		evidence->kind = SIGNAL_EVIDENCE;
+		evidence->pid = key.pid;
+		evidence->flags = was_forgotten(key.pid, key.signal, started) ? EVIDENCE_FORGOTTEN
+									      : 0;
+		if (task->ptrace) {
+			evidence->flags |= EVIDENCE_TRACED;
+			evidence->sender_pid = task->parent->tgid;
+			read_comm(evidence->sender_comm, task->parent->group_leader);
+		}
+	}
+	evidence->boot_ns = note_time();
+	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+	if (oom_kill)
+		evidence->flags |= EVIDENCE_OOM;
+	if (reboots)
+		evidence->flags |= EVIDENCE_REBOOT;
+	if (task->seccomp.mode >= SECCOMP_MODE_FILTER)
+		evidence->flags |= EVIDENCE_SECCOMP;
+	if (task->seccomp.mode == SECCOMP_MODE_STRICT || task->seccomp.mode > SECCOMP_MODE_FILTER)
+		evidence->flags |= EVIDENCE_STRICT;
+	bpf_ringbuf_submit(evidence, 0);
+}
+
+#endif
