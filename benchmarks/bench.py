@@ -22,6 +22,7 @@ import contention
 import measure
 import tables
 from measure import CPUS, Cost
+from signals import signals
 from tables import table
 
 from tools import ALL, C_TOOL, JSON, RECORD, TABLE, TOOLS, Tool
@@ -31,7 +32,7 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian keeps bpftool
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 START, END = "<!-- made by make bench -->", "<!-- end -->"
 MS, US, MB = 1e-3, 1e3, 1e6
-PARTS = "storms,starts,latencies,floods,replays,live,recorder,contention"
+PARTS = "storms,starts,latencies,floods,replays,live,recorder,contention,signals"
 STARTS = 3  # in a round: they take little time, and differ
 
 
@@ -62,6 +63,7 @@ def _parts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> 
         "live": lambda: tables.live(program, options.replayed),
         "recorder": lambda: tables.recorder(program, options.seconds),
         "contention": lambda: _contention(options),
+        "signals": lambda: signals(options.rounds, options.signals),
     }
     yield _described(options)
     for name, make in parts.items():
@@ -75,6 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--exits", type=int, default=100_000, help="of each storm")
     parser.add_argument("--flood", type=int, default=1_000_000, help="exits, from all CPUs")
     parser.add_argument("--records", type=int, default=1_500_000, help="of each CPU, contending")
+    parser.add_argument("--signals", type=int, default=100_000, help="of each kind")
     parser.add_argument("--tools", default="", help="only those with this in their name")
     parser.add_argument("--replayed", type=int, default=8000, help="exits of each load")
     parser.add_argument("--seconds", type=int, default=60, help="of a storm for the recorder")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(900)  # every part of them runs once
 ROOT = Path(__file__).parents[2]
 SMALL = (
     "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop "
-    "--replayed 200 --seconds 1"
+    "--replayed 200 --seconds 1 --signals 100"
 )
 
 
@@ -79,3 +79,8 @@ def test_the_recorder_keeps_all_of_a_storm(report: str) -> None:
 def test_every_load_is_replayed(report: str) -> None:
     rows = re.findall(r"^\| (vfork|shell|make|deaths) \|(?: [\d.]+ \|){4}$", report, re.M)
     assert rows == ["vfork", "shell", "make", "deaths"]
+
+
+def test_what_signals_cost(report: str) -> None:
+    kinds = [line for line in report.splitlines() if re.match(r"\| SIG(SEGV|URG|PROF|TERM)", line)]
+    assert len(kinds) == 4
