@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from exitsnoop.model.cause import At
+from exitsnoop.model.functions import function_name
 
 _DELETED = " (deleted)"
 # Where abort() and what calls it live: it says more who called them.
@@ -14,9 +15,12 @@ _ABORTING = frozenset(
     "__abort _int_free free __libc_fatal".split()
 )
 
+# Of Rust, also what comes between a panic and abort().
+_STANDARD = ("std::", "core::", "alloc::", "rust_", "__rust")
+
 
 def caller(stack: Iterable[At]) -> At | None:
-    """Return who called abort(), or what called that: the first outside the C library."""
+    """Return who called abort(), or what called that: the first outside the standard library."""
     for at in stack:
         if at.module is None:
             return None
@@ -26,11 +30,14 @@ def caller(stack: Iterable[At]) -> At | None:
 
 
 def _aborts(at: At) -> bool:
-    """Whether it is a part of abort() in a program that has its C library in itself.
+    """Whether it is a part of abort() in a program that has its standard library in itself.
 
     Compilers add words to the names of functions that they changed, such as ".constprop.0".
     """
-    return at.function is not None and at.function.partition(".")[0] in _ABORTING
+    if at.function is None:
+        return False
+    name = function_name(at.function.partition(".")[0])
+    return name in _ABORTING or name.startswith(_STANDARD)
 
 
 def in_library(at: At) -> bool:
