@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from signal import SIGSYS, SIGTERM
+from signal import SIGSEGV, SIGSYS, SIGTERM
 
 from support.cgroups import mounts
 from support.stage import Stage
@@ -105,6 +105,23 @@ def causes(program: Path) -> Answers:
     return {"`cause`: the `syscall` of SECCOMP_RET_KILL_PROCESS": known(cause.syscall)}
 
 
+def crashes(program: Path) -> Answers:
+    """A write to an address where nothing is mapped."""
+    with recorded(why=True) as exits, Stage(program) as stage:
+        victim = stage.puppet()
+        victim.die("touch", 0x40)
+        assert victim.wait() == -SIGSEGV
+    cause = record_of(exits, victim.pid).cause
+    assert cause
+    assert cause.kind == "fault"
+    return {
+        "`cause`: `address` and `thread` of a crash": known(cause.address, cause.thread),
+        "`cause`: `at`, `stack` and `mapping` of a crash": known(
+            cause.at, cause.stack, cause.mapping
+        ),
+    }
+
+
 def statuses(program: Path) -> Answers:
     """All threads leave by a raw exit: the leader with 248, then another with 7."""
     with recorded() as exits:
@@ -137,7 +154,7 @@ def main() -> None:
         lives, deaths, endings = (
             compiled(name, directory) for name in ("lives", "deaths", "endings")
         )
-        special = peaks(lives) | statuses(endings) | causes(deaths)
+        special = peaks(lives) | statuses(endings) | causes(deaths) | crashes(deaths)
         tables = {"fields": fields(lives), "special": special, "features": features(deaths)}
     print("GIVES", json.dumps(tables))  # noqa: T201 - to the host
 
