@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from exitsnoop import Cause, Exit
 from exitsnoop.host.processes import stat
+from support.cgroups import mounts
 from support.command import Terminal
 from support.machine import need
 from support.truth import recorded
@@ -147,6 +149,9 @@ def podman(name: str, directory: Path) -> Iterator[list[str]]:
     """What runs a shell in a container of this name, and removes it then; a script follows."""
     engine = [need_program("podman"), "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
     need_program("runc")
+    tops = [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]
+    parents = [top / "libpod_parent" for top in tops]  # podman leaves it behind
+    there = {parent for parent in parents if parent.exists()}
     root = directory / "root"
     root.mkdir()
     shutil.copy(need_program("busybox"), root / "sh")
@@ -156,3 +161,17 @@ def podman(name: str, directory: Path) -> Iterator[list[str]]:
         yield [*engine, "run", *options, "/sh", "-c"]
     finally:
         subprocess.run([*engine, "rm", "-f", "-t", "0", name], check=False, capture_output=True)
+        for parent in {*parents} - there:
+            for group in (parent / "conmon", parent):
+                until(partial(_is_removed, group))
+
+
+def _is_removed(group: Path) -> bool:
+    """Remove a cgroup; conmon, which watched the container, may take a moment to be gone."""
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
