@@ -48,7 +48,7 @@ run: build ## run exitsnoop $(ARGS), as root
 
 # Root must leave nothing behind in a tree that belongs to someone else.
 test: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
-	$(SUDO) env CI="$$CI" TIMES="$(TIMES)" PYTHONDONTWRITEBYTECODE=1 \
+	$(SUDO) env CI="$$CI" TIMES="$(TIMES)" KERNELS="$(KERNELS)" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 
 test-again: TIMES ?= 10

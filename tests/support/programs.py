@@ -21,8 +21,14 @@ def sanitized(source: Path, directory: Path, parts: Sequence[str], *libraries: s
 
 
 def compile_static(source: Path, directory: Path) -> Path:
-    """Compile a program that needs no library of the machine's."""
+    """Compile a program that needs no library of the machine's.
+
+    It is taken from the directory $COMPILED, if it is there: a compiler that is emulated is slow.
+    """
     program = directory / source.stem
+    compiled_before = Path(os.environ.get("COMPILED", "/none"), source.stem)
+    if compiled_before.exists():
+        return Path(shutil.copy(compiled_before, program))
     flags = ["-O1", "-static", "-pthread", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(["cc", *flags, "-o", program, source], check=True)
     return program

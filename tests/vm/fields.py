@@ -6,12 +6,12 @@ itself; kernels.py makes the tables of docs/kernels.md of them.
 
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from signal import SIGSEGV, SIGSYS, SIGTERM
 
 from support.cgroups import mounts
+from support.programs import compile_static
 from support.stage import Stage
 from support.truth import record_of, recorded, run
 
@@ -26,13 +26,6 @@ POD = ("kubepods", "burstable", "pod0a1b2c3d-1111-2222-3333-444455556666", ID)
 USER_UNIT = ("user-1000.slice", "user@1000.service", "app.slice", "b.service")
 
 Answers = dict[str, str]
-
-
-def compiled(name: str, directory: str) -> Path:
-    program = Path(directory) / name
-    source = SOURCES / f"{name}.c"
-    subprocess.run(["cc", "-O1", "-static", "-pthread", "-o", program, source], check=True)
-    return program
 
 
 def known(*values: object) -> str:
@@ -152,7 +145,8 @@ def features(program: Path) -> Answers:
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         lives, deaths, endings = (
-            compiled(name, directory) for name in ("lives", "deaths", "endings")
+            compile_static(SOURCES / f"{name}.c", Path(directory))
+            for name in ("lives", "deaths", "endings")
         )
         special = peaks(lives) | statuses(endings) | causes(deaths) | crashes(deaths)
         tables = {"fields": fields(lives), "special": special, "features": features(deaths)}

@@ -23,15 +23,22 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from support.programs import compile_static
+
 HERE = Path(__file__).parent
 TESTS = HERE.parent / "kernel"
 TABLES = HERE.parents[1] / "docs" / "kernels.md"
+# What most tests run: compiled here once, and not in each guest, where the compiler is emulated.
+PROGRAMS = ("endings", "deaths", "lives", "refuse", "hostile", "garbage", "strokes")
 TITLES = {"fields": "field", "special": "where it differs", "features": "the kernel"}
 
 # Around where kernels differ most: no task storage and no bpf_loop(); the old and the new argument
@@ -96,9 +103,14 @@ def _part(name: str, cpus: int, cgroups: str, *files: str) -> Part:
 
 
 class Guests:
-    """Runs them; at the end none is left. What fields.py found out is in `gives`, by kernel."""
+    """Runs them; at the end none is left. What fields.py found out is in `gives`, by kernel.
 
-    def __init__(self) -> None:
+    Args:
+        compiled: the directory with PROGRAMS, which the guests see.
+    """
+
+    def __init__(self, compiled: str) -> None:
+        self._compiled = compiled
         self.gives: dict[str, Any] = {}
         self._running: list[subprocess.Popen[str]] = []
 
@@ -110,6 +122,7 @@ class Guests:
             "SLOW_MACHINE": "true",
             "CI": "true",
             "PYTHONPATH": str(HERE.parent),
+            "COMPILED": self._compiled,
         }
         if part.cases:
             environment["CASES"] = part.cases.format(list(KERNELS).index(kernel))
@@ -206,7 +219,10 @@ def main(arguments: list[str]) -> int:
     else:
         cpus = int(os.environ.get("CPUS", "2"))
         chosen = [Part("tests", cpus, "hybrid", tuple(arguments))]
-    guests = Guests()
+    compiled = tempfile.TemporaryDirectory(prefix="compiled-")
+    for name in PROGRAMS:
+        compile_static(TESTS / f"{name}.c", Path(compiled.name))
+    guests = Guests(compiled.name)
     passed = True
     lines = []
     pool = ThreadPoolExecutor(os.cpu_count())
@@ -224,6 +240,7 @@ def main(arguments: list[str]) -> int:
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         guests.end()
+        compiled.cleanup()
     for name, directory in found:
         if not directory:
             lines.append(f"{name}: NOT TESTED, there is no such kernel to be had")
