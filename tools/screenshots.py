@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what docs/report.md and docs/timeline.md show: of a fortnight and a build, both made up.
+"""Makes what docs/report.md, timeline.md and top.md show: of a fortnight and a build, made up.
 
     tools/screenshots.py            the summary in docs/report.md, and all pictures, by Chromium
     tools/screenshots.py --check    compare the summary: status 1 if it differs
@@ -8,7 +8,9 @@ Nothing in them depends on the machine or the time, except the fonts of the syst
 """
 
 import argparse
+import html
 import os
+import re
 import sys
 import tempfile
 import time
@@ -19,12 +21,14 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import builds, fortnight  # noqa: E402
 from support.browser import Browser, browser  # noqa: E402
+from support.screens import screen  # noqa: E402
 
 from exitsnoop.pages import page as report  # noqa: E402
 from exitsnoop.pages.digest import Digest  # noqa: E402
 from exitsnoop.pages.timeline import page as timeline  # noqa: E402
 from exitsnoop.reports.overview.gather import gather  # noqa: E402
 from exitsnoop.reports.overview.period import period  # noqa: E402
+from exitsnoop.sinks.palette import BACKGROUND, GAP, OUTCOMES, WELL  # noqa: E402
 from exitsnoop.store.recording import Recording  # noqa: E402
 
 SECOND_NS = 1_000_000_000
@@ -50,12 +54,15 @@ TIMELINE: Pictures = (
     ("timeline-dark", 1280, True, "", 960),
     ("timeline-narrow", 400, False, "", 1300),
 )
+TOP: Pictures = (("top", 760, True, "", 512),)
+SHADES = {one.terminal: one.dark for one in (*OUTCOMES.values(), GAP, WELL)}
+COLOR = re.compile(r"\x1b\[([\d;]*)m")
 
 
 def main() -> int:
     """Make them, or compare; return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Make what docs/report.md and docs/timeline.md show."
+        description="Make what docs/report.md, timeline.md and top.md show."
     )
     parser.add_argument("--check", action="store_true", help="compare the summary only")
     check = parser.parse_args().check
@@ -76,6 +83,7 @@ def main() -> int:
         with browser(folder) as chromium:
             _photograph(chromium, folder, report.page(overview, "1.0"), REPORT)
             _photograph(chromium, folder, timeline.page(builds.project(), "1.0"), TIMELINE)
+            _photograph(chromium, folder, _terminal(_top(folder)), TOP)
     return 0
 
 
@@ -86,6 +94,46 @@ def _photograph(chromium: Browser, folder: Path, content: str, pictures: Picture
         chromium.open(written, width=width, dark=dark)
         path = DOCUMENT.with_name(f"{picture}.png")
         path.write_bytes(chromium.picture(part, height))
+
+
+def _top(folder: Path) -> list[str]:
+    """Return what `exitsnoop top` shows in tmux, with its colors."""
+    command = [sys.executable, "-m", "exitsnoop", "top", "--by", "unit"]
+    words = ["env", "-C", str(folder), "TERM=screen-256color", *command, "--store", "store"]
+    with screen(folder, [*words, "--until", f"@{END_NS // SECOND_NS}"]) as shown:
+        shown.write("+")
+        shown.wait("In 60 min", "api.service", "LOOP")
+        return shown.lines(colors=True)
+
+
+def _terminal(lines: list[str]) -> str:
+    """Return a page that looks like a terminal with these lines."""
+    body = ""
+    style: dict[str, str] = {}
+    for part, code in _parts("\n".join(lines)):
+        body += f'<span style="{";".join(style.values())}">{html.escape(part)}</span>'
+        numbers = code.split(";")
+        if numbers[:2] == ["38", "5"]:
+            style["color"] = f"color:{SHADES[int(numbers[2])]}"
+        elif code == "1":
+            style["bold"] = "font-weight:bold"
+        elif code == "7":
+            style["back"] = "filter:invert(1);background:inherit"
+        elif code == "39":
+            style.pop("color", None)
+        else:
+            style = {}
+    pre = f"background:{BACKGROUND.dark};color:#e6e8eb;padding:16px;margin:0;line-height:20px"
+    return (
+        '<!doctype html><meta charset="utf-8"><body style="margin:0">'
+        f'<pre style="{pre};font-size:14px;font-family:DejaVu Sans Mono,monospace">{body}</pre>'
+    )
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """Return the texts, each with the code of the color after it."""
+    found = COLOR.split(text)
+    return list(zip(found[::2], [*found[1::2], "0"], strict=True))
 
 
 if __name__ == "__main__":
