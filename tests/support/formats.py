@@ -9,8 +9,8 @@ from collections.abc import Sequence
 _LETTERS = dict(zip("abfnrtv\\ ", "\a\b\f\n\r\t\v\\ ", strict=True))
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\ ])|([0-7]{3}))|([^\\])", re.DOTALL)
 _WORD = r"(?:\\.|[^ \\])+"
-# What --color writes, and nothing else: bold, bold red, yellow, and back.
-COLOR = re.compile("\x1b\\[(?:1|1;31|33|0)m")
+# What --color writes, and nothing else: bold, bold red, yellow, one of 256 for a cause, and back.
+COLOR = re.compile("\x1b\\[(?:1|1;31|33|38;5;[0-9]{1,3}|0)m")
 
 
 def raw(cell: str) -> bytes:
