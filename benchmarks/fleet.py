@@ -1,11 +1,12 @@
 """A fleet that is made up: what its exits take on disk, and how long queries take.
 
-    python benchmarks/fleet.py [MACHINES [DAYS]] 2>/dev/null     1000 machines, a day each
+    python benchmarks/fleet.py [MACHINES [HOURS [TIMES]]] 2>/dev/null     1000, 24 hours, once
 
 Each machine has a recording of its own, as a recorder writes it: 50 failed exits an hour, of 200
 workloads, with arguments, senders, figures and stacks. `exitsnoop export` writes it as Parquet.
 ClickHouse's engine (chdb) and DuckDB then answer the queries of `exitsnoop schema`, each with all
-CPUs there are. It needs chdb-core and duckdb.
+CPUs there are. With TIMES, ClickHouse has that many times the machines: the others have the exits
+of the first ones, under other names and at other times. It needs chdb-core and duckdb.
 """
 
 import random
@@ -34,9 +35,7 @@ SECOND_NS = 1_000_000_000
 AN_HOUR = 50
 WORKLOADS = [f"service-{number}.service" for number in range(200)]
 WORDS = [f"word-{number:x}" for number in range(500)]
-FROM_CLICKHOUSE = (
-    "SELECT sum(data_compressed_bytes) FROM system.parts WHERE active AND table = 'exits'"
-)
+ON_DISK = "SELECT sum(data_compressed_bytes) FROM system.parts WHERE active AND table = 'exits'"
 
 
 def sender(chance: random.Random) -> Sender:
@@ -165,40 +164,63 @@ def collect(directory: Path, machines: int, count: int) -> dict[str, float]:
     }
 
 
+def inserted(directory: Path) -> Session:
+    """ClickHouse's engine with the tables, and all files in them."""
+    session = Session(f"{directory}/clickhouse")
+    for statement in ddl.clickhouse().split(";\n")[:-1]:
+        session.query(statement)
+    for table, place in (("exits", "fleet"), ("coverage", "fleet/_coverage")):
+        files = f"file('{directory}/{place}/date=*/host=*/*.parquet')"
+        session.query(f"INSERT INTO {table} SELECT * EXCEPT date FROM {files}")
+    return session
+
+
+def replay(session: Session, times: int) -> None:
+    """Add the exits of as many more machines, which are the first ones under other names."""
+    for nth in range(1, times):
+        session.query(
+            f"INSERT INTO exits SELECT * REPLACE (concat(host, '-{nth}') AS host, "
+            f"concat(host_id, '{nth}') AS host_id, "
+            f"toUUID(UUIDNumToString(MD5(concat(toString(boot_id), '{nth}')))) AS boot_id, "
+            f"pid + {nth} AS pid, time - toIntervalSecond(cityHash64(host, {nth}) % 3600) AS time) "
+            "FROM (SELECT * FROM exits WHERE NOT match(host, '-[0-9]$'))"
+        )
+
+
+def ask(session: Session, directory: Path) -> None:
+    """Print how long each query takes; in DuckDB only the machines that have files."""
+    print("\n| query | ClickHouse, s | DuckDB over Parquet, s |\n|---|---|---|")
+    shell = duckdb.connect()
+    shell.execute(ddl.duckdb(f"{directory}/fleet"))
+    for one in QUESTIONS:
+        fast = seconds(partial(session.query, filled(one, final=True), "TSV"))
+        begun = time.perf_counter()
+        shell.execute(filled(one, final=False)).fetchall()
+        taken = time.perf_counter() - begun
+        print(f"| {one.question} | {fast:.2f} | {taken:.1f} |", flush=True)
+
+
 def main() -> None:
     """Do what the arguments say, and print tables."""
-    machines, days = [int(word) for word in (*sys.argv[1:], *("1000", "1")[len(sys.argv) - 1 :])]
-    count = AN_HOUR * 24 * days
+    given = [int(word) for word in sys.argv[1:]]
+    machines, hours, times = [*given, *(1000, 24, 1)[len(given) :]]
+    count = AN_HOUR * hours
     with tempfile.TemporaryDirectory(prefix="exitsnoop-fleet-") as name:
         directory = Path(name)
         found = collect(directory, machines, count)
-        session = Session(f"{name}/clickhouse")
-        for statement in ddl.clickhouse().split(";\n")[:-1]:
-            session.query(statement)
         begun = time.perf_counter()
-        for table, place in (("exits", "fleet"), ("coverage", "fleet/_coverage")):
-            files = f"file('{name}/{place}/date=*/host=*/*.parquet')"
-            session.query(f"INSERT INTO {table} SELECT * EXCEPT date FROM {files}")
+        session = inserted(directory)
         found["ClickHouse, inserted, exits a second"] = (
             machines * count / (time.perf_counter() - begun)
         )
+        replay(session, times)
         session.query("OPTIMIZE TABLE exits FINAL")
-        taken = int(str(session.query(FROM_CLICKHOUSE, "TSV")))
-        found["ClickHouse, bytes an exit"] = taken / (machines * count)
-        print(f"{machines} machines, {machines * count:,} exits\n\n| | |\n|---|---|")
+        exits = int(str(session.query("SELECT count() FROM exits", "TSV")))
+        found["ClickHouse, bytes an exit"] = int(str(session.query(ON_DISK, "TSV"))) / exits
+        print(f"{machines * times} machines, {exits:,} exits\n\n| | |\n|---|---|")
         for label, number in found.items():
             print(f"| {label} | {number:,.0f} |")
-        print("\n| query | ClickHouse, s | DuckDB over Parquet, s |\n|---|---|---|")
-        shell = duckdb.connect()
-        shell.execute(ddl.duckdb(f"{name}/fleet"))
-        for one in QUESTIONS:
-            clickhouse, parquet = filled(one, final=True), filled(one, final=False)
-            fast = seconds(partial(session.query, clickhouse, "TSV"))
-            begun = time.perf_counter()
-            shell.execute(parquet).fetchall()
-            print(
-                f"| {one.question} | {fast:.2f} | {time.perf_counter() - begun:.1f} |", flush=True
-            )
+        ask(session, directory)
         session.close()
 
 
