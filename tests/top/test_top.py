@@ -111,15 +111,13 @@ def test_where_nobody_records_it_traces_by_itself_and_leaves_nothing(
         shown.wait("traced by itself", " ended, ")
         die(mine, "exit 6")
         shown.wait("/mine", "code 6")
-        (own,) = own_folders()
-        os.kill(children(shown.pid)[0], signal.SIGKILL)  # it cannot clean up
+        (top_pid,) = children(shown.pid)
+        (recorder_pid,) = children(top_pid)
+        own = Path(os.readlink(f"/proc/{recorder_pid}/fd/2")).parent
+        assert own.name.startswith("exitsnoop-top-")
+        os.kill(top_pid, signal.SIGKILL)  # it cannot clean up
         shown.wait("ended with 137")
     until(lambda: not own.exists())
-
-
-def own_folders() -> list[Path]:
-    found = [*Path("/dev/shm").glob("exitsnoop-top-*"), *Path("/tmp").glob("exitsnoop-top-*")]
-    return [path for path in found if path.is_dir()]
 
 
 def children(pid: int) -> list[int]:
@@ -188,7 +186,8 @@ def test_without_a_recording_and_privileges_it_says_what_to_do(
     words = [*UNPRIVILEGED, exitsnoop, "top"]
     with screen(tmp_path, words, {"EXITSNOOP_STORE": str(tmp_path / "none")}) as shown:
         shown.wait("no recorder writes to", "sudo exitsnoop top", "ended with 77")
-    assert not own_folders()
+    folders = [*Path("/dev/shm").glob("exitsnoop-top-*"), *Path("/tmp").glob("exitsnoop-top-*")]
+    assert not [path for path in folders if path.stat().st_uid == 65534]
 
 
 def test_a_user_without_privileges_reads_the_recording(

@@ -89,15 +89,24 @@ def _record(folder: Path, parent: int) -> NoReturn:
         status = error.code if isinstance(error.code, int) else status
     finally:
         sys.stderr.flush()
-        if os.getppid() != parent:
+        is_left = signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
+        if is_left or os.getppid() != parent:
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
 
 
 def _end_with_parent(parent: int) -> None:
-    """Be sent SIGTERM when the parent ends."""
+    """Be sent one SIGTERM when the parent ends: a second one would end it at once.
+
+    The kernel sends its signal again and again, as one thread of the parent ends after another.
+    """
     from ctypes import CDLL
 
-    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGUSR1, end)
+    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
     if os.getppid() != parent:
         sys.exit(os.EX_OK)
