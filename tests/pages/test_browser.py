@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pages.conftest import END_NS, Week
 from support.browser import Browser
+from support.page_rules import dead_links, pictures_without_tables
 
 from exitsnoop.pages.page import page
 
@@ -55,11 +56,7 @@ def test_what_the_policy_forbids(chromium: Browser, written: Path, tmp_path: Pat
 
 def test_every_link_leads_somewhere(chromium: Browser, written: Path) -> None:
     chromium.open(written)
-    dead = (
-        "[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))"
-        ".filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"
-    )
-    assert chromium.value(dead) == []
+    assert dead_links(chromium) == []
     twice = (
         "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, n, all) => "
         "all.indexOf(id) != n)"
@@ -69,11 +66,7 @@ def test_every_link_leads_somewhere(chromium: Browser, written: Path) -> None:
 
 def test_each_picture_has_its_table(chromium: Browser, written: Path) -> None:
     chromium.open(written)
-    sections = (
-        "[...document.querySelectorAll('section')].filter(s => s.querySelector('figure') "
-        "&& !s.querySelector('table')).map(s => s.id)"
-    )
-    assert chromium.value(sections) == []
+    assert pictures_without_tables(chromium) == []
     assert chromium.value("[...document.querySelectorAll('table')].every(t => t.caption)")
     hidden = "[...document.querySelectorAll('svg')].every(s => s.getAttribute('aria-hidden'))"
     assert chromium.value(hidden), "the tables say the same to a screen reader"

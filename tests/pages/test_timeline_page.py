@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.browser import Browser
 from support.builds import BUILD, ended, line, project
+from support.page_rules import dead_links, pictures_without_tables
 
 from exitsnoop.pages.timeline.packing import chosen, rows
 from exitsnoop.pages.timeline.page import page
@@ -68,16 +69,8 @@ def test_words_can_be_read_on_their_bars(chromium: Browser, written: Path) -> No
 
 def test_links_and_tables(chromium: Browser, written: Path) -> None:
     chromium.open(written)
-    dead = (
-        "[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))"
-        ".filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"
-    )
-    assert chromium.value(dead) == []
-    without = (
-        "[...document.querySelectorAll('section')].filter(s => s.querySelector('figure') "
-        "&& !s.querySelector('table')).map(s => s.id)"
-    )
-    assert chromium.value(without) == []
+    assert dead_links(chromium) == []
+    assert pictures_without_tables(chromium) == []
     assert chromium.value("[...document.querySelectorAll('h2')].map(h => h.innerText)") == [
         "When what ran",
         "What failed",
