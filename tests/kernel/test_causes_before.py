@@ -7,13 +7,18 @@ from pathlib import Path
 from signal import (
     SIGABRT,
     SIGALRM,
+    SIGBUS,
+    SIGFPE,
     SIGHUP,
+    SIGILL,
     SIGINT,
     SIGKILL,
     SIGPIPE,
     SIGQUIT,
     SIGSEGV,
+    SIGSYS,
     SIGTERM,
+    SIGTRAP,
     SIGUSR1,
     SIGXCPU,
     SIGXFSZ,
@@ -32,9 +37,11 @@ from exitsnoop.kernel.features import has_loops
 from exitsnoop.model.batch import Exits
 
 REQUESTS = [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM, SIGXCPU]
+RAISED_AGAIN = [SIGPIPE, SIGALRM, SIGXFSZ]
+FAULTS = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
 
 
-@pytest.mark.parametrize("number", REQUESTS)
+@pytest.mark.parametrize("number", [*REQUESTS, *RAISED_AGAIN, *FAULTS])
 def test_the_cause_of_a_signal_raised_again_is_its_first_sender(stage: Stage, number: int) -> None:
     with recorded(why=True) as exits:
         victim, sender = stage.puppet(), stage.puppet()
@@ -145,6 +152,19 @@ def test_an_end_after_a_fault(stage: Stage, way: str) -> None:
     assert (cause.after.kind, cause.after.address) == ("fault", 0x40)
     # After an exit it is in the text only if it was just before: on a slow machine it may not be.
     assert ("after a segfault" in cause.text) == (way == "abort" or cause.after.seconds <= 0.1)
+
+
+def test_an_end_after_what_looks_like_a_fault(stage: Stage) -> None:
+    """Another process sent it: the text says so, however long the handler takes."""
+    with recorded(why=True) as exits:
+        victim, sender = stage.puppet(), stage.puppet()
+        victim.ask("handle_and", "exit", int(SIGSEGV))
+        sender.kill(victim, SIGSEGV)
+        assert victim.wait() == 128 + SIGSEGV
+    cause = cause_of(exits, victim)
+    assert cause.after
+    assert (cause.after.kind, cause.after.signal) == ("killed", SIGSEGV)
+    assert f"after SIGSEGV from deaths[{sender.pid}]" in cause.text
 
 
 @pytest.mark.parametrize("preparation", ["handle", "ignore", "block"])

@@ -95,7 +95,7 @@ def _is_told(cause: Cause, after: After) -> bool:
         return True
     if cause.trap == NO_ROOM and after.signal_name == "SIGSEGV":
         return False
-    if after.signal in FAULTS or after.signal == SYS:
+    if (after.signal in FAULTS or after.signal == SYS) and after.kind != "killed":
         return cause.kind != "exited" or (cause.text != "exit 0" and after.seconds <= _AT_ONCE_S)
     return after.seconds <= PATIENCE_S
 

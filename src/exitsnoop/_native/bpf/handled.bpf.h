@@ -67,13 +67,20 @@ static bool is_fault(struct kernel_siginfo *info)
 	return si_code > 0;
 }
 
+/* Whether a process sends the signal to itself, as a handler of a fault does that raises it again. */
+static bool is_own(struct task_struct *task)
+{
+	return (int)(bpf_get_current_pid_tgid() >> 32) == task->tgid;
+}
+
 /* Where the thread had such a fault before, writes what is new of this one over it. */
 static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
 	struct signal_evidence *evidence = kept_of(task->tgid, FAULT,
 						   start_boot_ns(task->group_leader));
 
-	if (!evidence || evidence->thread != (__u32)task->pid || evidence->signal != signal)
+	if (!evidence || evidence->thread != (__u32)task->pid || evidence->signal != signal ||
+	    evidence->si_code <= 0)
 		return false;
 	evidence->sent_boot_ns = bpf_ktime_get_boot_ns();
 	read_siginfo(evidence, info, signal);

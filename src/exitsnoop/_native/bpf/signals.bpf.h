@@ -292,7 +292,7 @@ static inline int report_signal(__u64 *ctx)
 	} else if (has_default_action(task, signal)) {
 		ends = true;
 	} else if (BIT(signal) & FAULTS) {
-		if (!is_fault(info) || overwrites_fault(signal, info, task))
+		if (is_fault(info) ? overwrites_fault(signal, info, task) : is_own(task))
 			return 0;
 	} else if (!(BIT(signal) & (REQUESTS | RAISED_AGAIN))) {
 		return 0;

@@ -69,7 +69,8 @@ def drawn(of: Timeline) -> Markup:
     height = _ROW * (1 + max((depth for _, depth, _ in boxes), default=0))
     words = (
         "A box is a program, below the one that started it; processes with the same names are one. "
-        "The wider, the more CPU time it and all below it took; what is bare below it is its own."
+        "The wider, the more CPU time it and all below it took. Where there is no box below it, "
+        "the time is its own."
     )
     listed = sorted(_paths(top, ()), key=lambda one: -one[1].all_s)
     return section(

@@ -25,9 +25,9 @@ def drawn(of: Timeline) -> Markup:
     if not top or not of.path:
         return section("path", TITLE, element("p", "No process ended, so there is none."))
     words = (
-        f"What {told.named(top)} waited for, from its end back to its start: of its children, "
-        "the last that had ended, what that one waited for, and so on. All of it is faster only "
-        "if one of these is."
+        f"What {told.named(top)} waited for, from its end back to its start: the child that "
+        "ended last, what that child waited for, and so on. All of it gets faster only if one of "
+        "these steps does."
     )
     steps = sorted(of.path, key=lambda step: -step.took_ns)[:_MOST_ROWS]
     steps.sort(key=lambda step: step.from_ns)
