@@ -18,7 +18,8 @@ BEFORE_NS = 1800 * SECOND_NS
 """A loop can have begun so long before the time that is shown."""
 MOST_BEFORE = 2000
 _COLUMNS = (
-    "wall_ns, age, pid, comm, exe, unit, container, ifnull(cause, ''), status, "
+    "wall_ns, age, pid, comm, exe, unit, "
+    "ifnull(ifnull(pod_name || '/', '') || container_name, container), ifnull(cause, ''), status, "
     "CASE WHEN failed = 1 THEN args END"
 )
 
@@ -33,7 +34,8 @@ class Death(NamedTuple):
         comm: its name.
         exe: the path of its executable; None if that is unknown.
         unit: its unit; None if it has none.
-        container: the id of its container; None if it is in none.
+        container: the name of its container, after that of its pod: "db-0/postgres"; its id if
+            the name is unknown; None if it is in none.
         cause: the kind of its cause; "" if that was not collected.
         status: the wait status.
         args: if it failed, a number that stands for its arguments.
@@ -110,10 +112,11 @@ def after(recording: Recording, id_: int, newest_id: int) -> Iterator[Death]:
 
 
 def _of(batch: Exits) -> Iterator[Death]:
-    names = ("wall_ns", "age", "pid", "comm", "exe", "unit", "container", "cause", "status", "args")
-    columns = map(batch.column, (*names, "last_thread"))
+    names = ("wall_ns", "age", "pid", "comm", "exe", "unit", "container", "container_name")
+    more = ("pod_name", "cause", "status", "args", "last_thread")
+    columns = map(batch.column, (*names, *more))
     for row in zip(*columns, strict=True):
-        wall_ns, age, pid, comm, exe, unit, container, cause, status, args, is_last = row
+        wall_ns, age, pid, comm, exe, unit, container, name, pod, cause, status, args, is_last = row
         if is_last:
             yield Death(
                 wall_ns,
@@ -122,7 +125,7 @@ def _of(batch: Exits) -> Iterator[Death]:
                 comm,
                 exe,
                 unit,
-                container.id if container else None,
+                f"{pod}/{name}" if pod and name else name or (container.id if container else None),
                 cause.kind if cause else "",
                 status,
                 _number(args if status else None),
