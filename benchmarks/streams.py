@@ -54,9 +54,9 @@ class Stream:
         """Return the next part; the last says that it is the last."""
         return self._drained.pop(0)
 
-    def lost(self) -> int:
-        """Return 0, as the next: nothing is lost."""
-        return 0
+    def lost(self) -> tuple[int, int]:
+        """Return zeros, as the next: nothing is lost."""
+        return 0, 0
 
     def signals_recorded(self) -> int:
         """Return 0."""
