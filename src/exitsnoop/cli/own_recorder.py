@@ -98,13 +98,14 @@ def _record(folder: Path, parent: int) -> NoReturn:
 def _end_with_parent(parent: int) -> None:
     """Be sent one SIGTERM when the parent ends: a second one would end it at once.
 
-    The kernel sends its signal again and again, as one thread of the parent ends after another.
+    The kernel sends its signal again and again, as one thread of the parent ends after another, so
+    that this handler may run within itself.
     """
     from ctypes import CDLL
 
     def end(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        os.kill(os.getpid(), signal.SIGTERM)
+        if signal.signal(number, signal.SIG_IGN) != signal.SIG_IGN:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGUSR1, end)
     CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
