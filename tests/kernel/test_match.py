@@ -155,7 +155,8 @@ def random_filters(chance: random.Random, parents: list[Parent], groups: list[Pa
         "users": lambda: chance.sample(UIDS, k=chance.randint(1, 2)),
         "names": lambda: chance.sample(GLOBS, k=chance.randint(1, 3)),
         "cgroups": lambda: [str(group) for group in chance.sample(groups, k=2)],
-        "containers": lambda: [chance.choice((ID[:12], "f" + ID[1:9], ID[1:12]))],
+        # Less of an id could be a name, and names are not recorded here.
+        "containers": lambda: [chance.choice((ID[:12], "f" + ID[1:13], ID[1:14]))],
         "min_age": lambda: chance.choice((0.05, 0.15, 0.3)),
         "max_age": lambda: chance.choice((0.15, 0.3, 3600)),
         "failed": lambda: True,

@@ -129,4 +129,8 @@ def test_what_filled_a_cgroup_was_not_the_victim_s(
             victim.tell("allocate", LIMIT)
             assert victim.wait() == -signal.SIGKILL
     text = " ".join(answers.ask(victim.pid).split())
-    assert "were not its own: other processes of that cgroup, files in a tmpfs" in text
+    # The kernel logs its figures for 10 kills in 5 s.
+    assert (
+        "40.0M in tmpfs or shared memory" in text
+        or "were not its own: other processes of that cgroup, files in a tmpfs" in text
+    )

@@ -18,6 +18,7 @@ from exitsnoop.store.following import Missing
 
 EXIT, LOST = "exitsnoop.process.exit", "exitsnoop.lost"
 UID = "log.record.uid"
+_VERSION = version("exitsnoop")
 _INTS = range(-(1 << 63), 1 << 63)
 _ERRORS = {"fault", "abort", "oom", "seccomp"}
 _SEVERITIES = {
@@ -43,7 +44,7 @@ class Encoder:
     """
 
     def __init__(self, resource: Mapping[str, str]) -> None:
-        self.version = version("exitsnoop")
+        self.version = _VERSION
         self._always = dict(resource)
 
     def request(self, batch: Batch) -> ExportLogsServiceRequest:
