@@ -4,6 +4,7 @@ RELATIONS is the table of evidence. Each rule says, for one exit, which earlier 
 from. What is only near in time is not part of a cascade.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -59,26 +60,23 @@ class Near:
 
     def of_pid(self, pid: int, before: Exit) -> Exit | None:
         """Return the last process with a PID that ended before another death."""
-        found = [one for one in self._by_pid[pid] if _precedes(one, before, WINDOW_NS)]
+        found = _preceding(self._by_pid[pid], before, WINDOW_NS)
         return found[-1] if found else None
 
-    def children(self, ppid: int, before: Exit, within_ns: int) -> list[Exit]:
+    def children(self, ppid: int, before: Exit, within_ns: int) -> Sequence[Exit]:
         """Return the children of a parent that ended before another death, the earliest first."""
-        return [one for one in self._by_ppid[ppid] if _precedes(one, before, within_ns)]
+        return _preceding(self._by_ppid[ppid], before, within_ns)
 
-    def killed_by(self, sender: Sender, before: Exit) -> list[Exit]:
+    def killed_by(self, sender: Sender, before: Exit) -> Sequence[Exit]:
         """Return what the same process killed before, the earliest first."""
-        killed = self._by_sender[sender.pid, sender.comm]
-        return [one for one in killed if _precedes(one, before, WINDOW_NS)]
+        return _preceding(self._by_sender[sender.pid, sender.comm], before, WINDOW_NS)
 
 
-def _precedes(one: Exit, other: Exit, within_ns: int) -> bool:
-    """Whether a death came before another process died, which ran then."""
-    return (
-        _order(one) < _order(other)
-        and other.start_boot_ns <= one.boot_ns
-        and other.boot_ns - one.boot_ns <= within_ns
-    )
+def _preceding(exits: Sequence[Exit], other: Exit, within_ns: int) -> Sequence[Exit]:
+    """Return those of the deaths, in the order of time, before that of a process that ran then."""
+    since_ns = max(other.start_boot_ns, other.boot_ns - within_ns)
+    first = bisect_left(exits, since_ns, key=lambda one: one.boot_ns)
+    return exits[first : bisect_left(exits, _order(other), key=_order)]
 
 
 def killer(exit_: Exit) -> Sender | None:
@@ -212,8 +210,8 @@ def _same_terminal(exit_: Exit, near: Near) -> Exit | None:
 
 
 def _same(exit_: Exit, near: Near, holds: Callable[..., object]) -> Exit | None:
-    for one in near.exits:
-        if _precedes(one, exit_, _AT_ONCE_NS) and one.cause and holds(one.cause):
+    for one in _preceding(near.exits, exit_, _AT_ONCE_NS):
+        if one.cause and holds(one.cause):
             return one
     return None
 
