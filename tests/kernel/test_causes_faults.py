@@ -139,8 +139,10 @@ def test_a_fault_after_a_signal_of_the_same_number_was_sent(stage: Stage) -> Non
         victim.die("touch", 0x123)
         assert victim.wait() == -SIGSEGV
     cause = cause_of(exits, victim)
-    assert_fault(cause, victim, [], access=told("write"))
+    assert_fault(cause._replace(after=None), victim, [], access=told("write"))
     assert cause.address == 0x123
+    assert cause.after
+    assert (cause.after.signal, cause.after.kind) == (SIGSEGV, "killed")
 
 
 @WHERE
