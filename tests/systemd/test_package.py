@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,8 @@ def files(package: Path) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _gone_at_the_end() -> Iterator[None]:
+    for left in STORE.parent.glob("exitsnoop*"):  # by the services of other tests
+        shutil.rmtree(left)
     before = named_after_it()
     peer = OF_LIBBPF_TOOLS.read_bytes()
     yield
