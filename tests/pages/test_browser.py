@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pages.conftest import END_NS, Week
 from support.browser import Browser
-from support.page_rules import dead_links, pictures_without_tables
+from support.page_rules import dead_links, focused_by_tab, pictures_without_tables
 
 from exitsnoop.pages.page import page
 
@@ -82,12 +82,7 @@ def test_a_link_opens_the_table_that_it_leads_to(chromium: Browser, written: Pat
 def test_the_keyboard_is_enough(chromium: Browser, written: Path) -> None:
     """The first Tab offers to skip to the figures; each further one goes on, and is seen."""
     chromium.open(written)
-    seen = []
-    for _ in range(12):
-        chromium.press("Tab", 9)
-        seen.append(chromium.value("document.activeElement.outerHTML.slice(0, 80)"))
-        outline = chromium.value("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none", seen[-1]
+    seen = focused_by_tab(chromium, 80)
     assert 'href="#causes"' in seen[0]
     assert len(set(seen)) == 12
 

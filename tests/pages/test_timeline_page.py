@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.browser import Browser
 from support.builds import BUILD, ended, line, project
-from support.page_rules import dead_links, pictures_without_tables
+from support.page_rules import dead_links, focused_by_tab, pictures_without_tables
 
 from exitsnoop.pages.timeline.packing import chosen, rows
 from exitsnoop.pages.timeline.page import page
@@ -81,12 +81,7 @@ def test_links_and_tables(chromium: Browser, written: Path) -> None:
 
 def test_the_keyboard_is_enough(chromium: Browser, written: Path) -> None:
     chromium.open(written)
-    seen = []
-    for _ in range(12):
-        chromium.press("Tab", 9)
-        seen.append(chromium.value("document.activeElement.outerHTML.slice(0, 60)"))
-        outline = chromium.value("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none", seen[-1]
+    seen = focused_by_tab(chromium, 60)
     assert 'href="#gantt"' in seen[0]
     assert len({*seen}) >= 11, "two have the same words"
 

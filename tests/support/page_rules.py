@@ -1,4 +1,4 @@
-"""What holds for each page that is opened in a browser: its links, its pictures, its tables."""
+"""What holds for each page that is opened in a browser: links, pictures, tables, the keyboard."""
 
 from support.browser import Browser
 
@@ -17,3 +17,14 @@ def pictures_without_tables(page: Browser) -> object:
         "[...document.querySelectorAll('section')].filter(s => s.querySelector('figure') "
         "&& !s.querySelector('table')).map(s => s.id)"
     )
+
+
+def focused_by_tab(page: Browser, length: int) -> list[str]:
+    """Press Tab twelve times; return so much of each element that gets the focus, and shows it."""
+    seen = []
+    for _ in range(12):
+        page.press("Tab", 9)
+        seen.append(page.value(f"document.activeElement.outerHTML.slice(0, {length})"))
+        outline = page.value("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", seen[-1]
+    return seen

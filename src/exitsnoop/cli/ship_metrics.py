@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exitsnoop.cli.options import refuse
+from exitsnoop.cli.extras import needed_by
 from exitsnoop.cli.output import CannotWrite, complain
 from exitsnoop.cli.parser import Store
 from exitsnoop.store import holders
@@ -53,12 +53,8 @@ def destinations(options: "Given", store: Path) -> "Sequence[Destination]":
     """Return the destination; none if no option names it. Raises UsageError, CannotWrite."""
     if options.metrics is None and options.metrics_file is None:
         return ()
-    try:
+    with needed_by("--metrics and --metrics-file need", "prometheus"):
         from exitsnoop.ship.prometheus import Metrics
-    except ImportError as error:
-        if error.name and error.name.startswith("exitsnoop"):
-            raise
-        refuse("--metrics and --metrics-file need a library: pip install 'exitsnoop[prometheus]'")
     path = Path(options.metrics_file).absolute() if options.metrics_file else None
     try:
         made = Metrics(options.metrics, path, lambda: _standing(store), complain)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli.extras import needed_by
 from exitsnoop.cli.hiding import hidden
 from exitsnoop.cli.options import refuse
 from exitsnoop.store.redact import Kept
@@ -79,13 +80,9 @@ def destinations(options: "Given", _store: Path) -> "Sequence[Destination]":
             if getattr(options, name):
                 refuse(f"--{name} is for --otlp")
         return ()
-    try:
+    with needed_by("--otlp needs", "otlp"):
         from exitsnoop.ship.otlp.receiver import Receiver
         from exitsnoop.ship.otlp.settings import Wrong, settings
-    except ImportError as error:
-        if error.name and error.name.startswith("exitsnoop"):
-            raise
-        refuse("--otlp needs a library: pip install 'exitsnoop[otlp]'")
     try:
         found = settings(
             os.environ,
