@@ -35,6 +35,16 @@ def test_every_document_is_a_page(pages: list[Path]) -> None:
     assert {str(one.relative_to(ROOT).with_suffix("")) for one in documents} <= made
 
 
+def test_the_start_page_leads_to_every_page(pages: list[Path]) -> None:
+    """A page that docs/index.md does not name is in no menu; it also fails the build."""
+    start = SITE / "docs" / "index.html"
+    (menu,) = re.findall(r'<div class="sidebar-tree">(.*?)</div>\s*</div>', start.read_text(), re.S)
+    named = {(start.parent / link).resolve() for link in re.findall(r'href="([^"#]+)', menu)}
+    without = {SITE / "index.html", start, SITE / "search.html", SITE / "genindex.html"}
+    assert {page.resolve() for page in pages} - without <= named
+    assert "toc.not_included" not in (ROOT / "docs" / "conf.py").read_text()
+
+
 def test_it_needs_no_network(pages: list[Path]) -> None:
     """Everything that a browser fetches, also for style sheets, is a file of the site."""
     count = 0

@@ -1,6 +1,8 @@
 """What is counted of exits, and under which names: over exits that are made up."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,6 +167,30 @@ def test_a_crash_loop_is_seen_until_it_is_over() -> None:
     assert counts.loops(WALL_NS + 60 * SECOND_NS)[api] is True
     assert counts.loops(WALL_NS + 90 * SECOND_NS)[api] is False
     assert counts.loops(WALL_NS + 12 * SECOND_NS)[api] is False  # it was forgotten
+
+
+def test_a_crash_loop_goes_on_though_ship_is_restarted() -> None:
+    """Else its alert would end with each restart of ship, and fire again."""
+    begun = counted([death(at, args=("api", "-v")) for at in (0, 5, 10)])
+    begun.add(Exits.of([death(at, "calm.service", args=("calm",)) for at in (1, 6)]))
+    script = (
+        "import json, sys\n"
+        "from exitsnoop.ship.counts import Counts\n"
+        "json.dump(Counts(json.load(sys.stdin)).state(), sys.stdout)"
+    )
+    run = subprocess.run(  # another process, as its hash() has other values
+        [sys.executable, "-c", script],
+        input=json.dumps(begun.state()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    again = Counts(json.loads(run.stdout))
+    now_ns = WALL_NS + 12 * SECOND_NS
+    assert {one.name for one, loops in again.loops(now_ns).items() if loops} == {"api.service"}
+    again.add(Exits.of([death(11, "calm.service", args=("calm",))]))
+    assert again.loops(now_ns)[Workload("", "calm.service")] is True
+    assert again.loops(WALL_NS + 90 * SECOND_NS)[Workload("", "api.service")] is False
 
 
 def test_what_a_script_asks_again_and_again_is_no_loop() -> None:

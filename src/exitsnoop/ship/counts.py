@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.batch import Exits
@@ -166,7 +167,7 @@ class Counts:
             self._increase(OOM_KILLS, (scope, *whose), example)
         if lived_ns <= SHORT_NS and not is_answer(comm, parent, status, kind):
             death = Ended(wall_ns, lived_ns, kind, status)
-            self._looping.add((whose, comm, hash(args)), death)
+            self._looping.add((whose, comm, _checksum(args)), death)
 
     def _admitted(self, wanted: Workload, wall_ns: int) -> Workload:
         """Return under which workload to count; begin its series if it is new."""
@@ -205,6 +206,7 @@ class Counts:
             },
             "lifetimes": self.lifetimes,
             "workloads": [[*one, last_ns] for one, last_ns in self._workloads.known()],
+            "looping": self._looping.state(),
             "lost": self.lost,
         }
 
@@ -219,7 +221,13 @@ class Counts:
         self._workloads = Workloads(
             [(Workload(*labels), last_ns) for *labels, last_ns in state["workloads"]]
         )
+        self._looping = Looping(state["looping"])
         self.lost = state["lost"]
+
+
+def _checksum(args: "tuple[str, ...] | None") -> int:
+    """Return the same number for the same arguments, also in another process, unlike hash()."""
+    return crc32(repr(args).encode())
 
 
 def _oom_scope(cause: Cause | None) -> str:

@@ -1,6 +1,8 @@
 """Which workloads are in a crash loop now."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
 
 from exitsnoop.reports.loops import Ended, looping, runs
 from exitsnoop.ship.workloads import Workload
@@ -9,14 +11,25 @@ _REMEMBERED = 16  # deaths of a group: enough to see a loop
 _MOST_GROUPS = 2000
 
 Group = tuple[Workload, str, int]
-"""Of one workload: the name of the program, and a hash of its arguments."""
+"""Of one workload: the name of the program, and a checksum of its arguments."""
 
 
 class Looping:
-    """Remembers the last deaths of each group, and tells which of them come again and again."""
+    """Remembers the last deaths of each group, and tells which of them come again and again.
 
-    def __init__(self) -> None:
+    Args:
+        state: what state() returned before. Raises TypeError, ValueError if it is damaged.
+    """
+
+    def __init__(self, state: Iterable[Any] = ()) -> None:
         self._deaths: OrderedDict[Group, deque[Ended]] = OrderedDict()
+        for namespace, name, comm, args, deaths in state:
+            for death in deaths:
+                self.add((Workload(namespace, name), comm, args), Ended(*death))
+
+    def state(self) -> list[Any]:
+        """Return what is needed to go on, as JSON can write it."""
+        return [[*whose, *of, list(deaths)] for (whose, *of), deaths in self._deaths.items()]
 
     def add(self, group: Group, death: Ended) -> None:
         """Take a death; those of a group come in the order of time."""
