@@ -45,6 +45,12 @@ TABLE = [
     (0, None, FAULT, "exit 0"),
     (15, None, TERM, ASKED),
     (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again by its handler"),
+    (
+        6,
+        RAISED._replace(signal=6),
+        sent(6, 0.001, flags=SEEN | SELF, si_code=-6),
+        "abort(), raised again by its handler",
+    ),
     (2, RAISED._replace(signal=2), TERM, "sent itself SIGINT, 0.02 s after SIGTERM from bob[712]"),
 ]
 
@@ -56,6 +62,18 @@ def test_text(status: int, evidence: Evidence | None, before: Evidence, text: st
     cause = with_handled(alone, evidence, [before], signal=signal, pid=1, boot_ns=END)
     assert cause.text == text
     assert bool(cause.reraised) == ("raised again" in text)
+
+
+@pytest.mark.parametrize(
+    ("code", "before", "meant"),
+    [(143, TERM, ""), (137, TERM, ": 128+9, as after SIGKILL of a command")],
+)
+def test_a_shell_that_had_the_signal_itself_says_nothing_of_a_command(
+    code: int, before: Evidence, meant: str
+) -> None:
+    alone = judge(code << 8, None, comm="sh")
+    cause = with_handled(alone, None, [before], signal=None, pid=1, boot_ns=END)
+    assert cause.text == f"exit {code}{meant}, 0.02 s after SIGTERM from bob[712]"
 
 
 def test_what_is_not_told_is_evidence_all_the_same() -> None:

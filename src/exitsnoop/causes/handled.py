@@ -47,7 +47,7 @@ def with_handled(
         original = judge(first.signal, first._replace(site=site), pid=pid, ppid=ppid)
         if not (evidence and evidence.flags & layout.EVIDENCE_SEEN):
             return original
-        if cause.kind in ("self", "abort") and original.kind not in ("self", "abort", "unknown"):
+        if cause.kind in ("self", "abort") and original.kind != "unknown":
             text = f"{original.text}, raised again by its handler"
             return original._replace(text=text, reraised=True)
     sent = evidence.sent_boot_ns if evidence else 0
@@ -82,6 +82,8 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
     )
     text = cause.text
     if _is_told(cause, after):
+        if after.handled == "handled" and text.startswith(f"exit {128 + after.signal}:"):
+            text = text.partition(":")[0]  # of a shell: it had the signal itself, not a command
         text += f", {_duration(seconds)} after {_what(cause, first, after, who)}"
     return cause._replace(text=text, after=after)
 

@@ -37,9 +37,21 @@ _PRIVILEGED: dict[tuple[int, ...], str] = {
     **{(code,): "out" for code in (0x6E, 0x6F, 0xE6, 0xE7, 0xEE, 0xEF)},
     **{(0x0F, code): "mov of a control register" for code in (0x20, 0x21, 0x22, 0x23)},
 }
-# movaps, movapd, movntps, movntpd; movdqa and movntdq, which have the prefix 66.
-_ALIGNED = {(0x0F, code) for code in (0x28, 0x29, 0x2B)}
-_ALIGNED_66 = {(0x0F, code) for code in (0x6F, 0x7F, 0xE7)}
+# Instructions of vectors (SSE, VEX, EVEX), fxsave, xsave and cmpxchg16b: many need an aligned
+# address. Those of SSE with the prefix F2 or F3 do not.
+_OF_VECTORS = {0x62, 0xC4, 0xC5}
+_ALIGNED = {0x28, 0x29, 0x2B, 0x38, 0x3A, 0xAE, 0xC7, *range(0x50, 0x80), *range(0xD0, 0xFF)}
+_REPEATED = {0xF2, 0xF3}
+_INT = 0xCD
+# By what follows 0F: the opcode, and a digit in the next byte. The operand is in memory.
+_OF_TABLES = {
+    (0x00, 2): "lldt",
+    (0x00, 3): "ltr",
+    (0x01, 2): "lgdt",
+    (0x01, 3): "lidt",
+    (0x01, 6): "lmsw",
+    (0x01, 7): "invlpg",
+}
 
 
 def access(address: int, trap: Trap | None) -> str | None:
@@ -77,11 +89,21 @@ def reason(signal: int, trap: Trap | None) -> str | None:
 def _protection(code: bytes) -> str:
     """Return why the CPU refused an instruction, by its first bytes."""
     at = 0
-    while at < len(code) - 2 and code[at] in _PREFIXES:
+    while at < len(code) - 3 and code[at] in _PREFIXES:
         at += 1
     opcode = tuple(code[at : at + (2 if code[at] == 0x0F else 1)])
     if opcode in _PRIVILEGED:
         return f"privileged instruction ({_PRIVILEGED[opcode]})"
-    if opcode in _ALIGNED or (0x66 in code[:at] and opcode in _ALIGNED_66):
+    if opcode[0] == _INT:
+        return f"software interrupt {code[at + 1]:#x}"
+    operand = code[at + 2]
+    in_memory = operand < 0xC0
+    if in_memory and opcode[0] == 0x0F and (name := _OF_TABLES.get((opcode[-1], operand >> 3 & 7))):
+        return f"privileged instruction ({name})"
+    if opcode[0] in _OF_VECTORS or _may_need_alignment(code[:at], opcode):
         return "unaligned access, or a wild pointer"
     return "wild pointer (not a canonical address)" if any(code) else "general protection fault"
+
+
+def _may_need_alignment(prefixes: bytes, opcode: tuple[int, ...]) -> bool:
+    return opcode[0] == 0x0F and opcode[-1] in _ALIGNED and not _REPEATED & set(prefixes)

@@ -1,0 +1,33 @@
+"""What the bytes of an instruction say of a general protection fault: no kernel."""
+
+import pytest
+
+from exitsnoop.causes.traps import reason
+from exitsnoop.decode.signals import Trap
+
+SEGV, PROTECTION = 11, 13
+WILD = "wild pointer (not a canonical address)"
+EITHER = "unaligned access, or a wild pointer"
+TABLE = [
+    ("c70001000000", WILD),  # movl $1,(%rax)
+    ("c3", WILD),  # ret
+    ("f30f104001", WILD),  # movss 1(%rax),%xmm0
+    ("f30f6f4001", WILD),  # movdqu 1(%rax),%xmm0
+    ("0f294001", EITHER),  # movaps %xmm0,1(%rax)
+    ("660ffe4001", EITHER),  # paddd 1(%rax),%xmm0
+    ("660f382a4001", EITHER),  # movntdqa 1(%rax),%xmm0
+    ("c5fc294001", EITHER),  # vmovaps %ymm0,1(%rax)
+    ("62f17c48294001", EITHER),  # vmovaps %zmm0,64(%rax)
+    ("480fc74801", EITHER),  # cmpxchg16b 1(%rax)
+    ("0fae4001", EITHER),  # fxsave 1(%rax)
+    ("f4", "privileged instruction (hlt)"),
+    ("0f0110", "privileged instruction (lgdt)"),  # lgdt (%rax)
+    ("0f0138", "privileged instruction (invlpg)"),  # invlpg (%rax)
+    ("cd42", "software interrupt 0x42"),
+]
+
+
+@pytest.mark.parametrize(("code", "words"), TABLE)
+def test_reason(code: str, words: str) -> None:
+    trap = Trap(PROTECTION, 0, -1, 0x1000, bytes.fromhex(code).ljust(16, b"\x90"), 0)
+    assert reason(SEGV, trap) == words
