@@ -11,6 +11,7 @@ from exitsnoop.causes.traps import NO_ROOM
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, PATIENCE_S, SYS, After, Cause
 from exitsnoop.model.status import signal_name
+from exitsnoop.model.words import shell_meaning
 
 _AT_ONCE_S = 0.1
 _NS = 1_000_000_000
@@ -82,8 +83,8 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
     )
     text = cause.text
     if _is_told(cause, after):
-        if after.handled == "handled" and text.startswith(f"exit {128 + after.signal}:"):
-            text = text.partition(":")[0]  # of a shell: it had the signal itself, not a command
+        if after.handled == "handled":  # a shell's code is then its own, not a command's
+            text = text.removesuffix(f": {shell_meaning(128 + after.signal)}")
         text += f", {_duration(seconds)} after {_what(cause, first, after, who)}"
     return cause._replace(text=text, after=after)
 

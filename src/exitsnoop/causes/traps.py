@@ -37,14 +37,8 @@ _PRIVILEGED: dict[tuple[int, ...], str] = {
     **{(code,): "out" for code in (0x6E, 0x6F, 0xE6, 0xE7, 0xEE, 0xEF)},
     **{(0x0F, code): "mov of a control register" for code in (0x20, 0x21, 0x22, 0x23)},
 }
-# Instructions of vectors (SSE, VEX, EVEX), fxsave, xsave and cmpxchg16b: many need an aligned
-# address. Those of SSE with the prefix F2 or F3 do not.
-_OF_VECTORS = {0x62, 0xC4, 0xC5}
-_ALIGNED = {0x28, 0x29, 0x2B, 0x38, 0x3A, 0xAE, 0xC7, *range(0x50, 0x80), *range(0xD0, 0xFF)}
-_REPEATED = {0xF2, 0xF3}
-_INT = 0xCD
-# By what follows 0F: the opcode, and a digit in the next byte. The operand is in memory.
-_OF_TABLES = {
+# By the opcode after 0F, and the digit (reg) of the byte after it; the operand is in memory.
+_PRIVILEGED_BY_DIGIT = {
     (0x00, 2): "lldt",
     (0x00, 3): "ltr",
     (0x01, 2): "lgdt",
@@ -52,6 +46,13 @@ _OF_TABLES = {
     (0x01, 6): "lmsw",
     (0x01, 7): "invlpg",
 }
+_REGISTERS = 0xC0  # from here on that byte names a register, and no memory
+_INT = 0xCD
+# Many of these need an aligned address: AVX by its first byte; by the opcode after 0F, SSE, fxsave,
+# xsave and cmpxchg16b, unless F2 or F3 comes before.
+_AVX = {0x62, 0xC4, 0xC5}
+_MAY_BE_ALIGNED = {0x28, 0x29, 0x2B, 0x38, 0x3A, 0xAE, 0xC7, *range(0x50, 0x80), *range(0xD0, 0xFF)}
+_REPEATED = {0xF2, 0xF3}
 
 
 def access(address: int, trap: Trap | None) -> str | None:
@@ -96,14 +97,20 @@ def _protection(code: bytes) -> str:
         return f"privileged instruction ({_PRIVILEGED[opcode]})"
     if opcode[0] == _INT:
         return f"software interrupt {code[at + 1]:#x}"
-    operand = code[at + 2]
-    in_memory = operand < 0xC0
-    if in_memory and opcode[0] == 0x0F and (name := _OF_TABLES.get((opcode[-1], operand >> 3 & 7))):
+    if name := _privileged_by_digit(opcode, code[at + 2]):
         return f"privileged instruction ({name})"
-    if opcode[0] in _OF_VECTORS or _may_need_alignment(code[:at], opcode):
+    if _may_need_alignment(code[:at], opcode):
         return "unaligned access, or a wild pointer"
     return "wild pointer (not a canonical address)" if any(code) else "general protection fault"
 
 
+def _privileged_by_digit(opcode: tuple[int, ...], operand: int) -> str | None:
+    if opcode[0] != 0x0F or operand >= _REGISTERS:
+        return None
+    return _PRIVILEGED_BY_DIGIT.get((opcode[1], operand >> 3 & 7))
+
+
 def _may_need_alignment(prefixes: bytes, opcode: tuple[int, ...]) -> bool:
-    return opcode[0] == 0x0F and opcode[-1] in _ALIGNED and not _REPEATED & set(prefixes)
+    if opcode[0] != 0x0F:
+        return opcode[0] in _AVX
+    return opcode[1] in _MAY_BE_ALIGNED and not _REPEATED & set(prefixes)
