@@ -38,8 +38,9 @@ ALLOWED: dict[str, set[str]] = {
     "top": {"reports", "sinks", "store", "model", "host"},
     "fleet": {"store", "model"},
     "recorder": {"tracing", "store", "kernel", "filters", "model", "host", "errors"},
-    "ship": {"reports", "sinks", "store", "model", "host", "errors"},
+    "ship": {"__version__", "reports", "sinks", "store", "model", "host", "errors"},
     "cli": {
+        "__version__",
         "ship",
         "recorder",
         "fleet",

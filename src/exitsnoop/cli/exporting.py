@@ -1,6 +1,5 @@
 """Exits of a recording as Parquet or JSON lines, for `exitsnoop export`."""
 
-import gc
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.hiding import hidden
 from exitsnoop.cli.matching import Matching, query
 from exitsnoop.cli.options import refuse, wanted
@@ -69,8 +69,7 @@ def run(options: "Given") -> int:
     if time.was_not_recorded(recording):
         return EX_NOT_RECORDED
     matching = Matching(recording, filters)
-    gc.freeze()  # main() has disabled it
-    gc.enable()
+    garbage.collect()
     try:
         with _ended_by_signals(), Pending(private=not options.no_args) as pending:
             table = _table(options, pending)

@@ -1,6 +1,5 @@
 """`exitsnoop past`: exits that were recorded, as live ones are shown."""
 
-import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from dataclasses import replace
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.following import Following
 from exitsnoop.cli.matching import Matching, query
 from exitsnoop.cli.options import WRITTEN, refuse, wanted
@@ -101,8 +101,7 @@ def run(options: "Given") -> int:
     time = stretch(moments, recording)
     if not options.follow and time.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    gc.freeze()  # main() has disabled it; see show.follow()
-    gc.enable()
+    garbage.collect()
     output = output_of(options, names)
     output.begin()
     form = sink(options, names, output)

@@ -1,10 +1,10 @@
 """`exitsnoop record`: keep every exit in a recording."""
 
-import gc
 import os
 import time
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.lists import parse_duration, parse_room, parse_size
 from exitsnoop.cli.options import refuse, wanted
 from exitsnoop.cli.output import Output, complain
@@ -154,8 +154,7 @@ def _record(
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")
     if filters.containers:
         say_unknown_containers(filters)
-    gc.freeze()  # the objects of the start stay: they need not be looked through again
-    gc.enable()
+    garbage.collect()
     record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)
     return os.EX_IOERR if writer.lost else os.EX_OK
 

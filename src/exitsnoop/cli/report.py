@@ -1,10 +1,10 @@
 """`exitsnoop report`: what died in a week, why, and what is new: a page, or a summary."""
 
-import gc
 import os
 import signal
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.lists import parse_duration
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import Output
@@ -91,8 +91,7 @@ def run(options: "Given") -> int:
         during = _from_the_first(during, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    gc.freeze()  # main() has disabled it; see show.follow()
-    gc.enable()
+    garbage.collect()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     output = Output(options.output, private=True)  # arguments and causes are in a page
     of = _gathered(recording, during, against_s)
@@ -143,8 +142,7 @@ def _summary(options: "Given", of: "Overview", output: Output) -> str:
 
 
 def _page(of: "Overview") -> str:
-    from importlib.metadata import version
-
+    from exitsnoop import __version__
     from exitsnoop.pages.page import page
 
-    return page(of, version("exitsnoop"))
+    return page(of, __version__)

@@ -66,8 +66,7 @@ def destinations(options: "Given", store: Path) -> "Sequence[Destination]":
 
 
 def _standing(store: Path) -> "Standing":
-    from importlib.metadata import version
-
+    from exitsnoop import __version__
     from exitsnoop.ship.gatherer import Standing
 
     directory = Directory(store)
@@ -75,4 +74,4 @@ def _standing(store: Path) -> "Standing":
         size = directory.bytes()
     except OSError:  # somebody removed it
         size = 0
-    return Standing(version("exitsnoop"), size, holders.of_lock(directory.lock_file) is not None)
+    return Standing(__version__, size, holders.of_lock(directory.lock_file) is not None)

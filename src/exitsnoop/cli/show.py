@@ -1,9 +1,9 @@
 """From options to rows: which columns, in which format, and what to do with a batch of exits."""
 
-import gc
 import os
 import time
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.choice import DEFAULT, DEFAULT_JSON, choose
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, Output, complain
@@ -165,8 +165,7 @@ def follow(
     if nobody reads the output.
     """
     room = _MOST_AFTER_STOP
-    gc.freeze()  # the objects of the start stay: they need not be looked through again
-    gc.enable()
+    garbage.collect()
     losses = Losses(source, form, output)
     try:
         output.write(form.header())  # also says that tracing is on

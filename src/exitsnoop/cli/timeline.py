@@ -1,11 +1,11 @@
 """`exitsnoop timeline`: when each process of a build, or of a stretch of time, ran."""
 
-import gc
 import os
 import signal
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.hiding import hidden
 from exitsnoop.cli.options import RUN, WRITTEN, refuse, wanted
 from exitsnoop.cli.output import STDOUT, Output, complain
@@ -194,14 +194,14 @@ class _Followed:
     def __init__(self, command: "list[str]", files: _Files, kept: "Kept | None") -> None:
         import shlex
         from importlib import import_module
-        from importlib.metadata import version
 
+        from exitsnoop import __version__
         from exitsnoop.reports.timeline.gathering import Gathering
 
         for name in ("page", "trace"):  # later this process may not be able to read them
             import_module(f"exitsnoop.pages.timeline.{name}")
         load_what_fields_need(_SHOWN | {"unit", "container", "cause"})
-        self._version = version("exitsnoop")
+        self._version = __version__
         self._title = command[0] if kept else shlex.join(command)
         self._files = files
         self._kept = kept
@@ -210,8 +210,7 @@ class _Followed:
         self.begin = files.begin
 
     def show(self, tracer: "Tracer", priority: "Priority") -> None:
-        gc.freeze()  # main() has disabled it; see show.follow()
-        gc.enable()
+        garbage.collect()
         for batch in tracer.batches():
             self._counts.add(_shown(batch.where(batch.column("wanted")), self._kept))
             priority.give_way()
@@ -248,8 +247,7 @@ def _shown(exits: "Exits", kept: "Kept | None") -> "Exits":
 
 
 def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
-    from importlib.metadata import version
-
+    from exitsnoop import __version__
     from exitsnoop.cli.matching import Matching
     from exitsnoop.cli.recording import opened
     from exitsnoop.cli.stretch import asked, stretch
@@ -264,8 +262,7 @@ def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
     during = stretch(moments, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    gc.freeze()  # main() has disabled it; see show.follow()
-    gc.enable()
+    garbage.collect()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     files = _Files(outputs)
     matching = Matching(recording, filters)
@@ -273,7 +270,7 @@ def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
         counts = _gathered(recording, matching, during, kept, progress)
         of = timeline(counts, _about(recording, during))
         files.begin()
-        files.write(of, version("exitsnoop"), progress.say)
+        files.write(of, __version__, progress.say)
     finally:
         progress.end()
     recording.unreadable |= matching.unreadable

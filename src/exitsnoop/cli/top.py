@@ -1,12 +1,12 @@
 """`exitsnoop top`: what dies now, by group, and how it was before."""
 
-import gc
 import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from exitsnoop.cli import garbage
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import complain
 from exitsnoop.cli.recording import add_store, opened, place
@@ -89,8 +89,7 @@ def run(options: "Given") -> int:
     try:
         if origin.own and os.geteuid():
             _settle(origin.own)
-        gc.freeze()  # main() has disabled it; see show.follow()
-        gc.enable()
+        garbage.collect()
         return _show(origin, by, until_ns)
     finally:
         if origin.own:

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, SeverityNumber
 
+from exitsnoop import __version__
 from exitsnoop.model.exit import Exit
 from exitsnoop.ship.destination import Batch
 from exitsnoop.ship.otlp.attributes import SCHEMA_URL, of_exit, rfc3339
@@ -18,7 +18,6 @@ from exitsnoop.store.following import Missing
 
 EXIT, LOST = "exitsnoop.process.exit", "exitsnoop.lost"
 UID = "log.record.uid"
-_VERSION = version("exitsnoop")
 _INTS = range(-(1 << 63), 1 << 63)
 _ERRORS = {"fault", "abort", "oom", "seccomp"}
 _SEVERITIES = {
@@ -44,7 +43,7 @@ class Encoder:
     """
 
     def __init__(self, resource: Mapping[str, str]) -> None:
-        self.version = _VERSION
+        self.version = __version__
         self._always = dict(resource)
 
     def request(self, batch: Batch) -> ExportLogsServiceRequest:
