@@ -98,7 +98,8 @@ test-reboot: system-packages-for-tests build wheel $(VENV)/group-test ## record 
 prove: ## run the long proofs $(PROOFS), all by default; write docs/reliability.md
 	$(PYTHON) tools/prove.py $(PROOFS)
 
-prove-sample: ## run a little of each proof
+# All is made before, as samples run beside one another.
+prove-sample: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run a little of each proof
 	$(PYTHON) tools/prove.py --sample $(PROOFS)
 
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md

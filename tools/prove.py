@@ -3,6 +3,8 @@
     python3 tools/prove.py [NAME...]             these of PROOFS, or all
     python3 tools/prove.py --sample [NAME...]    a little of each, for CI; writes nothing
 
+As many samples run at a time as there are CPUs; those that need the machine for themselves follow.
+
 The exit status is 1 if one failed.
 """
 
@@ -12,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,11 +26,17 @@ SUMMARY = re.compile(r"\d+ passed|all adds up|^Done \d+ runs|FAILED|does not add
 
 
 class Proof(NamedTuple):
-    """A command of make's, and what of it is a sample for CI; "" if it has none."""
+    """A command of make's.
+
+    Attributes:
+        sample: what of it is a sample for CI; "" if it has none.
+        alone: whether nothing else may run beside the sample: it measures, or it installs.
+    """
 
     what: str
     command: str
     sample: str = ""
+    alone: bool = False
 
 
 RINGS = "tests/kernel/test_rings.py tests/kernel/test_truth.py"
@@ -63,6 +72,7 @@ PROOFS = {
         "an unprivileged user does for a minute what costs most, beside a load",
         "make soak-attacker SECONDS=60",
         "make soak-attacker SECONDS=5",
+        alone=True,
     ),
     "storms": Proof(
         "20 storms of 4,200 processes, with both CPUs loaded",
@@ -71,6 +81,10 @@ PROOFS = {
     "victims": Proof(
         "5,000 OOM kills, of which some are reported before they are marked",
         "make test TIMES=5000 PYTEST_ARGS='tests/kernel/test_causes_oom.py -k marked'",
+    ),
+    "blocked": Proof(
+        "output that nobody reads for more than a minute, while 1,000 processes end each second",
+        "make test TIMES=60 PYTEST_ARGS='tests/faults/test_pauses.py -k blocks_for_long'",
     ),
     "kills": Proof(
         "the tracer killed 2,000 times while exits come",
@@ -99,6 +113,7 @@ PROOFS = {
         "what `exitsnoop export` writes, in ClickHouse's engine, asked ten queries, and in Spark",
         "make test-fleet && make test-spark",
         "make test-fleet",
+        alone=True,
     ),
     "again": Proof(
         "every test ten times, with both CPUs loaded",
@@ -108,6 +123,7 @@ PROOFS = {
         "a mixed load for an hour, traced twice and recorded",
         "make soak SECONDS=3600",
         "make soak SECONDS=30",
+        alone=True,
     ),
     "many": Proof("ten million exits, traced, then recorded", "make soak-many"),
     "fuzz": Proof(
@@ -119,8 +135,17 @@ PROOFS = {
 }
 
 
-def run(command: str) -> tuple[bool, str, float]:
-    """Run it, and show its output; return whether it passed, what it said, and the seconds."""
+class Result(NamedTuple):
+    """Whether it passed, what it said last, and the seconds that it took."""
+
+    good: bool
+    said: str
+    took: float
+
+
+def run(name: str, command: str) -> Result:
+    """Run a proof's command, and show its output, each line with the name."""
+    print(f"prove: {name}: {command}", flush=True)
     started = time.monotonic()
     with subprocess.Popen(
         command, shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -128,12 +153,32 @@ def run(command: str) -> tuple[bool, str, float]:
         assert process.stdout
         said = ""
         for line in process.stdout:
-            print(line, end="", flush=True)
+            print(f"{name}: {line}", end="", flush=True)
             if SUMMARY.search(line):
                 said = re.sub(r" in \d.*|\(status.*", "", line.strip(" =\n"))
     good = process.returncode == 0
     result = said if good else f"FAILED, status {process.returncode}: {said}"
-    return good, result, time.monotonic() - started
+    return Result(good, result, time.monotonic() - started)
+
+
+def run_samples(samples: dict[str, str]) -> dict[str, Result]:
+    """Run them, some beside others; return what came of each."""
+    together = [name for name in samples if not PROOFS[name].alone]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {name: pool.submit(run, name, samples[name]) for name in together}
+    return {
+        name: running[name].result() if name in running else run(name, command)
+        for name, command in samples.items()
+    }
+
+
+def run_whole(commands: dict[str, str]) -> dict[str, Result]:
+    """Run one after another, and write the row of each; return what came of each."""
+    results = {}
+    for name, command in commands.items():
+        results[name] = run(name, command)
+        write(name, results[name])
+    return results
 
 
 def rows(text: str) -> dict[str, str]:
@@ -151,16 +196,17 @@ def commit() -> str:
         return "unknown"
 
 
-def write(name: str, result: str, taken: float) -> None:
+def write(name: str, result: Result) -> None:
     """Replace the row of a proof; the rows of other proofs stay."""
     text = DOCUMENT.read_text()
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     assert end, f"{DOCUMENT} has no table"
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    took = f"{taken / 60:.0f} min" if taken >= 60 else f"{taken:.0f} s"
+    took = f"{result.took / 60:.0f} min" if result.took >= 60 else f"{result.took:.0f} s"
     found = rows(text)
-    found[name] = f"| {name} | {PROOFS[name].what} | {today} | {commit()} | {result} | {took} |\n"
+    cells = (name, PROOFS[name].what, today, commit(), result.said, took)
+    found[name] = f"| {' | '.join(cells)} |\n"
     table = "".join(found[name] for name in PROOFS if name in found)
     DOCUMENT.write_text(before + start + HEAD + table + end + after)
 
@@ -172,20 +218,13 @@ def main(arguments: list[str]) -> int:
     if unknown := set(names) - PROOFS.keys():
         sys.exit(f"prove: there is no {' '.join(sorted(unknown))}: PROOFS are {' '.join(PROOFS)}")
     os.environ.pop("MAKEFLAGS", None)
-    passed = True
-    lines = []
-    for name in names:
-        command = PROOFS[name].sample if sample else PROOFS[name].command
-        if not command:
-            continue
-        print(f"prove: {name}: {command}", flush=True)
-        good, result, taken = run(command)
-        passed = passed and good
-        lines.append(f"prove: {name}: {result} ({taken:.0f} s)")
-        if not sample:
-            write(name, result, taken)
-    print(*lines, sep="\n")
-    return 0 if passed else 1
+    if sample:
+        results = run_samples({name: PROOFS[name].sample for name in names if PROOFS[name].sample})
+    else:
+        results = run_whole({name: PROOFS[name].command for name in names})
+    for name, result in results.items():
+        print(f"prove: {name}: {result.said} ({result.took:.0f} s)")
+    return 0 if all(result.good for result in results.values()) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """tools/prove.py writes the table of proofs: the rows that ran, among those that stay."""
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -43,7 +44,25 @@ def test_a_sample_writes_nothing(prove: ModuleType, capfd: pytest.CaptureFixture
     before = prove.DOCUMENT.read_text()
     assert prove.main(["--sample"]) == 0
     assert prove.DOCUMENT.read_text() == before
-    assert "\nsample\n" in capfd.readouterr().out
+    assert "\ngood: sample\n" in capfd.readouterr().out
+
+
+def test_samples_run_beside_one_another(
+    prove: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each of two waits for the other; one that has to be alone finds that both have ended."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for fifo in (first, second):
+        os.mkfifo(fifo)
+    proofs = {
+        "alone": f"! test -e {first} && ! test -e {second}",
+        "first": f"echo >{first} && read x <{second} && rm {second}",
+        "second": f"read x <{first} && echo >{second} && rm {first}",
+    }
+    proofs = {name: prove.Proof("", "", does, name == "alone") for name, does in proofs.items()}
+    monkeypatch.setattr(prove, "PROOFS", proofs)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert prove.main(["--sample"]) == 0
 
 
 def test_a_proof_that_is_not_there(prove: ModuleType) -> None:
