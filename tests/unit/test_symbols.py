@@ -1,5 +1,6 @@
 """What ELF files say of their code, compared with binutils. Hostile ones do no harm."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -7,9 +8,12 @@ from random import Random
 
 import pytest
 
+from exitsnoop.decode.sites import Region
+from exitsnoop.layout import REGION_HAS_FILE
 from exitsnoop.symbols.eh_frame import RETURN_ADDRESS, row_at
 from exitsnoop.symbols.elf import BadFile, Elf, MemoryBytes
-from exitsnoop.symbols.files import Roots, found
+from exitsnoop.symbols.files import OpenFiles, Roots
+from exitsnoop.symbols.resolver import Resolver
 
 SOURCE = """
 #include <stdlib.h>
@@ -133,13 +137,55 @@ def test_fuzz_a_file_that_was_changed(program: Path, seed: int) -> None:
 
 def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
     """Opening a FIFO would wait for a writer."""
-    import os
-
-    from exitsnoop.decode.sites import Region
-    from exitsnoop.layout import REGION_HAS_FILE
-
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     region = Region(0, 4096, 0, 1, 1, 0, 0, REGION_HAS_FILE, str(fifo))
-    with found(region, b"1" * 20, Roots(os.getpid(), os.getppid()), 2**62) as module:
-        assert module is None
+    roots = Roots(os.getpid(), os.getppid())
+    assert OpenFiles().module(region, b"1" * 20, roots, 2**62) is None
+
+
+def whole(file: Path) -> Region:
+    """Return a region that has mapped a file."""
+    status = os.stat(file)
+    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
+    of_file = (0, status.st_ino, status.st_size, major << 20 | minor, 0)
+    return Region(0, 4096, *of_file, REGION_HAS_FILE, str(file))
+
+
+def opened(file: Path) -> int:
+    """Return how many descriptors this process has for a file."""
+    links = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return sum([link.startswith(str(file)) for link in links])
+
+
+def test_a_file_stays_open_until_it_is_let_go(program: Path, tmp_path: Path) -> None:
+    """The next crash in it has it at once; then nothing keeps its disk from being unmounted."""
+    copy = tmp_path / "copy"
+    copy.write_bytes(program.read_bytes())
+    region, roots, resolver = whole(copy), Roots(os.getpid(), os.getppid()), Resolver()
+    module = resolver.files.module(region, None, roots, 2**62)
+    assert module
+    assert opened(copy) == 1
+    assert resolver.files.module(region, None, roots, 2**62) is module
+    resolver.let_go()
+    assert not resolver.files
+    assert opened(copy) == 0
+
+
+def test_an_open_file_that_changes_is_looked_at_again(program: Path, tmp_path: Path) -> None:
+    """What it says now may not be what the process ran; its build ID may say that it is."""
+    copy = tmp_path / "copy"
+    copy.write_bytes(program.read_bytes())
+    region, roots, files = whole(copy), Roots(os.getpid(), os.getppid()), OpenFiles()
+    build_id = elf_of(copy).build_id()
+    assert files.module(region, None, roots, 2**62)
+    before = files.module(region, build_id, roots, 2**62)
+    with copy.open("ab") as file:
+        file.write(b"more")
+    assert files.module(region, None, roots, 2**62) is None
+    after = files.module(region, build_id, roots, 2**62)
+    assert before
+    assert after
+    assert before.key != after.key
+    files.close()
+    assert opened(copy) == 0

@@ -1,7 +1,9 @@
 """Where a process crashed: bytes -> Site."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from struct import unpack_from
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import only, whole
@@ -17,13 +19,11 @@ from exitsnoop.layout import (
 from exitsnoop.model.cause import At, Thread
 
 _SITE = whole("crash_site")
-_FIELDS = tuple(STRUCTS["crash_site"])
 _REGION = only("crash_region", *STRUCTS["crash_region"])
 _FRAME = whole("crash_frame")
 _SIGNAL_FRAME = 16 << 10
 _USABLE = REGION_READABLE | REGION_WRITABLE | REGION_EXECUTABLE
 _VALID = 1  # BPF_STACK_BUILD_ID_VALID, include/uapi/linux/bpf.h
-_REGISTERS = ("bx", "bp", "sp", "r12", "r13", "r14", "r15", "ip")
 
 
 class Region(NamedTuple):
@@ -115,44 +115,82 @@ class Site(NamedTuple):
         return region is None or not region.is_usable() or pointer - region.start < _SIGNAL_FRAME
 
 
+_region: Callable[[tuple[Any, ...]], Region] = partial(tuple.__new__, Region)
+"""Makes a region in a fraction of the time of Region(...)."""
+
+
 def site(record: bytes) -> tuple[Process, Site]:
     """Return where a process crashed. Raises struct.error if the record is malformed."""
-    known = dict(zip(_FIELDS, _SITE.unpack_from(record), strict=True))
-    memory = record[_SITE.size :]
-    frames, regions = known["frames_count"], known["regions_count"]
-    require(len(memory) == known["stack_bytes"])
-    require(8 * frames <= len(known["frames"]))
-    require(_REGION.size * regions <= len(known["regions"]))
-    require(_FRAME.size * known["build_ids_count"] <= len(known["build_ids"]))
-    has_registers = known["flags"] & SITE_HAS_REGISTERS
+    (
+        boot_ns,
+        _,
+        start_boot_ns,
+        address,
+        instruction,
+        heap_start,
+        heap_end,
+        stack_start,
+        ip,
+        sp,
+        bp,
+        bx,
+        r12,
+        r13,
+        r14,
+        r15,
+        stack_at,
+        pid,
+        thread,
+        signal,
+        flags,
+        regions_count,
+        frames_count,
+        build_ids_count,
+        stack_bytes,
+        comm,
+        regions,
+        frames,
+        build_ids,
+        paths,
+    ) = _SITE.unpack_from(record)
+    require(len(record) == _SITE.size + stack_bytes)
+    require(8 * frames_count <= len(frames))
+    require(_REGION.size * regions_count <= len(regions))
+    require(_FRAME.size * build_ids_count <= len(build_ids))
+    registers = {}
+    if flags & SITE_HAS_REGISTERS:
+        registers = {"bx": bx, "bp": bp, "sp": sp, "ip": ip}
+        registers |= {"r12": r12, "r13": r13, "r14": r14, "r15": r15}
     found = Site(
-        Thread(known["thread"], text(known["thread_comm"])),
-        known["signal"],
-        known["boot_ns"] & ~NOTE,
-        known["address"],
-        known["instruction"],
-        (known["heap_start"], known["heap_end"]),
-        known["stack_start"],
-        tuple(_region(known, at) for at in range(0, regions * _REGION.size, _REGION.size)),
-        unpack_from(f"={frames}Q", known["frames"]),
-        tuple(_build_id(known, number) for number in range(known["build_ids_count"])),
-        {name: known[name] for name in _REGISTERS} if has_registers else {},
-        known["stack_at"],
-        memory,
+        Thread(thread, text(comm)),
+        signal,
+        boot_ns & ~NOTE,
+        address,
+        instruction,
+        (heap_start, heap_end),
+        stack_start,
+        _regions(regions[: _REGION.size * regions_count], paths),
+        unpack_from(f"={frames_count}Q", frames),
+        _build_ids(build_ids[: _FRAME.size * build_ids_count]),
+        registers,
+        stack_at,
+        record[_SITE.size :],
     )
-    return (known["pid"], known["start_boot_ns"]), found
+    return (pid, start_boot_ns), found
 
 
-def _region(known: dict[str, bytes], at: int) -> Region:
-    start, end, offset, inode, size, device, file_system, flags, path_at, path_bytes = (
-        _REGION.unpack_from(known["regions"], at)
-    )
-    require(path_at + path_bytes <= len(known["paths"]))
-    where = path(known["paths"][path_at : path_at + path_bytes])
-    return Region(start, end, offset, inode, size, device, file_system, flags, where)
+def _regions(raw: bytes, paths: bytes) -> tuple[Region, ...]:
+    found = []
+    for *known, path_at, path_bytes in _REGION.iter_unpack(raw):
+        require(path_at + path_bytes <= len(paths))
+        where = path(paths[path_at : path_at + path_bytes]) if path_bytes else None
+        found.append(_region((*known, where)))
+    return tuple(found)
 
 
-def _build_id(known: dict[str, bytes], number: int) -> bytes | None:
+@lru_cache(maxsize=256)  # most are those of one file
+def _build_ids(raw: bytes) -> tuple[bytes | None, ...]:
     """The kernel pads a shorter one with zeros."""
-    status, build_id, _ = _FRAME.unpack_from(known["build_ids"], number * _FRAME.size)
-    return build_id if status == _VALID else None
+    return tuple(
+        [build_id if status == _VALID else None for status, build_id, _ in _FRAME.iter_unpack(raw)]
+    )

@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from exitsnoop.decode.sites import Region
@@ -18,12 +17,13 @@ _ID_BYTES = 20  # the kernel pads a shorter one with zeros
 class Module(NamedTuple):
     """A file that was mapped, and is open.
 
-    key: identifies the file, for what is remembered about it.
+    fd: its descriptor. key: identifies the file, for what is remembered about it.
     """
 
     elf: Elf
     build_id: str | None
-    key: object
+    fd: int
+    key: tuple[int, int, int, int]
 
 
 class Roots(NamedTuple):
@@ -43,33 +43,72 @@ class Roots(NamedTuple):
         yield f"/proc/1/root{path}"  # a service may have a view of its own
 
 
-@contextmanager
-def found(
-    region: Region, build_id: bytes | None, roots: Roots, crashed_ns: int
-) -> Iterator[Module | None]:
-    """Open the file of a region while the context lasts.
+class OpenFiles:
+    """The files of regions. They stay open until close(): many processes crash in the same ones."""
 
-    It is the right one if its build ID is the one that the process had. Where the kernel does not
-    know that, it is the same inode, and has not been changed since.
+    def __init__(self) -> None:
+        self._found: dict[object, Module] = {}
+        self._absent: set[object] = set()
+        self._fds: list[int] = []
 
-    Args:
-        region: the mapping.
-        build_id: what the kernel found in memory.
-        roots: where to look.
-        crashed_ns: when the process crashed, by the wall clock.
-    """
-    for path in roots.paths(region.path) if region.path else ():
-        fd = _opened(path)
-        if fd is None:
-            continue
-        try:
+    def __len__(self) -> int:
+        return len(self._fds) + len(self._absent)
+
+    def module(
+        self, region: Region, build_id: bytes | None, roots: Roots, crashed_ns: int
+    ) -> Module | None:
+        """Return the file of a region; None if it cannot be found.
+
+        It is the right one if its build ID is the one that the process had. Where the kernel does
+        not know that, it is the same inode, and has not been changed since.
+
+        Args:
+            region: the mapping.
+            build_id: what the kernel found in memory.
+            roots: where to look.
+            crashed_ns: when the process crashed, by the wall clock.
+        """
+        file = (region.inode, region.size, region.device, region.file_system)
+        key = (*file, region.path, build_id, roots.ppid)
+        known = self._found.get(key)
+        if known:
+            status = os.fstat(known.fd)
+            if _key(status) == known.key and (build_id or _is_older(status, crashed_ns)):
+                return known
+        if key in self._absent or not region.path:
+            return None
+        is_anything_there = False
+        for path in roots.paths(region.path):
+            fd = _opened(path)
+            if fd is None:
+                continue
+            is_anything_there = True
             module = _same(fd, region, build_id, crashed_ns)
             if module:
-                yield module
-                return
-        finally:
+                self._fds.append(fd)
+                self._found[key] = module
+                return module
             os.close(fd)
-    yield None
+        if not is_anything_there:
+            self._absent.add(key)
+        return None
+
+    def close(self) -> None:
+        """Close all, and forget what was not there."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+        self._found.clear()
+        self._absent.clear()
+
+
+def _key(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Not the build ID: any file may claim that of another one."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def _is_older(status: os.stat_result, crashed_ns: int) -> bool:
+    return status.st_ctime_ns < crashed_ns - _TICK_NS
 
 
 def _opened(path: str) -> int | None:
@@ -101,19 +140,16 @@ def _same(fd: int, region: Region, build_id: bytes | None, crashed_ns: int) -> M
         # What was mapped may be a file of a layer, what is opened that of the overlay.
         or os.major(status.st_dev) == 0
     )
-    unchanged = status.st_ctime_ns < crashed_ns - _TICK_NS
     is_same = (
         own is not None and own[:_ID_BYTES].ljust(_ID_BYTES, b"\0") == build_id
         if build_id
         else (status.st_ino, status.st_size) == (region.inode, region.size)
         and same_device
-        and unchanged
+        and _is_older(status, crashed_ns)
     )
     if not is_same:
         return None
-    # Not the build ID: any file may claim that of another one.
-    key = (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns)
-    return Module(elf, own.hex() if own else None, key)
+    return Module(elf, own.hex() if own else None, fd, _key(status))
 
 
 def _device(region: Region) -> int:

@@ -5,7 +5,6 @@ alone if it takes too long.
 """
 
 import time
-from contextlib import ExitStack
 from typing import Any
 
 from exitsnoop.decode.sites import Region, Site
@@ -13,23 +12,31 @@ from exitsnoop.host.aside import Aside
 from exitsnoop.model.cause import At
 from exitsnoop.symbols.eh_frame import Row, row_at
 from exitsnoop.symbols.elf import BadFile, Symbol
-from exitsnoop.symbols.files import Module, Roots, found
+from exitsnoop.symbols.files import Module, OpenFiles, Roots
 from exitsnoop.symbols.unwind import Frame, unwound
 
 _PATIENCE_S = 1.0
 _SHARE = 0.2  # of the time, in the long run
 _MOST_SAVED_S = 4.0
 _MOST_REMEMBERED = 8192
-_MOST_MODULES = 32
+_MOST_MODULES = 32  # of one site
+_MOST_OPEN = 16  # from one site to the next
 
 
 _aside = Aside("symbols", _PATIENCE_S, _MOST_SAVED_S, _SHARE)
 
 
 class Resolver:
-    """Resolves sites of crashes, and remembers what the files have said."""
+    """Resolves sites of crashes, and remembers what the files have said.
+
+    The files stay open from one site to the next, until let_go().
+
+    Attributes:
+        files: those that are open; the other thread's.
+    """
 
     def __init__(self) -> None:
+        self.files = OpenFiles()
         self._rows: dict[tuple[object, int], Row | None] = {}
         self._symbols: dict[tuple[object, int], Symbol | None] = {}
 
@@ -42,6 +49,11 @@ class Resolver:
         if not _aside.is_late and _aside.patience_s() >= _PATIENCE_S:
             _aside.do(_Job(self, site, Roots(pid, ppid)).resolved, answers.append)
         return answers[0] if answers else _Job(self, site, None).resolved()
+
+    def let_go(self) -> None:
+        """Close the files: whoever wants to unmount what they are on must not wait for a crash."""
+        if self.files and not _aside.is_late:
+            _aside.do(self.files.close, lambda _: None)
 
     def row(self, module: Module, address: int) -> Row | None:
         """Return how to leave a frame, from memory if possible."""
@@ -76,10 +88,7 @@ class _Job:
         self._resolver = resolver
         self._site = site
         self._roots = roots
-        self._open = ExitStack()
-        self._modules: dict[tuple[int, int, str | None], Module | None] = {}
-        since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - site.boot_ns
-        self._crashed_ns = time.time_ns() - since_ns
+        self._modules: dict[Region, Module | None] = {}
         self._build_ids = {
             _file(region): build_id
             for address, build_id in zip(site.frames, site.build_ids, strict=False)
@@ -87,29 +96,32 @@ class _Job:
         }
 
     def resolved(self) -> Site:
-        with self._open:
-            frames, complete = unwound(self._site, self._row_at)
-            at = Frame(self._site.instruction, called=False)
-            places = self._places({at, *frames})
-            if frames and places[frames[0]].module is None:
-                region = self._site.region(frames[0].address)
-                if not region or not region.has_code():
-                    del frames[0]  # a call of an address without code
-            return self._site._replace(
-                stack=tuple(places[frame] for frame in frames),
-                complete=complete,
-                at=places[at] if places[at].module else None,
-                memory=b"",
-            )
+        if self._roots and len(self._resolver.files) > _MOST_OPEN:
+            self._resolver.files.close()
+        site = self._site
+        frames, complete = unwound(site, self._row_at)
+        at = Frame(site.instruction, called=False)
+        places = self._places({at, *frames})
+        if frames and places[frames[0]].module is None:
+            region = site.region(frames[0].address)
+            if not region or not region.has_code():
+                del frames[0]  # a call of an address without code
+        return site._replace(
+            stack=tuple([places[frame] for frame in frames]),
+            complete=complete,
+            at=places[at] if places[at].module else None,
+            memory=b"",
+        )
 
     def _module(self, region: Region | None) -> Module | None:
         if self._roots is None or region is None or not region.has_file():
             return None
-        key = _file(region)
-        if key not in self._modules and len(self._modules) < _MOST_MODULES:
-            context = found(region, self._build_ids.get(key), self._roots, self._crashed_ns)
-            self._modules[key] = self._open.enter_context(context)
-        return self._modules.get(key)
+        if region not in self._modules and len(self._modules) < _MOST_MODULES:
+            since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self._site.boot_ns
+            self._modules[region] = self._resolver.files.module(
+                region, self._build_ids.get(_file(region)), self._roots, time.time_ns() - since_ns
+            )
+        return self._modules.get(region)
 
     def _row_at(self, address: int) -> Row | None:
         region = self._site.region(address)

@@ -137,6 +137,8 @@ class Clues:
         columns: dict[str, Sequence[Any]] = {}
         if "why" in self._groups:
             columns["cause"] = self._causes(exits)
+            if self._resolver:
+                self._resolver.let_go()
         if self._groups - {"why"}:
             columns |= self._joined(exits)
         return exits.replace(**columns)
