@@ -195,8 +195,10 @@ def test_a_worker_of_a_pool_that_is_killed() -> None:
     script = (
         "import concurrent.futures as f, os, time\n"
         "with f.ProcessPoolExecutor(1) as pool:\n"
-        "    print(pool.submit(os.getpid).result(), flush=True)\n"
-        "    print(type(pool.submit(time.sleep, 60).exception()).__name__, flush=True)\n"
+        "    pid = pool.submit(os.getpid).result()\n"
+        "    sleeping = pool.submit(time.sleep, 60)\n"
+        "    print(pid, flush=True)\n"
+        "    print(type(sleeping.exception()).__name__, flush=True)\n"
     )
     command = [sys.executable, "-c", script]
     with recorded(why=True) as exits:

@@ -43,7 +43,11 @@ def there_are() -> set[Object]:
     """Return all objects of the kernel, as it enumerates them now."""
     found = set()
     for kind in ("prog", "link", "map"):
-        found |= {(kind, entry["id"]) for entry in bpftool(kind, "show")}
+        # It stops at an object that another process is only about to make.
+        entries: list[dict[str, Any]] = [{}]
+        while not all("id" in entry for entry in entries):
+            entries = bpftool(kind, "show")
+        found |= {(kind, entry["id"]) for entry in entries}
     return found
 
 
