@@ -33,7 +33,6 @@ STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 START, END = "<!-- made by make bench -->", "<!-- end -->"
 MS, US, MB = 1e-3, 1e3, 1e6
 PARTS = "storms,starts,latencies,floods,replays,live,recorder,contention,signals"
-STARTS = 3  # in a round: they take little time, and differ
 
 
 def main() -> None:
@@ -74,6 +73,8 @@ def _parts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--starts", type=int, default=3, help="in each round, as they differ")
+    parser.add_argument("--idle", type=int, default=5, help="seconds in which wake-ups are counted")
     parser.add_argument("--exits", type=int, default=100_000, help="of each storm")
     parser.add_argument("--flood", type=int, default=1_000_000, help="exits, from all CPUs")
     parser.add_argument("--records", type=int, default=1_500_000, help="of each CPU, contending")
@@ -181,7 +182,7 @@ def _cost_row(name: str, costs: dict[str, list[Cost]], inside: dict[str, list[Co
 
 def _starts(options: argparse.Namespace, tools: Sequence[Tool], program: str) -> Iterator[str]:
     seconds: dict[str, list[float]] = {}
-    rounds = STARTS * options.rounds
+    rounds = options.starts * options.rounds
     for number in range(rounds):
         _say(f"start {number + 1} of {rounds}")
         for tool in tools:
@@ -202,7 +203,7 @@ def _latencies(options: argparse.Namespace, tools: Sequence[Tool], program: str)
         _say(f"latency of {tool.name}")
         quiet = measure.latencies(tool, program, options.latencies, 100, [])
         busy = measure.latencies(tool, program, max(10, options.latencies // 5), 50, CPUS[:1])
-        idle = measure.wake_ups(tool, program, 5)
+        idle = measure.wake_ups(tool, program, options.idle)
         rows.append([tool.name, *_quantiles(quiet), *_quantiles(busy), f"{idle:.1f}"])
     titles = ["tool", "at 100 a second: median", "99 %", "most"]
     titles += ["at full rate: median", "99 %", "most", "runs a second when idle"]

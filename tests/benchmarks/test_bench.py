@@ -12,8 +12,8 @@ from support.machine import need
 pytestmark = pytest.mark.timeout(900)  # every part of them runs once
 ROOT = Path(__file__).parents[2]
 SMALL = (
-    "--rounds 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 --tools exitsnoop "
-    "--replayed 200 --seconds 1 --signals 100"
+    "--rounds 1 --starts 1 --idle 1 --exits 2000 --flood 2000 --latencies 10 --records 20000 "
+    "--tools exitsnoop --replayed 200 --seconds 1 --signals 100"
 )
 
 

@@ -258,7 +258,10 @@ def test_a_teardown_that_hangs_ends_the_run(made_up: Path, tmp_path: Path) -> No
     assert "in hang" in run.text(), "it does not say where"
 
 
-def test_a_test_that_leaves_a_process_behind_is_told(made_up: Path, tmp_path: Path) -> None:
+def test_a_test_that_leaves_a_process_behind_is_told(
+    made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYING_S", "1")
     made_up.write_text(LEAVING)
     with running(tmp_path / "run", str(made_up)) as run:
         assert run.process.wait(timeout=60) == 1

@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-DYING_S = 10  # what was told to end, or is about to, may take so long
+# What was told to end, or is about to, may take so long.
+DYING_S = float(os.environ.get("DYING_S", "10"))
 UNKILLABLE_S = 60  # nothing lives on so long after SIGKILL, unless it is frozen by someone else
 # What a test cleans up after its time limit may take so long, too.
 TEARDOWN_S = float(os.environ.get("TEARDOWN_S", "180"))
