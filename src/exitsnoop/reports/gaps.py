@@ -27,7 +27,8 @@ _WHY = {
 def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: int) -> list[str]:
     """Return all that is not known of a stretch of time, a line each; [] if all is known.
 
-    That is what was not recorded, what was dropped for room, and which files are damaged.
+    That is what was not recorded, what was dropped or is no longer counted, for want of room, and
+    which files are damaged.
 
     Args:
         recording: where the answer comes from.
@@ -44,6 +45,13 @@ def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: in
             0,
             f"exits before {local(complete_ns, now_ns)} were dropped, for their age or to make "
             "room; at most the last failures of each group are left",
+        )
+    counted_ns = recording.counted_since()
+    if counted_ns is not None and from_ns < counted_ns:
+        lines.insert(
+            min(1, len(lines)),
+            f"not all exits before {local(counted_ns, now_ns)} are counted any more, for want of "
+            "room",
         )
     return lines + damaged(recording.unreadable)
 

@@ -78,6 +78,9 @@ class History(NamedTuple):
         by_cause: how many ended for each kind of cause, and with which wait status.
         first_seen_ns: when one was first seen to end, up to a year ago; None if it is unknown.
         loops: crash loops, the newest last.
+        nameless: how many exits of that time are counted without a name, for want of room: the
+            group may have ended so many times more.
+        counted_ns: from when on all exits are counted; None if all are.
     """
 
     group: Group
@@ -87,6 +90,8 @@ class History(NamedTuple):
     by_cause: dict[tuple[str, int], int]
     first_seen_ns: int | None
     loops: list[Loop]
+    nameless: int = 0
+    counted_ns: int | None = None
 
 
 def history(recording: Recording, of: Exit, id_: int, until_ns: int) -> History:
@@ -118,6 +123,8 @@ def history(recording: Recording, of: Exit, id_: int, until_ns: int) -> History:
         by_cause=dict(by_cause.most_common()),
         first_seen_ns=_first_seen(recording, which, counted),
         loops=_loops(recording, which, of, id_, counted),
+        nameless=0 if which.pod else recording.nameless(since_ns, until_ns),
+        counted_ns=recording.counted_since(),
     )
 
 

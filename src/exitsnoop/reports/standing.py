@@ -28,6 +28,7 @@ class Standing:
         gaps: what was not recorded in the last 24 hours.
         boots: how many boots it has exits of.
         complete_ns: from when on all exits are kept; None if none were dropped.
+        counted_ns: from when on all exits are in the counts by the hour; None if all are.
 
     Raises StoreError.
     """
@@ -37,6 +38,7 @@ class Standing:
         self.gaps: list[Gap] = recording.gaps(now_ns - _DAY_NS, now_ns)
         self.boots = len(recording.boots())
         self.complete_ns = recording.complete_since()
+        self.counted_ns = recording.counted_since()
         self._now_ns = now_ns
 
     @property
@@ -51,6 +53,10 @@ class Standing:
         if status.committed_ns is not None:
             rows.append(("on disk", f"up to {local_and_ago(status.committed_ns, self._now_ns)}"))
         rows.append(("exits", self._exits()))
+        if self.counted_ns is not None:
+            rows.append(
+                ("counted", f"all since {local(self.counted_ns, self._now_ns)}, by the hour")
+            )
         rows.append(("size", f"{human_bytes(status.bytes)} of at most {self._bound()}"))
         rows.append(("boots", str(self.boots)))
         rows += [("damaged", escape(path.name, spaces=False)) for path in status.damaged]
@@ -73,6 +79,7 @@ class Standing:
             "on_disk": _utc(status.committed_ns),
             "oldest": _utc(status.oldest_ns),
             "complete_since": _utc(self.complete_ns or status.oldest_ns),
+            "counted_since": _utc(self.counted_ns or self._began_ns),
             "exits": status.exits,
             "bytes": status.bytes,
             "max_bytes": status.max_bytes,
@@ -92,6 +99,10 @@ class Standing:
                 for gap in self.gaps
             ],
         }
+
+    @property
+    def _began_ns(self) -> int | None:
+        return self.status.recorded[0].from_ns if self.status.recorded else None
 
     def _whether(self) -> str:
         recorded = self.status.recorded

@@ -314,9 +314,21 @@ def _history(known: History, answer: Answer) -> list[str]:
     if known.total == 1:
         return [f"{_group(known.group)} ended once {span}: this time."]
     ended = f"{_group(known.group)} ended {known.total:,} times {span}"
-    lines = [f"{ended}: {', '.join(causes)}."]
+    lines = [f"{ended}: {', '.join(causes)}.", *_uncounted(known, now_ns)]
     if known.first_seen_ns is not None:
         lines.append(f"First seen: {local_and_ago(known.first_seen_ns, now_ns)}.")
+    return lines
+
+
+def _uncounted(known: History, now_ns: int) -> list[str]:
+    """Return what the counts by the hour have forgotten, so that there may be more."""
+    lines = []
+    if known.nameless:
+        exits = "1 exit is" if known.nameless == 1 else f"{known.nameless:,} exits are"
+        lines.append(f"Perhaps more often: {exits} counted without a name, for want of room.")
+    if known.counted_ns is not None and known.counted_ns > known.since_ns:
+        since = local(known.counted_ns, now_ns)
+        lines.append(f"Perhaps more often: not all exits before {since} are counted any more.")
     return lines
 
 

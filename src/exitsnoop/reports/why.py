@@ -264,6 +264,8 @@ def _history(known: History) -> dict[str, Any]:
         "since": _time(known.since_ns),
         "count": known.total,
         "failed": known.failed,
+        "nameless": known.nameless,
+        "counted_since": None if known.counted_ns is None else _time(known.counted_ns),
         "by_cause": by_cause,
         "first_seen": None if known.first_seen_ns is None else _time(known.first_seen_ns),
         "loops": [

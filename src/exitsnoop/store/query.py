@@ -145,7 +145,12 @@ def groups(connection: sqlite3.Connection, query: Query) -> str:
         hostnames=query.hostnames,
     )
     terms = condition(connection, of_groups).sql
-    hours = ["1", terms] if terms else ["1"]
+    return " AND ".join([*([terms] if terms else []), in_hours(query)])
+
+
+def in_hours(query: Query) -> str:
+    """Return the condition for the counts by the hour that `failed` and the times make."""
+    hours = ["1"]
     if query.failed:
         hours.append("status <> 0")
     for limit, sign in ((query.since_ns, ">="), (query.until_ns, "<=")):

@@ -4,19 +4,20 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from exitsnoop.store import coverage, holders, view
+from exitsnoop.store import coverage, holders, rollups, view
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.coverage import Covered, Gap
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
 from exitsnoop.store.opening import Gone, Opened, Tick
-from exitsnoop.store.query import Nothing, Query, groups
+from exitsnoop.store.query import Nothing, Query, groups, in_hours
 from exitsnoop.store.selection import File, Selection
 from exitsnoop.store.view import ALWAYS, During
 
@@ -213,33 +214,67 @@ class Recording:
         }
         return sorted(found.values(), key=lambda boot: boot.began_ns)
 
+    def counted_since(self) -> int | None:
+        """Return from when on all exits are in the counts by the hour, nanoseconds since the epoch.
+
+        None if all are that were ever recorded. Older counts were dropped to make room, or could
+        not be taken over from a segment because the disk was full.
+        """
+        hours = self._each(lambda connection, _: rollups.counted_from(connection))
+        return max((hour * _HOUR_NS for hour in hours if hour), default=None)
+
     def counts(self, query: Query) -> list[Counted]:
         """Return how many exits ended in which way, hour by hour, for up to a year.
 
         The query may have names, executables, units, containers, `failed` and times. Whole hours
-        are counted.
+        are counted. Exits whose names were forgotten for want of room match only a query without
+        names; see nameless().
         """
 
-        def ask(connection: sqlite3.Connection, file: File) -> list[tuple[int, str, int, int]]:
-            try:
-                terms = groups(connection, query)
-            except Nothing:
-                return []
-            return connection.execute(
-                "SELECT hour, cause, status, sum(count) FROM hours "
-                f"WHERE {terms} AND segment <= ? GROUP BY hour, cause, status",
-                (file.last,),  # of kept.db: what is not in a segment, too
-            ).fetchall()
+        def terms(connection: sqlite3.Connection) -> str:
+            return groups(connection, query)
 
-        total: dict[tuple[int, str, int], int] = {}
-        for rows in self._each(ask):
-            for hour, cause, status, count in rows:
-                key = (hour, cause, status)
-                total[key] = total.get(key, 0) + count
+        total: Counter[tuple[int, str, int]] = Counter()
+        for hour, cause, status, count in self._counted(terms):
+            total[hour, cause, status] += count
         return [
             Counted(hour * _HOUR_NS, cause, status, count)
             for (hour, cause, status), count in sorted(total.items())
         ]
+
+    def nameless(self, since_ns: int, until_ns: int) -> int:
+        """Return how many exits of some whole hours are counted without name, unit and container.
+
+        Times are in nanoseconds since the epoch. Names are forgotten where very many come and go.
+        """
+        hours = in_hours(Query(since_ns=since_ns, until_ns=until_ns))
+        terms = f"{rollups.NAMELESS} AND {hours}"
+        return sum(count for *_, count in self._counted(lambda _: terms))
+
+    def _counted(
+        self, terms: Callable[[sqlite3.Connection], str]
+    ) -> Iterator[tuple[int, str, int, int]]:
+        """Iterate over the hour, the cause, the status and the count of what matches."""
+        joined = 0
+
+        def ask(connection: sqlite3.Connection, file: File) -> list[tuple[int, str, int, int]]:
+            nonlocal joined
+            if file.first == 0:
+                joined = rollups.joined(connection)
+            elif file.first < joined:  # it was dropped since the list of files was made
+                return []
+            try:
+                matching = terms(connection)
+            except Nothing:
+                return []
+            return connection.execute(
+                "SELECT hour, cause, status, sum(count) FROM hours "
+                f"WHERE {matching} AND segment <= ? GROUP BY hour, cause, status",
+                (file.last,),  # of kept.db: what is not in a segment, too
+            ).fetchall()
+
+        for rows in self._each(ask):
+            yield from rows
 
     def status(self) -> Status:
         """Return how the recording stands."""

@@ -6,12 +6,13 @@ the recorder is killed in between, the next one does the same again: exits keep 
 is added twice. From kept.db, readers take only exits that are older than the oldest segment.
 """
 
+import os
 import sqlite3
-import time
 from pathlib import Path
+from typing import NamedTuple
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.store import directory
+from exitsnoop.store import directory, rollups
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.encode import NUMBERED, Encoder
@@ -22,7 +23,6 @@ from exitsnoop.store.redact import Kept
 KEEP = 100
 _CACHE_KIB = 500  # of each database: what is taken once is never given back
 _PAGE = 500
-_YEAR_HOURS = 366 * 24
 _ALL = 1 << 40
 _MANY, _LEAST = 20_000, 16
 _GROUP = (
@@ -58,6 +58,27 @@ DELETE FROM eras WHERE id NOT IN (
     SELECT era FROM times UNION SELECT era FROM coverage UNION SELECT era FROM losses);
 DELETE FROM boots WHERE boot_id NOT IN (SELECT boot_id FROM eras);
 """
+# Each segment notes the stretches in which it was written to: of each, the first and the last stay.
+_SUPERSEDED = """
+DELETE FROM coverage WHERE (segment, id) IN (
+    SELECT segment, id FROM (
+        SELECT c.segment, c.id,
+            row_number() OVER (stretch ORDER BY c.segment, c.id) AS first,
+            row_number() OVER (stretch ORDER BY c.segment DESC, c.id DESC) AS last
+        FROM coverage c JOIN eras r ON r.id = c.era
+        WINDOW stretch AS (PARTITION BY r.boot_id, c.from_ns))
+    WHERE first > 1 AND last > 1)
+"""
+_LOSS_BYTES = 64
+# Losses of an hour for one reason become one: there may be one a second for days.
+_BY_HOUR = (
+    "UPDATE losses SET (to_ns, count) = (SELECT max(o.to_ns), sum(o.count) FROM losses o "
+    "WHERE o.era = losses.era AND o.why = losses.why "
+    "AND o.from_ns / 3600000000000 = losses.from_ns / 3600000000000)",
+    "DELETE FROM losses WHERE (segment, id) IN (SELECT segment, id FROM ("
+    "SELECT segment, id, row_number() OVER (PARTITION BY era, why, from_ns / 3600000000000 "
+    "ORDER BY segment, id) AS nth FROM losses) WHERE nth > 1)",
+)
 
 
 class Retention:
@@ -83,7 +104,7 @@ class Retention:
             kept.execute("PRAGMA wal_autocheckpoint=0")
             kept.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=rw",))
             kept.execute(f"PRAGMA old.cache_size=-{_CACHE_KIB}")
-            _merge(kept, failures=failures)
+            _merge(kept, most, failures=failures)
             kept.execute("DETACH old")
         finally:
             if not directory.seal(kept):
@@ -109,46 +130,74 @@ class Retention:
                 kept.close()
 
 
-def _merge(kept: sqlite3.Connection, *, failures: bool) -> None:
+class _Room(NamedTuple):
+    """How much of what may be kept.
+
+    Attributes:
+        keep: failures of each group.
+        most: failures in all.
+        named: counts by the hour with names.
+        most_bytes: the most that kept.db may have.
+    """
+
+    keep: int
+    most: int
+    named: int
+    most_bytes: int
+
+
+def _merge(kept: sqlite3.Connection, most_bytes: int, *, failures: bool) -> None:
     """Copy from the attached segment; fewer of each group if kept.db has no room for all."""
-    (keep,) = kept.execute(
-        "SELECT ifnull(max(value), ?) FROM about WHERE key = 'keep'", (KEEP,)
-    ).fetchone()
-    most = _ALL
+    named = rollups.named_within(most_bytes)
+    about = dict(kept.execute("SELECT key, value FROM about"))
+    room = _Room(about.get("keep", KEEP), _ALL, min(named, about.get("named", named)), most_bytes)
     while True:
         try:
             kept.execute("BEGIN IMMEDIATE")
-            _copy_about(kept)
+            _copy_about(kept, most_bytes)
             if failures:
-                _copy_failures(kept, keep, most)
-            _trim(kept, keep, most)
-            grown = min(KEEP, 2 * keep) if _fill(kept) < 0.4 else keep
-            kept.execute("INSERT OR REPLACE INTO about VALUES ('keep', ?)", (grown,))
+                _copy_failures(kept, room)
+            _trim(kept, room)
+            grows = 2 if _fill(kept) < 0.4 else 1
+            values = {"keep": min(KEEP, grows * room.keep), "named": min(named, grows * room.named)}
+            kept.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
             kept.execute("COMMIT")
         except sqlite3.OperationalError:
             if kept.in_transaction:
                 kept.execute("ROLLBACK")
-            if most < _LEAST or _fill(kept) < 0.8:  # the disk is full, or something else
+            if room.most < _LEAST or not _may_be_full(kept, most_bytes):
                 raise
-            if keep > 1:
-                keep //= 2
-            else:  # too many groups: the latest failures of all
-                most = (
-                    min(most, kept.execute("SELECT count(*) FROM rows").fetchone()[0] + _MANY) // 2
-                )
-            _make_room(kept, keep, most)
+            room = _less(kept, room)
+            _make_room(kept, room)
         else:
             return
 
 
-def _make_room(kept: sqlite3.Connection, keep: int, most: int) -> None:
+def _less(kept: sqlite3.Connection, room: _Room) -> _Room:
+    """Return half of it: of what each group has, then of all groups together."""
+    if room.keep > 1:
+        named = max(rollups.named_within(room.most_bytes) // 8, room.named // 2)
+        return room._replace(keep=room.keep // 2, named=named)
+    failures = kept.execute("SELECT count(*) FROM rows").fetchone()[0]
+    return room._replace(most=min(room.most, failures + _MANY) // 2)
+
+
+def _make_room(kept: sqlite3.Connection, room: _Room) -> None:
     kept.execute("BEGIN IMMEDIATE")
-    _trim(kept, keep, most)
+    _trim(kept, room)
     if kept.execute("SELECT count(*) FROM rows").fetchone()[0] < _LEAST:
-        kept.execute("DELETE FROM hours WHERE segment < (SELECT avg(segment) FROM hours)")
+        rollups.halve(kept)
     _clean(kept)
     kept.execute("COMMIT")
     kept.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _may_be_full(kept: sqlite3.Connection, most_bytes: int) -> bool:
+    """Return whether an error can mean that kept.db is full, rather than the disk."""
+    path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "main")
+    found = os.statvfs(path)
+    grows = most_bytes - os.stat(path).st_size
+    return _fill(kept) >= 0.8 or found.f_frsize * found.f_bavail > 2 * grows
 
 
 def _fill(kept: sqlite3.Connection) -> float:
@@ -160,64 +209,24 @@ def _fill(kept: sqlite3.Connection) -> float:
     return float((count - free) / most)
 
 
-def _copy_about(kept: sqlite3.Connection) -> None:
+def _copy_about(kept: sqlite3.Connection, most_bytes: int) -> None:
     """Copy boots, coverage, losses and counts by the hour."""
     for table in ("boots", "eras", "coverage", "losses"):
         kept.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}")
-    first = kept.execute("SELECT value FROM old.about WHERE key = 'first_id'").fetchone()[0]
-    if kept.execute("SELECT 1 FROM hours WHERE segment = ? LIMIT 1", (first,)).fetchone():
-        return
-    kept.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS renumbered (kind TEXT, old INTEGER, new INTEGER, "
-        "PRIMARY KEY (kind, old))"  # without types the index would not be used
-    )
-    kept.execute("DELETE FROM renumbered")
-    for column, table in (("name", "texts"), ("exe", "texts"), ("place", "places")):
-        _renumber(kept, column, table)
-    kept.execute(
-        "INSERT INTO hours (segment, hour, name, exe, place, cause, status, count) "
-        "SELECT h.segment, h.hour, ifnull(n.new, 0), ifnull(x.new, 0), ifnull(p.new, 0), h.cause, "
-        "h.status, sum(h.count) FROM old.hours h "
-        "LEFT JOIN renumbered n ON n.kind = 'texts' AND n.old = h.name "
-        "LEFT JOIN renumbered x ON x.kind = 'texts' AND x.old = h.exe "
-        "LEFT JOIN renumbered p ON p.kind = 'places' AND p.old = h.place "
-        "GROUP BY 1, 2, 3, 4, 5, 6, 7"
-    )
+    kept.execute(_SUPERSEDED)
+    if kept.execute("SELECT count(*) FROM losses").fetchone()[0] > most_bytes // _LOSS_BYTES // 8:
+        for statement in _BY_HOUR:
+            kept.execute(statement)
+    rollups.add(kept)
 
 
-def _renumber(kept: sqlite3.Connection, column: str, table: str) -> None:
-    """Number the texts or places of the counts of the segment as kept.db does."""
-    cells = [name for (_, name, *_) in kept.execute(f"PRAGMA table_info({table})") if name != "id"]
-    names = ", ".join(cells)
-    same = " AND ".join(f"k.{cell} IS o.{cell}" for cell in cells)
-    for (old,) in kept.execute(
-        f"SELECT DISTINCT {column} FROM old.hours WHERE {column} NOT IN "
-        "(SELECT old FROM renumbered WHERE kind = ?)",
-        (table,),
-    ).fetchall():
-        found = kept.execute(
-            f"SELECT k.id FROM old.{table} o JOIN {table} k ON {same} WHERE o.id = ?",
-            (old,),
-        ).fetchone()
-        if found is None:
-            found = (
-                kept.execute(
-                    f"INSERT INTO {table} ({names}) SELECT {names} FROM old.{table} WHERE id = ?",
-                    (old,),
-                ).lastrowid
-                if old
-                else 0,
-            )
-        kept.execute("INSERT INTO renumbered VALUES (?, ?, ?)", (table, old, found[0]))
-
-
-def _copy_failures(kept: sqlite3.Connection, keep: int, most: int) -> None:
-    """Copy the last failures of each group, so many at most."""
+def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
+    """Copy the last failures of each group."""
     ranked = _RANKED.format(schema="old")
     wanted = kept.execute(
         f"SELECT id FROM ({ranked}) WHERE nth <= ? AND id NOT IN (SELECT id FROM main.rows) "
         "ORDER BY id DESC LIMIT ?",
-        (keep, most),
+        (room.keep, room.most),
     ).fetchall()
     wanted.reverse()
     path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "old")
@@ -258,19 +267,18 @@ def _by_era(old: sqlite3.Connection, ids: list[int]) -> list[tuple[int, int, lis
     return found
 
 
-def _trim(kept: sqlite3.Connection, keep: int, most: int) -> None:
-    """Remove failures, except the last of each group, and counts from more than a year ago."""
+def _trim(kept: sqlite3.Connection, room: _Room) -> None:
+    """Remove failures, except the last of each group, and counts for which there is no room."""
     ranked = _RANKED.format(schema="main")
     removed = kept.execute(
         f"DELETE FROM rows WHERE id IN (SELECT id FROM ({ranked}) WHERE nth > ?)",
-        (keep,),
+        (room.keep,),
     ).rowcount
     removed += kept.execute(
         "DELETE FROM rows WHERE id IN (SELECT id FROM rows ORDER BY id DESC LIMIT -1 OFFSET ?)",
-        (most,),
+        (room.most,),
     ).rowcount
-    now = int(time.time()) // 3600
-    removed += kept.execute("DELETE FROM hours WHERE hour < ?", (now - _YEAR_HOURS,)).rowcount
+    removed += rollups.bound(kept, room.named, room.most_bytes)
     if removed:
         _clean(kept)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from exitsnoop.store import opening
+from exitsnoop.store import opening, rollups
 from exitsnoop.store.moments import ranges
 from exitsnoop.store.opening import Gone, Opened
 from exitsnoop.store.schema import VIEW, present
@@ -100,10 +100,13 @@ def _attached(
             except sqlite3.DatabaseError:
                 unreadable.add(file.path)
         parts = {}
+        joined = 0
         for nth, file, opened in sorted(found, key=lambda part: not part[2].is_alone):
             schema = "kept" if file.first == 0 else f"s{nth}"
             try:
                 opened.attach(connection, schema)
+                if file.first == 0:
+                    joined = rollups.joined(connection, schema)
                 columns = present(opened.connection, NAME)
                 condition = _condition(opened.connection, file, during)
                 places = present(opened.connection, "places")
@@ -112,6 +115,9 @@ def _attached(
                 if not file.path.exists():
                     raise Gone(file.path) from None
                 unreadable.add(file.path)
+    for nth, file, _ in found:
+        if nth in parts and 0 < file.first < joined:  # it was dropped since the list was made
+            parts[nth] = parts[nth]._replace(hours="0")
     return [parts[nth] for nth in sorted(parts)]
 
 

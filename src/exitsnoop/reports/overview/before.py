@@ -91,11 +91,13 @@ def _hour(wall_ns: int) -> str:
 
 
 def _recorded(asking: Asking) -> float:
-    """Return which part of the period before was recorded."""
+    """Return which part of the period before was recorded, and is still counted."""
     period = asking.period
-    gaps = asking.recording.gaps(period.against_ns, period.from_ns)
-    missing = sum(
-        min(gap.to_ns, period.from_ns) - max(gap.from_ns, period.against_ns)
+    begin_ns = min(max(period.against_ns, asking.recording.counted_since() or 0), period.from_ns)
+    gaps = asking.recording.gaps(begin_ns, period.from_ns)
+    missing = begin_ns - period.against_ns
+    missing += sum(
+        min(gap.to_ns, period.from_ns) - max(gap.from_ns, begin_ns)
         for gap in gaps
         if gap.lost is None
     )
