@@ -12,7 +12,7 @@ from exitsnoop.store.alike import OF_IMAGE
 from exitsnoop.store.layout import CAUSE, CAUSE_PARTS, PLACE_FIELDS, PLAIN, ROW, Parts
 from exitsnoop.store.schema import present, quoted
 
-_MOST_REMEMBERED = 4096
+_MOST_REMEMBERED = 1024
 _AT_A_TIME = 500
 _UNSIGNED = {"address", "limit"}
 _ALWAYS = {"boot_ns", "age_ns", "pid", "ppid", "status", "last_thread", "name"}

@@ -25,7 +25,7 @@ SEGMENTS = 8
 KEPT = "kept.db"
 _NAME = re.compile(r"exits-(\d{15})\.db")
 _BESIDE = ("", "-wal", "-shm", "-journal")
-_CACHE_KIB = 4000
+_CACHE_KIB = 1000
 _BUSY_MS = 2000
 
 

@@ -40,7 +40,7 @@ _TIME: Shape = ("times", ("era", "offset_ns", "until_ns"))
 NUMBERED = ("texts", "places", "images", "chains", "causes")
 """Tables whose rows are shared by exits, and numbered as they come up."""
 
-MOST_REMEMBERED = 4096
+MOST_REMEMBERED = 1024
 MOST_KEYS_AN_HOUR = 2000
 
 
@@ -154,10 +154,10 @@ class Encoder:
             numbers.shrink()
         self._texts[None] = None  # type: ignore[assignment]
         self._chains.shrink()
-        if len(self._images) > MOST_REMEMBERED // 4:  # arguments may be long
+        if len(self._images) > MOST_REMEMBERED // 2:  # arguments may be long
             self._images.clear()
             self._args.clear()
-        if len(self._stacks) > MOST_REMEMBERED // 16:  # they are long
+        if len(self._stacks) > MOST_REMEMBERED // 8:  # they are long
             self._stacks.clear()
 
     def written(self) -> None:

@@ -18,7 +18,7 @@ from exitsnoop.symbols.unwind import Frame, unwound
 _PATIENCE_S = 1.0
 _SHARE = 0.2  # of the time, in the long run
 _MOST_SAVED_S = 4.0
-_MOST_REMEMBERED = 8192
+_MOST_REMEMBERED = 2048
 _MOST_MODULES = 32  # of one site
 _MOST_OPEN = 16  # from one site to the next
 
