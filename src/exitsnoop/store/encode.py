@@ -1,7 +1,7 @@
 """Exits -> rows of the tables of one file."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from json import dumps
 from json.encoder import encode_basestring as quoted
 from operator import sub
@@ -99,6 +99,7 @@ class Encoder:
         self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
         self._hour = 0
         self._keys: set[tuple[int, int, int, int, str, int]] = set()
+        self._named: set[tuple[Any, ...]] = set()  # the same by what the numbers stand for
 
     def add(
         self,
@@ -149,7 +150,7 @@ class Encoder:
         offsets = [wall - boot - correction_ns for wall, boot in zip(walls, boot_ns, strict=True)]
         self._add_times(ids, era, boot_ns, offsets, apart=apart)
         kinds = ["" if cause is None else cause.kind for cause in causes]
-        self._count(walls, name, exe, place, kinds, status)
+        self._count(walls, exits, name, exe, place, kinds, status)
         for numbers in (self._texts, self._names, self._places, self._causes, self._links):
             numbers.shrink()
         self._texts[None] = None  # type: ignore[assignment]
@@ -195,22 +196,41 @@ class Encoder:
                 times.append((ids[start], era, offsets[start], until))
                 start = at
 
-    def _count(self, walls: Sequence[int], *columns: Sequence[Any]) -> None:
+    def _count(self, walls: Sequence[int], exits: Exits, *columns: Sequence[Any]) -> None:
         first, last = min(walls) // _HOUR_NS, max(walls) // _HOUR_NS
         hours = [wall // _HOUR_NS for wall in walls] if first != last else [first] * len(walls)
         counted = Counter(zip(hours, *columns, strict=True))
         if last > self._hour:
             self._hour = last
             self._keys.clear()
+            self._named.clear()
+        if len(self._keys) > 2 * MOST_KEYS_AN_HOUR:  # numbers were forgotten and given anew
+            self._keys.clear()
+        new = counted.keys() - self._keys
+        if new:
+            self._admit(new, exits, *columns[:3])
         for key, count in counted.items():
-            if key not in self._keys:
-                if len(self._keys) >= MOST_KEYS_AN_HOUR:  # a storm of names must not fill the disk
-                    hour, _, _, _, cause, status = key
-                    self.hours[hour, 0, 0, 0, cause, status] += count
-                    continue
-                self._keys.add(key)
             hour, name, exe, place, cause, status = key
-            self.hours[hour, name, exe or 0, place or 0, cause, status] += count
+            if key in self._keys:
+                self.hours[hour, name, exe or 0, place or 0, cause, status] += count
+            else:  # a storm of names must not fill the disk
+                self.hours[hour, 0, 0, 0, cause, status] += count
+
+    def _admit(
+        self, keys: Iterable[tuple[Any, ...]], exits: Exits, *numbers: Sequence[Any]
+    ) -> None:
+        """Let counts have names, as long as there are not too many in an hour."""
+        values = (exits.column("raw_comm"), exits.column("exe"), exits.shared("place"))
+        names, exes, places = [
+            dict(zip(column, value, strict=True))
+            for column, value in zip(numbers, values, strict=True)
+        ]
+        for key in keys:
+            hour, name, exe, place, *rest = key
+            named = (hour, names[name], exes[exe], places[place], *rest)
+            if named in self._named or len(self._named) < MOST_KEYS_AN_HOUR:
+                self._named.add(named)
+                self._keys.add(key)
 
     def _new(self, shape: Shape, *cells: Any) -> int:
         table, _ = shape
