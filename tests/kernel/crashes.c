@@ -1,7 +1,8 @@
 /* Crashes in the way that its first argument names, three calls below main(). Before that it writes a line,
  * "ADDRESS TID", and /proc/self/maps: what the address of the fault is, as far as that is known before (else
  * 0), and which thread will crash. The second argument: "thread" for another one than the first; the third:
- * "signal" for a handler that raises the signal again, "altstack" for one on a stack of its own.
+ * "signal" for a handler that raises the signal again, "altstack" for one on a stack of its own, "returns" for
+ * one that only restores the default, "to_process" and "to_first" for one that sends the signal there.
  */
 #define _GNU_SOURCE
 #include <assert.h>
@@ -83,6 +84,22 @@ static NOINLINE void die_large(void)
 	data[0] = frame[0];
 }
 
+static NOINLINE void die_huge(void)
+{
+	volatile char frame[500 << 20];
+
+	frame[0] = 1;
+	data[0] = frame[0];
+}
+
+static NOINLINE void die_free(void)
+{
+	char *memory = malloc(64 << 10), *volatile wrong = memory + 64;
+
+	data[0] = memory[0];
+	free(wrong);
+}
+
 static NOINLINE void die_abort(void)
 {
 	abort();
@@ -107,6 +124,28 @@ static NOINLINE void die_qsort(void)
 }
 
 #ifdef __x86_64__
+static void *code_that_writes(void)
+{
+	static const char bytes[] = { 0xc6, 0x07, 0x01, 0xc3 }; /* movb $1, (%rdi); ret */
+	int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+	void *memory = mmap(NULL, 4096, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(memory, bytes, sizeof(bytes));
+	return memory;
+}
+
+static NOINLINE void die_generated(void)
+{
+	((void (*)(char *))code_that_writes())((char *)16);
+	data[0] = 1;
+}
+
+static NOINLINE void die_vsyscall(void)
+{
+	((void (*)(void))0xffffffffff600010)();
+	data[0] = 1;
+}
+
 static NOINLINE void die_int3(void)
 {
 	__asm__ volatile("int3; nop");
@@ -199,6 +238,10 @@ static NOINLINE void middle(const char *way)
 		at(NULL), data[0] = (char)die_recursion(0);
 	else if (IS("large"))
 		at(NULL), die_large();
+	else if (IS("huge"))
+		at(NULL), die_huge();
+	else if (IS("free"))
+		at(NULL), die_free();
 	else if (IS("abort"))
 		at(NULL), die_abort();
 	else if (IS("assert"))
@@ -206,6 +249,10 @@ static NOINLINE void middle(const char *way)
 	else if (IS("qsort"))
 		at(NULL), die_qsort();
 #ifdef __x86_64__
+	else if (IS("generated"))
+		at((void *)16), die_generated();
+	else if (IS("vsyscall"))
+		at(NULL), die_vsyscall();
 	else if (IS("int3"))
 		at(NULL), die_int3();
 	else if (IS("hlt"))
@@ -246,6 +293,25 @@ static void raise_again(int number)
 	raise(number);
 }
 
+static void restore(int number)
+{
+	signal(number, SIG_DFL);
+}
+
+static void send_to_process(int number)
+{
+	signal(number, SIG_DFL);
+	kill(getpid(), number);
+	pause();
+}
+
+static void send_to_first(int number)
+{
+	signal(number, SIG_DFL);
+	tgkill(getpid(), getpid(), number);
+	pause();
+}
+
 static void crash_too(int number)
 {
 	(void)number;
@@ -264,6 +330,12 @@ static void handle(const char *how)
 	}
 	if (!strcmp(how, "at_once"))
 		action.sa_flags = SA_NODEFER;
+	if (!strcmp(how, "returns"))
+		action.sa_handler = restore;
+	if (!strcmp(how, "to_process"))
+		action.sa_handler = send_to_process;
+	if (!strcmp(how, "to_first"))
+		action.sa_handler = send_to_first;
 	if (!strcmp(how, "crash_too")) {
 		action.sa_handler = crash_too;
 		action.sa_flags = SA_RESETHAND | SA_NODEFER;

@@ -5,22 +5,18 @@ import platform
 import re
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from support.crashes import assert_stack, assert_thread, build, crash
 from support.machine import kernel_has
 from support.truth import record_of, recorded
 from support.waiting import until
-
-from exitsnoop.model.cause import At, Cause
 
 if platform.machine() != "x86_64":
     pytest.skip("registers are read on x86-64 only", allow_module_level=True)
 if not kernel_has("bpf_loop"):
     pytest.skip("the kernel has no bpf_loop()", allow_module_level=True)
 
-SOURCE = Path(__file__).with_name("crashes.c")
-SLOW_CALLS = ["-O1", "-g", "-pthread", "-fno-optimize-sibling-calls", "-Wno-stringop-overflow"]
 BUILDS = {
     "no frame pointers": ["-fomit-frame-pointer"],
     "frame pointers": ["-fno-omit-frame-pointer"],
@@ -29,93 +25,14 @@ BUILDS = {
 }
 
 
-class Told(NamedTuple):
-    """What the program said before it crashed, and what was traced."""
-
-    pid: int
-    tid: int
-    address: int
-    maps: list[tuple[int, int, str, int, str]]  # start, end, permissions, offset, path
-    cause: Cause
-
-    def mapping(self, address: int) -> tuple[int, int, str, int, str] | None:
-        return next((one for one in self.maps if one[0] <= address < one[1]), None)
-
-
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The program, built in each of these ways."""
     directory = tmp_path_factory.mktemp("crashes")
     built = {}
     for name, flags in BUILDS.items():
-        built[name] = directory / name.replace(" ", "_")
-        subprocess.run(["cc", *SLOW_CALLS, *flags, "-o", built[name], SOURCE], check=True)
+        built[name] = build(directory / name.replace(" ", "_"), *flags)
     return built
-
-
-def crash(program: Path, *words: str, file: Path | None = None) -> Told:
-    with recorded(why=True) as exits:
-        process = subprocess.Popen(
-            [program, *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "CRASH_FILE": str(file)},
-        )
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode < 0, (process.returncode, words)
-    first, *lines = out.splitlines()
-    address, tid = first.split()
-    maps = []
-    for line in lines:
-        found = re.fullmatch(r"(\w+)-(\w+) (\S+) (\w+) \S+ \d+\s*(.*)", line)
-        assert found, line
-        start, end, permissions, offset, path = found.groups()
-        maps.append((int(start, 16), int(end, 16), permissions, int(offset, 16), path))
-    cause = record_of(exits, process.pid).cause
-    assert cause
-    return Told(process.pid, int(tid), int(address, 16), maps, cause)
-
-
-def functions(program: Path, places: list[At]) -> list[str]:
-    """What addr2line says of places in the program. Of callers, where they call."""
-    headers = subprocess.check_output(["readelf", "-lW", program], text=True)
-    loads = [
-        tuple(int(word, 16) for word in line.split()[1:6])
-        for line in headers.splitlines()
-        if line.split()[:1] == ["LOAD"]
-    ]
-    found = []
-    for nth, place in enumerate(places):
-        assert place.offset is not None
-        offset = place.offset - bool(nth)
-        ((at, address),) = [(o, a) for o, a, _, size, _ in loads if o <= offset < o + size]
-        wanted = hex(offset - at + address)
-        out = subprocess.check_output(["addr2line", "-fe", program, wanted], text=True)
-        found.append(out.splitlines()[0])
-    return found
-
-
-def assert_stack(told: Told, program: Path, *innermost: str) -> None:
-    """The stack has these functions, and those that every way has; all are as addr2line says."""
-    assert told.cause.stack is not None
-    own = [one for one in told.cause.stack if one.module == str(program)]
-    names = [one.function for one in own]
-    first = "main" if told.tid == told.pid else "in_thread"
-    expected = [*innermost, "middle", "outer", first]
-    assert names[: len(expected)] == expected, told.cause
-    assert told.cause.stack_complete is True, told.cause
-    called = [one for one in own if one.function in expected]
-    if innermost[0] != "middle" and told.cause.at and told.cause.at.module == own[0].module:
-        assert functions(program, called) == [one.function for one in called]
-
-
-def assert_thread(told: Told, program: Path) -> None:
-    assert told.cause.thread
-    assert told.cause.thread.tid == told.tid
-    comm = "io-3" if told.tid != told.pid else program.name[:15]
-    assert told.cause.thread.comm == comm
-    assert (f"thread {comm}[{told.tid}]" in told.cause.text) == (told.tid != told.pid)
 
 
 FAULTS = [

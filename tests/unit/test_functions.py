@@ -2,7 +2,7 @@
 
 import pytest
 
-from exitsnoop.model.callers import caller
+from exitsnoop.model.callers import abort_reason, caller
 from exitsnoop.model.cause import At
 from exitsnoop.model.functions import function_name
 
@@ -16,7 +16,23 @@ ABORTS = "_RNvNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14abort_internal"
         ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
         ("_RINvCs1234_7mycrate3fooiE", "mycrate::foo"),
         ("_RNCNvCs1234_7mycrate4main0B3_", "mycrate::main::{closure}"),
-        ("_RNvMNtCs1234_7mycrate3barNtB2_3Bar3new", "_RNvMNtCs1234_7mycrate3barNtB2_3Bar3new"),
+        ("_RNvMNtCs1234_7mycrate3barNtB2_3Bar3new", "mycrate::bar::Bar::new"),
+        ("_RNCINvCs1234_7mycrate3foomE0B4_", "mycrate::foo::{closure}"),
+        (
+            "_RNCINvCs1234_7mycrate3fooTRmShENtCs5_5other1TKj4_QL_eE0B4_",
+            "mycrate::foo::{closure}",
+        ),
+        ("_RINvCs1234_7mycrate3fooFEuE", "mycrate::foo"),
+        ("_RNvB_", "_RNvB_"),
+        ("_RNvMB0_B0_1a", "_RNvMB0_B0_1a"),
+        (
+            "_ZN5crash4main28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE",
+            "crash::main::{closure}",
+        ),
+        (
+            "_ZN50_$LT$crash..A$u20$as$u20$core..ops..drop..Drop$GT$4drop17h0123456789abcdefE",
+            "<crash::A as core::ops::drop::Drop>::drop",
+        ),
         ("_RNvMCs1234_7mycrateNtCs1234_7mycrate3Bar3new", "mycrate::Bar::new"),
         ("_ZN3std7process5abort17h0123456789abcdefE", "std::process::abort"),
         ("_R", "_R"),
@@ -28,6 +44,52 @@ ABORTS = "_RNvNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14abort_internal"
 )
 def test_rust(mangled: str, name: str) -> None:
     assert function_name(mangled) == name
+
+
+GO = ["runtime.raise.abi0", "runtime.dieFromSignal", "runtime.fatalpanic", "runtime.gopanic"]
+LIBC, JOB = "/lib/libc.so.6", "/srv/job"
+
+
+def test_the_runtime_of_go_did_not_call_abort() -> None:
+    stack = [At(JOB, None, 16, name, 0) for name in [*GO, "main.check", "main.main"]]
+    found = caller(stack)
+    assert found
+    assert found.function == "main.check"
+
+
+@pytest.mark.parametrize(
+    ("inner", "reason"),
+    [
+        (
+            [(LIBC, None), (LIBC, "abort"), (LIBC, None), (LIBC, "free")],
+            "free() found a corrupted heap",
+        ),
+        ([(LIBC, "abort"), (LIBC, "__assert_fail")], "an assertion failed"),
+        (
+            [(LIBC, "abort"), (LIBC, "__stack_chk_fail")],
+            "a variable on the stack was written beyond its end",
+        ),
+        (
+            [(JOB, "abort"), (JOB, "malloc_printerr"), (JOB, "free.part.0")],
+            "free() found a corrupted heap",
+        ),
+        ([(JOB, "abort"), (JOB, "malloc")], None),
+        ([(LIBC, "abort"), (LIBC, "__libc_realloc")], "realloc() found a corrupted heap"),
+        (
+            [
+                (LIBC, "abort"),
+                ("/lib/libstdc++.so.6", "_ZSt9terminatev"),
+                ("/lib/libstdc++.so.6", "__cxa_throw"),
+            ],
+            "a C++ exception was not caught",
+        ),
+        ([(LIBC, "abort")], None),
+        ([(LIBC, "abort"), (JOB, "compare"), (LIBC, "free")], None),
+    ],
+)
+def test_why_the_library_aborted(inner: list[tuple[str, str | None]], reason: str | None) -> None:
+    stack = [At(module, None, 16, name, 0) for module, name in [*inner, (JOB, "main")]]
+    assert abort_reason(stack) == reason
 
 
 def test_who_called_abort_is_outside_the_standard_library() -> None:

@@ -7,8 +7,8 @@ import pytest
 from exitsnoop import layout
 from exitsnoop.causes.handled import with_handled
 from exitsnoop.causes.rules import judge
-from exitsnoop.decode.signals import Evidence
-from exitsnoop.model.cause import Sender
+from exitsnoop.decode.signals import NOBODY, Evidence
+from exitsnoop.model.cause import Sender, Thread
 
 SEEN, SELF = layout.EVIDENCE_SEEN, layout.EVIDENCE_SELF
 IGNORED, BLOCKED = layout.EVIDENCE_IGNORED, layout.EVIDENCE_BLOCKED
@@ -27,6 +27,9 @@ TERM, FAULT = sent(15, 0.02), sent(11, 0.001, flags=SEEN | SELF, si_code=1, addr
 IGNORING, BLOCKING = (sent(15, 10, flags=SEEN | how) for how in (IGNORED, BLOCKED))
 RAISED = sent(0, 0, flags=SEEN | SELF, si_code=-6)
 KILLED, ASKED = (f"killed by bob[712] ({name})" for name in ("SIGKILL", "SIGTERM"))
+AGAIN = sent(11, 0, flags=SEEN | SELF, si_code=1, address=64)
+ALARM = sent(14, 0.02, NOBODY, flags=SEEN | layout.EVIDENCE_KERNEL)
+CLOSED = sent(13, 0.02, NOBODY, flags=SEEN | SELF | layout.EVIDENCE_NO_INFO)
 BLOCKED_BY = " from bob[712], which it blocked"
 BY_EVE = "killed by eve[9] (SIGKILL)"
 SEGFAULT = "segfault at 0x40 (SEGV_MAPERR)"
@@ -39,17 +42,32 @@ TABLE = [
     (9, sent(9, 0), IGNORING, f"{KILLED}, 10.0 s after SIGTERM from the same, which it ignored"),
     (9, sent(9, 0, EVE), BLOCKING, f"{BY_EVE}, 10.0 s after SIGTERM{BLOCKED_BY}"),
     (6, RAISED._replace(signal=6), FAULT, f"abort(), 1.0 ms after a {SEGFAULT}"),
-    (11, RAISED._replace(signal=11), FAULT, f"{SEGFAULT}, raised again by its handler"),
+    (11, RAISED._replace(signal=11), FAULT, f"{SEGFAULT}, raised again after its handler had it"),
+    (11, AGAIN, FAULT, f"{SEGFAULT}, again after its handler had it"),
+    (
+        11,
+        AGAIN._replace(address=128),
+        FAULT,
+        f"segfault at 0x80 (SEGV_MAPERR), 1.0 ms after a {SEGFAULT}",
+    ),
+    (
+        11,
+        AGAIN._replace(thread=Thread(7, "io")),
+        FAULT,
+        f"segfault at 0x40 (SEGV_MAPERR), thread io[7], 1.0 ms after a {SEGFAULT}",
+    ),
+    (1 << 8, None, ALARM, "exit 1, 0.02 s after an alarm or interval timer (SIGALRM)"),
+    (1 << 8, None, CLOSED, "exit 1, 0.02 s after a closed pipe"),
     (3 << 8, None, FAULT, f"exit 3, 1.0 ms after a {SEGFAULT}"),
     (3 << 8, None, FAULT._replace(sent_boot_ns=END - 10**9), "exit 3"),
     (0, None, FAULT, "exit 0"),
     (15, None, TERM, ASKED),
-    (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again by its handler"),
+    (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again after its handler had it"),
     (
         6,
         RAISED._replace(signal=6),
         sent(6, 0.001, flags=SEEN | SELF, si_code=-6),
-        "abort(), raised again by its handler",
+        "abort(), raised again after its handler had it",
     ),
     (2, RAISED._replace(signal=2), TERM, "sent itself SIGINT, 0.02 s after SIGTERM from bob[712]"),
 ]
@@ -61,7 +79,7 @@ def test_text(status: int, evidence: Evidence | None, before: Evidence, text: st
     alone = judge(status, evidence)
     cause = with_handled(alone, evidence, [before], signal=signal, pid=1, boot_ns=END)
     assert cause.text == text
-    assert bool(cause.reraised) == ("raised again" in text)
+    assert bool(cause.reraised) == ("again after" in text)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,12 @@ TABLE = [
     ("660f382a4001", EITHER),  # movntdqa 1(%rax),%xmm0
     ("c5fc294001", EITHER),  # vmovaps %ymm0,1(%rax)
     ("62f17c48294001", EITHER),  # vmovaps %zmm0,64(%rax)
+    ("c5fc114001", WILD),  # vmovups %ymm0,1(%rax)
+    ("c5fd6f4001", EITHER),  # vmovdqa 1(%rax),%ymm0
+    ("c5fe6f4001", WILD),  # vmovdqu 1(%rax),%ymm0
+    ("c5fdfe4001", WILD),  # vpaddd 1(%rax),%ymm0,%ymm0
+    ("c4e27d2a4001", EITHER),  # vmovntdqa 1(%rax),%ymm0
+    ("62f17c48114001", WILD),  # vmovups %zmm0,64(%rax)
     ("480fc74801", EITHER),  # cmpxchg16b 1(%rax)
     ("0fae4001", EITHER),  # fxsave 1(%rax)
     ("f4", "privileged instruction (hlt)"),

@@ -23,7 +23,7 @@ def fault(case: Case) -> Cause:
     site, address = evidence.site, evidence.address
     name = _WORDS.get(case.signal, "trap")
     code = si_code_name(case.signal, case.si_code or 0)
-    at = places.in_words(site.at if site else None)
+    at = places.of_instruction(site)
     called = places.who_called(site)
     where = f"{at}{called}{case.in_thread}"
     # The first: a fault for which the CPU gives no address. The other: x86 gives none, and reports
@@ -78,4 +78,13 @@ def _is_stack_overflow(case: Case) -> bool:
         return False
     if case.evidence.thread and case.evidence.thread.tid != case.pid:
         return case.si_code == SEGV_ACCERR or traps.access(address, trap) == "write"
-    return 0 <= case.below_limit(address) <= _GAP
+    return 0 <= case.below_limit(address) <= _GAP or _is_one_large_frame(case)
+
+
+def _is_one_large_frame(case: Case) -> bool:
+    """Whether the frame pointer is in the first thread's stack, and the stack pointer below it."""
+    site = case.evidence.site
+    if not site or "bp" not in site.registers:
+        return False
+    top, bottom = site.registers["bp"], site.registers["sp"]
+    return top <= case.evidence.stack_start and case.below_limit(top) < 0 < case.below_limit(bottom)

@@ -15,6 +15,8 @@ from exitsnoop.model.words import shell_meaning
 
 _AT_ONCE_S = 0.1
 _NS = 1_000_000_000
+_AGAIN = "again after its handler had it"
+_COUNTED = frozenset(("fault", "timer", "pipe", "cpu_limit", "file_limit", "hangup"))
 
 
 def with_handled(
@@ -44,19 +46,44 @@ def with_handled(
     for first in handled:
         if first.signal != signal or _how(first):
             continue
-        site = evidence.site if evidence else None
-        original = judge(first.signal, first._replace(site=site), pid=pid, ppid=ppid)
+        if evidence and _is_again(first, evidence):
+            return cause._replace(text=f"{cause.text}, {_AGAIN}", reraised=True)
+        original = judge(first.signal, _with_site(first, evidence), pid=pid, ppid=ppid)
         if not (evidence and evidence.flags & layout.EVIDENCE_SEEN):
             return original
         if cause.kind in ("self", "abort") and original.kind != "unknown":
-            text = f"{original.text}, raised again by its handler"
-            return original._replace(text=text, reraised=True)
+            text = f"{original.text}, raised {_AGAIN}"
+            cause = original._replace(text=text, reraised=True)
+            if original.kind not in ("self", "abort"):
+                return cause
+            handled = [one for one in handled if one is not first]  # why it did so came before
+            break
     sent = evidence.sent_boot_ns if evidence else 0
     before = [one for one in handled if one.sent_boot_ns != sent]
     if not before:
         return cause
     last = max(before, key=lambda one: one.sent_boot_ns)
     return _after(cause, last, (pid, ppid), max(0, boot_ns - last.sent_boot_ns) / _NS)
+
+
+def _is_again(first: Evidence, last: Evidence) -> bool:
+    """Whether a fault came twice: its handler restored the default action, and returned."""
+    where = [one.trap and one.trap.instruction for one in (first, last)]
+    return (
+        first.si_code > 0
+        and last.flags & layout.EVIDENCE_SEEN != 0
+        and (first.si_code, first.address) == (last.si_code, last.address)
+        and first.thread == last.thread
+        and where[0] == where[1]
+    )
+
+
+def _with_site(first: Evidence, last: Evidence | None) -> Evidence:
+    """Add where the thread was, if the one that had the first signal also took the last."""
+    site = last.site if last else None
+    if first.site or not site or (first.thread and first.thread.tid != site.thread.tid):
+        return first
+    return first._replace(site=site)
 
 
 def _how(handled: Evidence) -> str:
@@ -111,7 +138,7 @@ def _what(cause: Cause, first: Cause, after: After, whose: tuple[int, int]) -> s
         if first.sender and cause.sender and first.sender.pid == cause.sender.pid:
             who = "the same"
         text = f"{after.signal_name} from {who}"
-    elif first.kind == "fault":
+    elif first.kind in _COUNTED:
         text = f"{'an' if first.text[0] in 'ai' else 'a'} {first.text}"
     else:
         text = first.text

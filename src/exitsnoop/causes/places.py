@@ -10,6 +10,7 @@ from exitsnoop.model.words import human_bytes, quoted
 _SHARED_MEMORY = "/dev/zero (deleted)"  # what the kernel calls it that has no name
 _MOST_NAME = 48
 _PAGE = 4096
+_MOST_OF_KERNEL = 4 * _PAGE
 _TMPFS = 0x01021994  # include/uapi/linux/magic.h
 
 
@@ -49,6 +50,21 @@ def in_words(at: At | None) -> str:
     if at.function is None:
         return f" in {name}+{at.offset:#x}"
     return f" in {name} {_short(function_name(at.function))}+{at.function_offset or 0:#x}"
+
+
+def of_instruction(site: Site | None) -> str:
+    """Return where the instruction was that had a fault, as in_words() does, also without a file.
+
+    The kernel maps some code without a file, too (the vDSO): read-only, and a few pages.
+    """
+    if site is None or site.at:
+        return in_words(site and site.at)
+    region = site.region(site.instruction)
+    if region is None or region.has_file() or not region.has_code():
+        return ""
+    writable = region.flags & layout.REGION_WRITABLE
+    is_large = region.end - region.start > _MOST_OF_KERNEL
+    return " in generated code (of no file)" if writable or is_large else ""
 
 
 def who_called(site: Site | None) -> str:

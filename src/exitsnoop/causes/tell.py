@@ -4,7 +4,7 @@ from exitsnoop.causes import places, senders
 from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
-from exitsnoop.model.callers import caller
+from exitsnoop.model.callers import abort_reason, caller
 from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom
 from exitsnoop.model.words import human_bytes, syscall_name
 
@@ -180,4 +180,6 @@ def abort(case: Case) -> Cause:
     """It gave up by itself."""
     site = case.evidence.site
     called = places.in_words(caller(site.stack or ())) if site else ""
-    return case.cause(f"abort(){called}{case.in_thread}", thread=case.evidence.thread)
+    why = abort_reason(site.stack or ()) if site else None
+    because = f", {why}" if why else ""
+    return case.cause(f"abort(){called}{because}{case.in_thread}", thread=case.evidence.thread)

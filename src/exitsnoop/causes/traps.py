@@ -48,9 +48,13 @@ _PRIVILEGED_BY_DIGIT = {
 }
 _REGISTERS = 0xC0  # from here on that byte names a register, and no memory
 _INT = 0xCD
-# Many of these need an aligned address: AVX by its first byte; by the opcode after 0F, SSE, fxsave,
-# xsave and cmpxchg16b, unless F2 or F3 comes before.
-_AVX = {0x62, 0xC4, 0xC5}
+# AVX: its first byte, and where the bytes after it have the map of opcodes, a prefix, the opcode.
+_AVX = {0xC5: (None, 1, 2), 0xC4: (1, 2, 3), 0x62: (1, 2, 4)}
+# Those that need an aligned address, by map and opcode; with the prefix 66, or with any.
+_ALIGNED_AVX = {(1, 0x28), (1, 0x29), (1, 0x2B)}
+_ALIGNED_AVX_66 = {(1, 0x6F), (1, 0x7F), (1, 0xE7), (2, 0x2A)}
+# Many of these do: by the opcode after 0F, SSE, fxsave, xsave and cmpxchg16b, unless F2 or F3 comes
+# before.
 _MAY_BE_ALIGNED = {0x28, 0x29, 0x2B, 0x38, 0x3A, 0xAE, 0xC7, *range(0x50, 0x80), *range(0xD0, 0xFF)}
 _REPEATED = {0xF2, 0xF3}
 
@@ -99,7 +103,7 @@ def _protection(code: bytes) -> str:
         return f"software interrupt {code[at + 1]:#x}"
     if name := _privileged_by_digit(opcode, code[at + 2]):
         return f"privileged instruction ({name})"
-    if _may_need_alignment(code[:at], opcode):
+    if _may_need_alignment(code, at):
         return "unaligned access, or a wild pointer"
     return "wild pointer (not a canonical address)" if any(code) else "general protection fault"
 
@@ -110,7 +114,10 @@ def _privileged_by_digit(opcode: tuple[int, ...], operand: int) -> str | None:
     return _PRIVILEGED_BY_DIGIT.get((opcode[1], operand >> 3 & 7))
 
 
-def _may_need_alignment(prefixes: bytes, opcode: tuple[int, ...]) -> bool:
-    if opcode[0] != 0x0F:
-        return opcode[0] in _AVX
-    return opcode[1] in _MAY_BE_ALIGNED and not _REPEATED & set(prefixes)
+def _may_need_alignment(code: bytes, at: int) -> bool:
+    if code[at] in _AVX and at + 4 < len(code):
+        of_map, of_prefix, of_opcode = _AVX[code[at]]
+        number = 1 if of_map is None else code[at + of_map] & 7
+        known = number, code[at + of_opcode]
+        return known in _ALIGNED_AVX or (known in _ALIGNED_AVX_66 and code[at + of_prefix] & 3 == 1)
+    return code[at] == 0x0F and (code[at + 1] in _MAY_BE_ALIGNED and not _REPEATED & set(code[:at]))

@@ -103,6 +103,18 @@ class Site(NamedTuple):
         """Return the mapping that an address is in, if it was found."""
         return next((one for one in self.regions if one.start <= address < one.end), None)
 
+    def elsewhere(self, thread: Thread, instruction: int, address: int) -> "Site":
+        """Return the site of a fault that the process had before, without its stack."""
+        return self._replace(
+            thread=thread,
+            instruction=instruction,
+            address=address,
+            frames=(),
+            build_ids=(),
+            registers={},
+            memory=b"",
+        )
+
     def is_at_end_of_stack(self) -> bool:
         """Whether the stack pointer points to nothing, to a guard, or just above that.
 

@@ -1,5 +1,6 @@
-"""Who called abort()."""
+"""Who called abort(), and why."""
 
+import re
 from collections.abc import Iterable
 
 from exitsnoop.model.cause import At
@@ -15,8 +16,27 @@ _ABORTING = frozenset(
     "__abort _int_free free __libc_fatal".split()
 )
 
-# Of Rust, also what comes between a panic and abort().
-_STANDARD = ("std::", "core::", "alloc::", "rust_", "__rust")
+# Of Rust and Go also what comes between a panic and abort().
+_STANDARD = ("std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "rust_", "__rust")
+_GO = "runtime."
+# What a compiler adds to the name of a function that it changed.
+_CHANGED = re.compile(r"(\.(constprop|cold|part|isra|llvm|lto_priv|localalias)(\.\d+)*)+$")
+
+_CORRUPTED = {
+    f"{prefix}{name}": f"{name}() found a corrupted heap"
+    for name in ("free", "malloc", "calloc", "realloc")
+    for prefix in ("", "__libc_", "__GI___libc_")
+}
+_REASONS = {
+    **dict.fromkeys(("__assert_fail", "__assert_fail_base", "__assert"), "an assertion failed"),
+    "__stack_chk_fail": "a variable on the stack was written beyond its end",
+    "__chk_fail": "a fortified function would have written beyond the end of its buffer",
+    "malloc_printerr": "the heap was found corrupted",
+    "__cxa_throw": "a C++ exception was not caught",
+    "std::terminate": "std::terminate() was called",
+    "__cxa_pure_virtual": "a pure virtual function was called",
+}
+"""What a function of the standard library says by calling abort()."""
 
 
 def caller(stack: Iterable[At]) -> At | None:
@@ -29,15 +49,31 @@ def caller(stack: Iterable[At]) -> At | None:
     return None
 
 
-def _aborts(at: At) -> bool:
-    """Whether it is a part of abort() in a program that has its standard library in itself.
+def abort_reason(stack: Iterable[At]) -> str | None:
+    """Return why the standard library called abort(), by its function; None if it did not.
 
-    Compilers add words to the names of functions that they changed, such as ".constprop.0".
+    The outermost one says most: free() calls malloc_printerr().
     """
+    reason = None
+    for at in stack:
+        if at.module is None or not (in_library(at) or _aborts(at)):
+            break
+        reason = _REASONS.get(_name(at), reason)
+        if in_library(at) or reason:  # another allocator aborts for reasons of its own
+            reason = _CORRUPTED.get(_name(at), reason)
+    return reason
+
+
+def _aborts(at: At) -> bool:
+    """Whether it is a part of abort() in a program that has its standard library in itself."""
     if at.function is None:
         return False
-    name = function_name(at.function.partition(".")[0])
-    return name in _ABORTING or name.startswith(_STANDARD)
+    name = _name(at)
+    return name in _ABORTING or name in _REASONS or name.startswith((*_STANDARD, _GO))
+
+
+def _name(at: At) -> str:
+    return function_name(_CHANGED.sub("", at.function or ""))
 
 
 def in_library(at: At) -> bool:

@@ -149,8 +149,11 @@ class _Job:
                 by_module.setdefault(module, {})[frame] = address
         for module, addresses in by_module.items():
             symbols = self._resolver.symbols(module, set(addresses.values()))
+            lost = {frame for frame, one in addresses.items() if frame.called and not symbols[one]}
+            # A signal's handler returns to the very start of a function, which called nothing.
+            starts = self._resolver.symbols(module, {addresses[frame] + 1 for frame in lost})
             for frame, address in addresses.items():
-                if symbol := symbols[address]:
+                if symbol := symbols[address] or (frame in lost and starts[address + 1]):
                     distance = address - symbol.address + frame.called
                     places[frame] = places[frame]._replace(
                         function=symbol.name, function_offset=distance

@@ -31,6 +31,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.remembered import Remembered
+from exitsnoop.model.words import si_code_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,11 +180,7 @@ class Clues:
             cause = self._exited[status, raw_comm]
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
-            handled = [
-                (one.flags & EVIDENCE_DUMPED and self._with_site(one, sites, pid, ppid, one.signal))
-                or one
-                for one in handled
-            ]
+            handled = [self._with_its_site(one, sites, pid, ppid) for one in handled]
             cause = with_handled(
                 cause, known, handled, signal=signal, pid=pid, ppid=ppid, boot_ns=boot_ns
             )
@@ -201,6 +198,25 @@ class Clues:
             return known
         resolved = self._resolver.resolved(mine[-1], pid, ppid)
         return known._replace(site=resolved)
+
+    def _with_its_site(self, handled: Evidence, sites: list[Site], pid: int, ppid: int) -> Evidence:
+        """Add where a fault was that a handler had, unless its thread crashed there, too."""
+        signal, thread, trap = handled.signal, handled.thread, handled.trap
+        if handled.flags & EVIDENCE_DUMPED:
+            return self._with_site(handled, sites, pid, ppid, signal) or handled
+        if not thread or not trap or self._resolver is None:
+            return handled
+        if any((one.thread.tid, one.signal) == (thread.tid, signal) for one in sites):
+            return handled
+        found = next((one for one in sites if one.region(trap.instruction)), None)
+        if not found:
+            return handled
+        place = found.elsewhere(thread, trap.instruction, handled.address)
+        place = self._resolver.resolved(place, pid, ppid)
+        unmapped = si_code_name(signal, handled.si_code) == "SEGV_MAPERR"
+        if not unmapped and not found.region(handled.address):
+            place = place._replace(regions=())  # what lies there was not looked up
+        return handled._replace(site=place)
 
     def _joined(self, exits: Exits) -> dict[str, Sequence[Any]]:
         """Return what was collected of these exits, as columns."""
