@@ -11,7 +11,8 @@ from support.causes import assert_killed, cause_of
 from support.machine import kernel_has, need, need_of_kernel
 from support.services import timed_out
 from support.stage import Stage
-from support.truth import recorded
+from support.truth import record_of, recorded
+from support.waiting import until
 
 from exitsnoop import Cause
 from exitsnoop.model.cause import Sender
@@ -84,6 +85,39 @@ def test_a_parent_that_kills_needs_no_ancestors() -> None:
     with recorded(why=True) as exits:
         timeout, victim = timed_out()
     assert cause_of(exits, victim).text == f"killed by timeout[{timeout}] (SIGTERM)"
+
+
+def test_a_parent_that_is_gone_before_its_victim() -> None:
+    """It is known from the time of its signal, and so is what started it."""
+    ready, ends = os.pipe(), os.pipe()
+    victim = (
+        "import os, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "
+        f"os.write({ready[1]}, b'%d' % os.getpid()); os.read({ends[0]}, 1); "
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])"
+    )
+    with recorded(why=True) as exits:
+        parent = subprocess.Popen(
+            ["sh", "-c", '/usr/bin/python3 -c "$0" & read go; kill -TERM $!', victim],
+            stdin=subprocess.PIPE,
+            pass_fds=[ready[1], ends[0]],
+        )
+        pid = int(os.read(ready[0], 32))
+        exe = os.path.realpath(f"/proc/{parent.pid}/exe")
+        parent.communicate(b"go\n", timeout=60)
+        assert parent.returncode == 0  # it is reaped, and its PID free
+        os.write(ends[1], b".")
+        until(lambda: any(one.pid == pid for one in exits))
+    for end in (*ready, *ends):
+        os.close(end)
+    record = record_of(exits, pid)
+    assert record.ppid != parent.pid
+    cause = cause_of(exits, pid)
+    sender = sender_of(cause)
+    us = (os.getpid(), Path("/proc/self/comm").read_text().rstrip("\n"))
+    assert (sender.pid, sender.comm, sender.uid) == (parent.pid, "sh", os.getuid())
+    assert sender.exe == exe
+    assert sender.ancestors == (us, *above(os.getpid()))
+    assert cause.text.startswith(f"killed by sh[{parent.pid}] (SIGTERM), run by {us[1]}[{us[0]}]")
 
 
 def test_where_a_sender_ran(stage: Stage) -> None:
