@@ -52,6 +52,10 @@ def missing(recording: Recording, from_ns: int, to_ns: int) -> list[str]:
             "nothing was recorded since 13:32:20 today (the recorder was killed)",
         ),
         (
+            before(1, 59.7, "killed"),  # the next recorder has begun just now
+            "nothing was recorded from 13:32:20 to 13:33:19 today (the recorder was killed)",
+        ),
+        (
             Gap(0, NOW - MINUTE, "not recording", None),
             "nothing was recorded before 13:32:20 today (the recording had not begun)",
         ),

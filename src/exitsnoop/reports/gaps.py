@@ -108,7 +108,7 @@ def _line(gap: Gap, now_ns: int) -> str:
 def _stretch(gap: Gap, now_ns: int) -> str:
     if gap.from_ns <= 0:
         return f"before {local(gap.to_ns, now_ns)}"
-    if gap.to_ns >= now_ns - SECOND_NS:
+    if gap.to_ns >= now_ns:  # one that has just ended has an end
         return f"since {local(gap.from_ns, now_ns)}"
     if gap.to_ns - gap.from_ns < SECOND_NS:
         return f"at {local(gap.from_ns, now_ns)}"
