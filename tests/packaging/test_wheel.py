@@ -139,6 +139,21 @@ def test_sdist_is_what_is_committed_and_builds(tmp_path: Path) -> None:
         assert members(built) == members(made), "the same tree gave other bytes elsewhere"
 
 
+def test_who_builds_it_makes_no_difference(wheel: Path, tmp_path: Path) -> None:
+    """The same bytes, also where nobody else may read the files that one makes."""
+    [made] = (ROOT / "build" / "wheel").glob("*.whl")
+    run("wheel", "unpack", "--dest", tmp_path, made)
+    [tree] = (path for path in tmp_path.iterdir() if path.is_dir())
+    run("chmod", "--recursive", "go=", tree)
+    (tmp_path / "private").mkdir()
+    run("wheel", "pack", "--dest-dir", tmp_path / "private", tree)
+    [private] = (tmp_path / "private").iterdir()
+    bundle = f"umask 077; {ROOT}/tools/bundle {private} {tmp_path}/bundled"
+    run("sh", "-c", bundle)
+    [again] = (tmp_path / "bundled").iterdir()
+    assert again.read_bytes() == wheel.read_bytes()
+
+
 INSTALL_AND_TRACE = """
 for tool in cc gcc clang bpftool; do
     if command -v "$tool"; then exit 1; fi
