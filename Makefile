@@ -1,7 +1,7 @@
 # The variables: PYTHON, 3.10 or later; ARGS for exitsnoop; PYTEST_ARGS for pytest; BENCH_ARGS for
-# benchmarks/bench.py; SECONDS for fuzz and soak, EXAMPLES for fuzz; TIMES, how often tests repeat
-# what is left to chance; KERNELS and CPUS of guests (tests/vm/kernels.py), APPEND for their kernels'
-# command lines (tests/vm/run-in-guest); PROOFS for prove.
+# benchmarks/bench.py, MACHINES for bench-fleet; SECONDS for fuzz and soak, EXAMPLES for fuzz; TIMES,
+# how often tests repeat what is left to chance; KERNELS and CPUS of guests (tests/vm/kernels.py),
+# APPEND for their kernels' command lines (tests/vm/run-in-guest); PROOFS for prove.
 PYTHON ?= python3
 
 VENV := .venv
@@ -34,8 +34,8 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker test-fleet test-spark prove prove-sample bench lint fix fields pins wheel wheel-arm64 \
-	manual deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb \
+	soak-many soak-attacker test-fleet test-spark prove prove-sample bench bench-fleet lint fix fields \
+	pins wheel wheel-arm64 manual deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb \
 	system-packages-for-bench system-packages-for-arm64 system-packages-for-test-arm64
 
 help: ## say what there is to make
@@ -105,9 +105,13 @@ prove-sample: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md
 	$(SUDO) tools/with-tracefs $(BIN)/python -B benchmarks/bench.py $(BENCH_ARGS) --document docs/performance.md
 
+bench-fleet: MACHINES ?= 1000
+bench-fleet: build $(VENV)/group-test $(VENV)/group-test-fleet ## make up recordings of $(MACHINES) machines, and ask a fleet's engines about them
+	PYTHONPATH=tests $(BIN)/python -B benchmarks/fleet.py $(MACHINES)
+
 # Root must leave nothing behind here, either.
-test-arm64: system-packages-for-test-arm64 wheel-arm64 ## build for arm64 and run tests/kernel there, in QEMU
-	$(SUDO) tests/vm/test-arm64 "$$(tests/vm/get-root arm64)" $(PYTEST_ARGS)
+test-arm64: system-packages-for-test-arm64 wheel-arm64 build $(VENV)/group-test ## build for arm64 and run tests/kernel there, in QEMU
+	$(SUDO) tests/vm/test-arm64 "$$(tests/vm/get-root arm64)" $(BIN)/python $(PYTEST_ARGS)
 
 # Leaks are for tests/kernel/test_leaks.py: the interpreter itself leaves memory behind at its end. The
 # sanitizers are preloaded into all that the tests start; what is to die of a signal there must.
