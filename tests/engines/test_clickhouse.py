@@ -141,9 +141,15 @@ def test_the_commands_of_the_document(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_the_benchmark_runs() -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "fleet.py"
+    """It compares each answer with the recordings; enough machines that each question has one."""
+    root = Path(__file__).parents[2]
     out = subprocess.check_output(
-        [sys.executable, "-B", script, "2"], stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-B", root / "benchmarks" / "fleet.py", "12"],
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root / "tests")},
     )
-    assert out.startswith("2 machines, 2,400 exits\n")
+    assert out.startswith("12 machines, 14,400 exits, ")
     assert [f"| {one.question} |" in out for one in QUESTIONS] == [True] * 10
+    assert "| 0 |" not in out
+    assert "\nEach answer is that of the recordings. " in out

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,22 +110,34 @@ COLUMNS = (
 )
 
 
-def in_sqlite(paths: list[Path]) -> sqlite3.Connection:
-    """The exits of all machines as one table, read by SQL, with what the fleet adds to them."""
+def empty() -> sqlite3.Connection:
+    """The table for exits of machines, with what the fleet adds to them."""
     database = sqlite3.connect(":memory:")
     database.execute(f"CREATE TABLE exits (host, {COLUMNS}, workload, s, hour)")
-    for host, path in zip(HOSTS, paths, strict=True):
-        source = Recording(path).connect(f"SELECT {COLUMNS} FROM exits")
-        rows = source.execute(f"SELECT {COLUMNS} FROM exits").fetchall()
-        marks = ", ".join("?" * (len(rows[0]) + 1))
-        database.executemany(
-            f"INSERT INTO exits VALUES ({marks}, NULL, NULL, NULL)", [(host, *row) for row in rows]
-        )
-        source.close()
-    names = {**WORKLOADS, "new.service": "new.service"}
-    database.create_function("workload_of", 1, names.__getitem__)
-    database.execute(
-        "UPDATE exits SET workload = workload_of(unit), s = wall_ns / 1e9, "
-        "hour = strftime('%Y-%m-%d %H:00:00', wall_ns / 1000000000, 'unixepoch')"
+    return database
+
+
+def add_exits(
+    database: sqlite3.Connection, host: str, path: Path, workload_of: Callable[[str | None], str]
+) -> None:
+    """Add the exits of a machine to that table, read by SQL."""
+    query = f"SELECT ?, {COLUMNS}, unit FROM exits"
+    source = Recording(path).connect(query)
+    rows = source.execute(query, (host,)).fetchall()
+    source.close()
+    marks = ", ".join(f"?{nth}" for nth in range(1, len(rows[0])))
+    database.create_function("workload_of", 1, workload_of)
+    database.executemany(
+        f"INSERT INTO exits VALUES ({marks}, workload_of(?{len(rows[0])}), ?2 / 1e9, "
+        "strftime('%Y-%m-%d %H:00:00', ?2 / 1000000000, 'unixepoch'))",
+        rows,
     )
+
+
+def in_sqlite(paths: list[Path]) -> sqlite3.Connection:
+    """The exits of all machines."""
+    names = {**WORKLOADS, "new.service": "new.service"}
+    database = empty()
+    for host, path in zip(HOSTS, paths, strict=True):
+        add_exits(database, host, path, names.__getitem__)
     return database
