@@ -5,11 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from exitsnoop.decode.sites import Region
+from exitsnoop.decode.sites import Region, Site
 from exitsnoop.layout import REGION_HAS_FILE
+from exitsnoop.model.cause import Thread
 from exitsnoop.symbols.eh_frame import RETURN_ADDRESS, row_at
 from exitsnoop.symbols.elf import BadFile, Elf, MemoryBytes
 from exitsnoop.symbols.files import OpenFiles, Roots
@@ -189,3 +191,16 @@ def test_an_open_file_that_changes_is_looked_at_again(program: Path, tmp_path: P
     assert before.key != after.key
     files.close()
     assert opened(copy) == 0
+
+
+def crashed(thread: int) -> Site:
+    """Return a site of which only the thread is known."""
+    nothing: tuple[Any, ...] = (11, 1, 0, 0, (0, 0), 0, (), (), (), {}, 0, b"")
+    return Site(Thread(thread, "name"), *nothing)
+
+
+def test_each_of_many_crashes_gets_its_own_answer() -> None:
+    """There are more than are looked up at once."""
+    crashes = [(crashed(number), os.getpid(), os.getppid()) for number in range(20)]
+    found = Resolver().resolved(crashes)
+    assert [site.thread.tid for site in found] == list(range(20))

@@ -5,6 +5,9 @@ alone if it takes too long.
 """
 
 import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from exitsnoop.decode.sites import Region, Site
@@ -23,6 +26,12 @@ _MOST_MODULES = 32  # of one site
 _MOST_OPEN = 16  # from one site to the next
 
 
+_AT_ONCE = 8
+"""So many crashes are given to the other thread at once: waiting for it costs more than most."""
+
+Crash = tuple[Site, int, int]
+"""Where a process crashed, its PID and that of its parent; it may have ended."""
+
 _aside = Aside("symbols", _PATIENCE_S, _MOST_SAVED_S, _SHARE)
 
 
@@ -40,15 +49,23 @@ class Resolver:
         self._rows: dict[tuple[object, int], Row | None] = {}
         self._symbols: dict[tuple[object, int], Symbol | None] = {}
 
-    def resolved(self, site: Site, pid: int, ppid: int) -> Site:
-        """Return the site with its stack, as much of it as can be had in time.
+    def resolved(self, crashes: Sequence[Crash]) -> list[Site]:
+        """Return the sites with their stacks, as much of them as can be had in time."""
+        answers: dict[int, Site] = {}
+        for at in range(0, len(crashes), _AT_ONCE):
+            if not _aside.is_late and _aside.patience_s() >= _PATIENCE_S:
+                some = list(enumerate(crashes))[at : at + _AT_ONCE]
+                _aside.do(partial(self._resolve, some, answers), lambda _: None)
+        return [
+            answers.get(nth) or _Job(self, site, None).resolved()
+            for nth, (site, _, _) in enumerate(crashes)
+        ]
 
-        pid, ppid: the process and its parent; it may have ended.
-        """
-        answers: list[Site] = []
-        if not _aside.is_late and _aside.patience_s() >= _PATIENCE_S:
-            _aside.do(_Job(self, site, Roots(pid, ppid)).resolved, answers.append)
-        return answers[0] if answers else _Job(self, site, None).resolved()
+    def _resolve(self, crashes: Iterable[tuple[int, Crash]], answers: dict[int, Site]) -> None:
+        """Add the answers one by one: whoever waits no longer has some of them."""
+        for nth, (site, pid, ppid) in crashes:
+            with suppress(Exception):  # there is an answer without files
+                answers[nth] = _Job(self, site, Roots(pid, ppid)).resolved()
 
     def let_go(self) -> None:
         """Close the files: whoever wants to unmount what they are on must not wait for a crash."""

@@ -67,6 +67,7 @@ class Clues:
         self._origins = Origins()
         self._log = KernelLog()
         self._sites: dict[Process, list[Site]] = {}
+        self._resolved: dict[Process, list[Site]] = {}  # the same, with their stacks
         self._resolver = _resolver() if "why" in groups else None
         self._collected: list[bytes] = []
         self._takes: dict[bytes, Callable[[bytes], None]] = {
@@ -100,7 +101,8 @@ class Clues:
         """
         for kept in (self._evidence, self._handled, self._memory):
             _keep_most(kept)  # of those that earlier exits have left
-        _keep_most(self._sites, MOST_SITES)
+        for sites in (self._sites, self._resolved):
+            _keep_most(sites, MOST_SITES)
         del self._collected[:-MOST_COLLECTED]
         takes = {**self._takes, _CONTEXT: self._collected.append}
         for record in notes:
@@ -137,12 +139,29 @@ class Clues:
         """
         columns: dict[str, Sequence[Any]] = {}
         if "why" in self._groups:
+            if self._sites:
+                self._resolve(exits)
             columns["cause"] = self._causes(exits)
             if self._resolver:
                 self._resolver.let_go()
         if self._groups - {"why"}:
             columns |= self._joined(exits)
         return exits.replace(**columns)
+
+    def _resolve(self, exits: Exits) -> None:
+        """Look up where the processes of these exits crashed."""
+        if self._resolver is None:
+            return
+        columns = _columns(exits, "pid", "start_boot_ns", "ppid")
+        of = {
+            (pid, started): (ppid, self._sites.pop((pid, started)))
+            for pid, started, ppid in zip(*columns, strict=True)
+            if (pid, started) in self._sites
+        }
+        crashes = [(one, pid, ppid) for (pid, _), (ppid, sites) in of.items() for one in sites]
+        found = iter(self._resolver.resolved(crashes))
+        for process, (_, sites) in of.items():
+            self._resolved.setdefault(process, []).extend([next(found) for _ in sites])
 
     def _causes(self, exits: Exits) -> list[Cause | None]:
         exited, judged, handled = self._exited, self._judged, self._handled
@@ -172,8 +191,8 @@ class Clues:
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
         if known and known.flags & EVIDENCE_OF_OTHER:
             return None
-        sites = self._sites.pop((pid, start_boot_ns), [])
-        known = self._with_site(known, sites, pid, ppid, status & 0x7F)
+        sites = self._resolved.pop((pid, start_boot_ns), [])
+        known = known and _with_site(known, sites, status & 0x7F)
         if status & 0x7F:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
@@ -188,22 +207,11 @@ class Clues:
             self.missing += 1
         return cause
 
-    def _with_site(
-        self, known: Evidence | None, sites: list[Site], pid: int, ppid: int, signal: int
-    ) -> Evidence | None:
-        """Add where the thread was that the signal was for; several may crash at once."""
-        of = known and known.thread and known.thread.tid
-        mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
-        if not known or not mine or self._resolver is None:
-            return known
-        resolved = self._resolver.resolved(mine[-1], pid, ppid)
-        return known._replace(site=resolved)
-
     def _with_its_site(self, handled: Evidence, sites: list[Site], pid: int, ppid: int) -> Evidence:
         """Add where a fault was that a handler had, unless its thread crashed there, too."""
         signal, thread, trap = handled.signal, handled.thread, handled.trap
         if handled.flags & EVIDENCE_DUMPED:
-            return self._with_site(handled, sites, pid, ppid, signal) or handled
+            return _with_site(handled, sites, signal)
         if not thread or not trap or self._resolver is None:
             return handled
         if any((one.thread.tid, one.signal) == (thread.tid, signal) for one in sites):
@@ -212,7 +220,7 @@ class Clues:
         if not found:
             return handled
         place = found.elsewhere(thread, trap.instruction, handled.address)
-        place = self._resolver.resolved(place, pid, ppid)
+        (place,) = self._resolver.resolved([(place, pid, ppid)])
         unmapped = si_code_name(signal, handled.si_code) == "SEGV_MAPERR"
         if not unmapped and not found.region(handled.address):
             place = place._replace(regions=())  # what lies there was not looked up
@@ -249,6 +257,13 @@ class Clues:
             name: [next(values) if pair else None for pair in joined]
             for name, values in ((name, iter(column)) for name, column in columns.items())
         }
+
+
+def _with_site(known: Evidence, sites: list[Site], signal: int) -> Evidence:
+    """Add where the thread was that the signal was for; several may crash at once."""
+    of = known.thread and known.thread.tid
+    mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
+    return known._replace(site=mine[-1]) if mine else known
 
 
 def _resolver() -> "Resolver":
