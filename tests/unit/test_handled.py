@@ -69,6 +69,7 @@ TABLE = [
         sent(6, 0.001, flags=SEEN | SELF, si_code=-6),
         "abort(), raised again after its handler had it",
     ),
+    (15, RAISED._replace(signal=15), BLOCKING, f"{ASKED}, raised again after its handler had it"),
     (2, RAISED._replace(signal=2), TERM, "sent itself SIGINT, 0.02 s after SIGTERM from bob[712]"),
 ]
 

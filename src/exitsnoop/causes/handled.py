@@ -43,8 +43,11 @@ def with_handled(
         ppid: its parent.
         boot_ns: when it ended, by the boot clock.
     """
+    handled = [_as_taken(one, evidence, signal) for one in handled]
     for first in handled:
         if first.signal != signal or _how(first):
+            continue
+        if evidence and first.sent_boot_ns == evidence.sent_boot_ns:  # it was blocked first
             continue
         if evidence and _is_again(first, evidence):
             return cause._replace(text=f"{cause.text}, {_AGAIN}", reraised=True)
@@ -64,6 +67,18 @@ def with_handled(
         return cause
     last = max(before, key=lambda one: one.sent_boot_ns)
     return _after(cause, last, (pid, ppid), max(0, boot_ns - last.sent_boot_ns) / _NS)
+
+
+def _as_taken(first: Evidence, last: Evidence | None, signal: int | None) -> Evidence:
+    """Return a signal that was blocked as one that was not, if the process took it before the end.
+
+    The kernel drops a signal of the same number while the first one waits.
+    """
+    if not (last and last.flags & layout.EVIDENCE_SEEN and first.signal == signal):
+        return first
+    if first.sent_boot_ns >= last.sent_boot_ns or bool(first.thread) != bool(last.thread):
+        return first
+    return first._replace(flags=first.flags & ~layout.EVIDENCE_BLOCKED)
 
 
 def _is_again(first: Evidence, last: Evidence) -> bool:
