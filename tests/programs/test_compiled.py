@@ -24,7 +24,7 @@ RUST = """
 #[inline(never)]
 fn give_up<T: Copy>(x: T, n: usize) -> T {
     let inner = move |n: usize| { if n > 0 { std::process::abort() } x };
-    std::hint::black_box(&inner)(n)
+    inner(n)
 }
 #[inline(never)]
 fn touch() -> u8 { unsafe { *(0x40 as *const u8) } }
