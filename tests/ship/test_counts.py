@@ -15,7 +15,7 @@ from exitsnoop import Exit
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Oom, Sender
 from exitsnoop.ship.counts import Counts
-from exitsnoop.ship.families import BUCKETS
+from exitsnoop.ship.families import BUCKETS, EXITS
 from exitsnoop.ship.workloads import IDLE_NS, MOST, NONE, OTHER, Workload, Workloads, workload
 from exitsnoop.testing import make_exit
 
@@ -167,6 +167,16 @@ def test_a_crash_loop_is_seen_until_it_is_over() -> None:
     assert counts.loops(WALL_NS + 60 * SECOND_NS)[api] is True
     assert counts.loops(WALL_NS + 90 * SECOND_NS)[api] is False
     assert counts.loops(WALL_NS + 12 * SECOND_NS)[api] is False  # it was forgotten
+
+
+def test_counting_goes_on_from_a_state_without_loops() -> None:
+    counts = counted([of_unit("api.service")])
+    state = json.loads(json.dumps(counts.state()))
+    del state["looping"]
+    again = Counts(state)
+    assert again.values == counts.values
+    again.add(Exits.of([of_unit("api.service")]))
+    assert sum(again.values[EXITS.name].values()) == 2
 
 
 def test_a_crash_loop_goes_on_though_ship_is_restarted() -> None:

@@ -221,7 +221,7 @@ class Counts:
         self._workloads = Workloads(
             [(Workload(*labels), last_ns) for *labels, last_ns in state["workloads"]]
         )
-        self._looping = Looping(state["looping"])
+        self._looping = Looping(state.get("looping", ()))  # exitsnoop did not always keep them
         self.lost = state["lost"]
 
 
