@@ -69,6 +69,17 @@ def test_a_storm_of_names_loses_no_count(store: Path) -> None:
     )
     assert (status, messages) == (0, "")
     assert f"{known.nameless:,} exits are counted without a name" in " ".join(said.split())
+    status, said, messages = run_command(
+        [
+            str(Path(sys.executable).with_name("exitsnoop")),
+            "why",
+            "--store",
+            str(store),
+            "once149995",
+        ]
+    )
+    assert (status, messages) == (0, "")
+    assert f"{known.nameless:,} exits are counted without a name" in " ".join(said.split())
 
 
 def test_counts_of_an_hour_are_one_row(store: Path) -> None:

@@ -43,7 +43,7 @@ TITLES = {"fields": "field", "special": "where it differs", "features": "the ker
 
 # Around where kernels differ most: no task storage and no bpf_loop(); the old and the new argument
 # of sched_process_exit; tracepoints that are preemptible.
-# Under the later ones, the same takes longer.
+# In this order: the tests take longer under later kernels.
 KERNELS = {
     "5.10": ("bullseye", "linux-image-cloud-amd64"),
     "6.1": ("bookworm", "linux-image-cloud-amd64"),

@@ -38,22 +38,20 @@ def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: in
 
     Raises StoreError.
     """
-    lines = described(found, now_ns)
+    dropped = []
     complete_ns = recording.complete_since()
     if complete_ns is not None and from_ns < complete_ns:
-        lines.insert(
-            0,
+        dropped.append(
             f"exits before {local(complete_ns, now_ns)} were dropped, for their age or to make "
-            "room; at most the last failures of each group are left",
+            "room; at most the last failures of each group are left"
         )
     counted_ns = recording.counted_since()
     if counted_ns is not None and from_ns < counted_ns:
-        lines.insert(
-            min(1, len(lines)),
+        dropped.append(
             f"not all exits before {local(counted_ns, now_ns)} are counted any more, for want of "
-            "room",
+            "room"
         )
-    return lines + damaged(recording.unreadable)
+    return dropped + described(found, now_ns) + damaged(recording.unreadable)
 
 
 def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> list[str]:

@@ -299,9 +299,9 @@ def _loop(loop: Loop, now_ns: int) -> list[str]:
 
 
 def _history(known: History, answer: Answer) -> list[str]:
-    if not known.total:
-        return []
     began_ns, now_ns = (answer.recorded or (0, 0))[0], answer.now_ns
+    if not known.total:
+        return _uncounted(known, now_ns)
     span = "in 7 days"
     if began_ns > known.since_ns:
         span = f"since the recording began at {local(began_ns, now_ns)}"
@@ -312,7 +312,8 @@ def _history(known: History, answer: Answer) -> list[str]:
     left = known.total - sum(list(known.by_cause.values())[:_MOST_CAUSES])
     causes += [f"{left:,} in other ways"] if left else []
     if known.total == 1:
-        return [f"{_group(known.group)} ended once {span}: this time."]
+        once = f"{_group(known.group)} ended once {span}: this time."
+        return [once, *_uncounted(known, now_ns)]
     ended = f"{_group(known.group)} ended {known.total:,} times {span}"
     lines = [f"{ended}: {', '.join(causes)}.", *_uncounted(known, now_ns)]
     if known.first_seen_ns is not None:
@@ -325,10 +326,10 @@ def _uncounted(known: History, now_ns: int) -> list[str]:
     lines = []
     if known.nameless:
         exits = "1 exit is" if known.nameless == 1 else f"{known.nameless:,} exits are"
-        lines.append(f"Perhaps more often: {exits} counted without a name, for want of room.")
+        lines.append(f"There may be more: {exits} counted without a name, for want of room.")
     if known.counted_ns is not None and known.counted_ns > known.since_ns:
         since = local(known.counted_ns, now_ns)
-        lines.append(f"Perhaps more often: not all exits before {since} are counted any more.")
+        lines.append(f"There may be more: not all exits before {since} are counted any more.")
     return lines
 
 

@@ -220,8 +220,10 @@ class Recording:
         None if all are that were ever recorded. Older counts were dropped to make room, or could
         not be taken over from a segment because the disk was full.
         """
-        hours = self._each(lambda connection, _: rollups.counted_from(connection))
-        return max((hour * _HOUR_NS for hour in hours if hour), default=None)
+        if not self._directory.kept.exists():
+            return None
+        hour = next(self._each(lambda connection, _: rollups.counted_from(connection)), None)
+        return None if hour is None else hour * _HOUR_NS
 
     def counts(self, query: Query) -> list[Counted]:
         """Return how many exits ended in which way, hour by hour, for up to a year.
