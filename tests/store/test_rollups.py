@@ -172,3 +172,28 @@ def test_what_could_not_be_counted_is_said(store: Path, monkeypatch: pytest.Monk
     assert counted(store) < 300_000
     assert recording.counted_since() is not None
     assert recording.counted_since() <= OFFSET_NS + START_NS + HOUR_NS  # type: ignore[operator]
+
+
+def test_losses_of_an_hour_become_one(store: Path) -> None:
+    """One a second, for longer than kept.db has room for."""
+    recorder = writer(store, limits=SMALL)
+    recorder.add(exits(range(10)), lost=7)
+    recorder.commit()
+    (segment,) = store.glob("exits-*.db")
+    recorder.close()
+    with contextlib.closing(sqlite3.connect(segment)) as connection:
+        first = connection.execute("SELECT * FROM losses").fetchone()
+        connection.executemany(
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (first[0], nth, first[2], nth * SECOND_NS, (nth + 1) * SECOND_NS, first[5], 2, "x")
+                for nth in range(2, 7202)
+            ],
+        )
+        connection.commit()
+    Directory(store).create(11)
+    retention.Retention(Directory(store)).drop(segment, SMALL.max_bytes)
+    with contextlib.closing(sqlite3.connect(store / "kept.db")) as kept:
+        query = "SELECT sum(count), count(*), max(to_ns) FROM losses WHERE why = 'x'"
+        assert kept.execute(query).fetchone() == (14_400, 3, 7202 * SECOND_NS)
+        assert kept.execute("SELECT * FROM losses WHERE why <> 'x'").fetchall() == [first]

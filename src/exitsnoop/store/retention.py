@@ -71,14 +71,15 @@ DELETE FROM coverage WHERE (segment, id) IN (
 """
 _LOSS_BYTES = 64
 # Losses of an hour for one reason become one: there may be one a second for days.
-_BY_HOUR = (
-    "UPDATE losses SET (to_ns, count) = (SELECT max(o.to_ns), sum(o.count) FROM losses o "
-    "WHERE o.era = losses.era AND o.why = losses.why "
-    "AND o.from_ns / 3600000000000 = losses.from_ns / 3600000000000)",
-    "DELETE FROM losses WHERE (segment, id) IN (SELECT segment, id FROM ("
-    "SELECT segment, id, row_number() OVER (PARTITION BY era, why, from_ns / 3600000000000 "
-    "ORDER BY segment, id) AS nth FROM losses) WHERE nth > 1)",
-)
+_BY_HOUR = """
+CREATE TEMP TABLE by_hour AS SELECT segment, id, era, from_ns, last_ns, offset_ns, total, why FROM (
+    SELECT *, max(to_ns) OVER alike AS last_ns, sum(count) OVER alike AS total,
+        row_number() OVER (alike ORDER BY segment, id) AS nth
+    FROM losses WINDOW alike AS (PARTITION BY era, why, from_ns / 3600000000000)) WHERE nth = 1;
+DELETE FROM losses;
+INSERT INTO losses (segment, id, era, from_ns, to_ns, offset_ns, count, why) SELECT * FROM by_hour;
+DROP TABLE by_hour;
+"""
 
 
 class Retention:
@@ -215,7 +216,7 @@ def _copy_about(kept: sqlite3.Connection, most_bytes: int) -> None:
         kept.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}")
     kept.execute(_SUPERSEDED)
     if kept.execute("SELECT count(*) FROM losses").fetchone()[0] > most_bytes // _LOSS_BYTES // 8:
-        for statement in _BY_HOUR:
+        for statement in _BY_HOUR.split(";")[:-1]:
             kept.execute(statement)
     rollups.add(kept)
 
