@@ -105,19 +105,23 @@ static long note_frame(__u32 number, void *data)
 	return 0;
 }
 
-/* The address of the fault, and of the instruction that had it. */
+/* The address of the fault, and of the instruction that had it. With the mappings of one before. */
 static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u64 started)
 {
-	struct signal_evidence *before;
+	struct signal_evidence *before = kept_of(site->pid, FAULT, started);
 	int si_code = 0;
 
+	if (before && before->flags & EVIDENCE_TRAP) {
+		/* A handler had it; a message about this signal may be about that, too. */
+		add_region(before->instruction, 1);
+		add_region(before->address, 1);
+	}
 	site->instruction = site->ip;
 	bpf_core_read(&si_code, sizeof(si_code), &info->si_code);
 	if (si_code > 0) {
 		bpf_core_read(&site->address, 8, &info->_sifields._sigfault._addr);
 		return;
 	}
-	before = kept_of(site->pid, FAULT, started);
 	if (!before || before->signal != site->signal || before->thread != site->thread ||
 	    !(before->flags & EVIDENCE_TRAP))
 		return;

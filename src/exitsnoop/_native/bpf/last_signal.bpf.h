@@ -73,7 +73,7 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 	seen = key.signal ? evidence_of(&key, started) : NULL;
 	if (!last_thread && (!seen || seen->taken_by != (__u32)task->pid))
 		return;
-	send_handled(leader, subject);
+	send_handled(leader, subject, task);
 	if (!key.signal)
 		return;
 	if (key.signal == SIGKILL)

@@ -57,7 +57,7 @@ static inline void forget_process(struct task_struct *leader UNUSED, int status 
 {
 }
 
-static inline bool was_asked(struct task_struct *leader UNUSED)
+static inline bool was_asked(struct task_struct *leader UNUSED, struct task_struct *last UNUSED)
 {
 	return false;
 }
