@@ -62,7 +62,7 @@ def aborted(function: str) -> Cause:
         At("/opt/thumbnailer/bin/thumbnailer", None, 0x1240, function, 0x30),
         At("/opt/thumbnailer/bin/thumbnailer", None, 0x1170, "main", 0x25),
     )
-    return Cause("abort", "abort() (SIGABRT)", at=stack[0], stack=stack, stack_complete=True)
+    return Cause("abort", "abort()", at=stack[0], stack=stack, stack_complete=True)
 
 
 def deaths(machine: Machine) -> list[Death]:

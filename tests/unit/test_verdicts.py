@@ -22,7 +22,12 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"signal": 9, "sender": BOSS}, r"was killed by its parent x\ [9]\n[1] with SIGKILL"),
     ],
     "self": [({"signal": 15}, "sent itself SIGTERM")],
-    "abort": [({"signal": 6, "core_dumped": True}, "called abort() (SIGABRT), and left a core")],
+    "abort": [
+        (
+            {"signal": 6, "core_dumped": True, "text": "abort() in a m+0x3, an assertion failed"},
+            "called abort() in a m+0x3, an assertion failed (SIGABRT), and left a core",
+        )
+    ],
     "fault": [({"signal": 11, "text": "segfault at 0x8"}, "crashed with SIGSEGV: segfault at 0x8")],
     "oom": [
         ({"signal": 9}, "was killed by the kernel, which was out of memory"),

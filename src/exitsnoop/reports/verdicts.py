@@ -141,7 +141,7 @@ _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "exited": lambda exit_, _: _ended(exit_),
     "killed": _killed,
     "self": lambda exit_, _: f"sent itself {exit_.signal_name}",
-    "abort": lambda *_: "called abort() (SIGABRT)",
+    "abort": lambda _, cause: f"called {_told(cause)} (SIGABRT)",
     "fault": lambda exit_, cause: f"crashed with {exit_.signal_name}: {_told(cause)}",
     "oom": _oom,
     "pipe": lambda *_: "wrote to a pipe or socket that nobody reads (SIGPIPE)",
@@ -149,4 +149,4 @@ _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "file_limit": lambda _, cause: f"reached its {_told(cause)}",
 }
 """Words for causes whose own text, after the signal, would be less clear."""
-_WITH_TEXT = {"fault", "cpu_limit", "file_limit"}
+_WITH_TEXT = {"abort", "fault", "cpu_limit", "file_limit"}
