@@ -223,7 +223,7 @@ def normalised(text: str) -> list[str]:
         text = re.sub(r"(?<=in the cgroup)\s+\S+|/tmp/\S+", " PATH", text)
         text = "\n".join(text.split())
     text = re.sub(r"\+0x[0-9a-f]+", "+OFFSET", text)  # each build of a library has its own
-    text = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", "AGE", text)
+    text = re.sub(r"(?<![\w.])\d+\.\d+(?: m?s(?!\w)|(?![\w.]))", "AGE", text)
     text = re.sub(r"(?<![\w.])\d+(\.\d)?[BKMG](?!\w)", "SIZE", text)
     # What the shell says of a job; a sender; a record of JSON.
     text = re.sub(r"^(\[1\] )(\d+)$", pid, text, flags=re.M)
