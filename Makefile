@@ -33,7 +33,7 @@ SANITIZED := build/sanitized
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
-.PHONY: help build run test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
+.PHONY: help build run ready-to-test test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
 	soak-many soak-attacker test-fleet test-spark prove prove-sample bench bench-fleet lint fix fields \
 	pins wheel wheel-arm64 manual deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb \
 	system-packages-for-bench system-packages-for-arm64 system-packages-for-test-arm64
@@ -46,13 +46,15 @@ build: $(INSTALLED) ## make .venv/bin/exitsnoop
 run: build ## run exitsnoop $(ARGS), as root
 	$(SUDO) $(BIN)/exitsnoop $(ARGS)
 
+ready-to-test: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## make and install all that the tests need
+
 # Root must leave nothing behind in a tree that belongs to someone else.
-test: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run all tests, as root: pytest $(PYTEST_ARGS)
+test: ready-to-test ## run all tests, as root: pytest $(PYTEST_ARGS)
 	$(SUDO) env CI="$$CI" TIMES="$(TIMES)" KERNELS="$(KERNELS)" PYTHONDONTWRITEBYTECODE=1 \
 		$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 
 test-again: TIMES ?= 10
-test-again: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run all tests $(TIMES) times on a machine that is busy
+test-again: ready-to-test ## run all tests $(TIMES) times on a machine that is busy
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 tests/runs/again $(TIMES) \
 		$(BIN)/python -m pytest -p no:cacheprovider -q $(PYTEST_ARGS)
 
@@ -99,7 +101,7 @@ prove: ## run the long proofs $(PROOFS), all by default; write docs/reliability.
 	$(PYTHON) tools/prove.py $(PROOFS)
 
 # All is made before, as samples run beside one another.
-prove-sample: system-packages-for-tests build wheel $(DEB_TO_TEST) docs $(VENV)/group-test ## run a little of each proof
+prove-sample: ready-to-test ## run a little of each proof
 	$(PYTHON) tools/prove.py --sample $(PROOFS)
 
 bench: system-packages-for-bench build ## measure it beside its peers, as root; write docs/performance.md

@@ -3,6 +3,8 @@
     python3 tools/prove.py [NAME...]             these of PROOFS, or all
     python3 tools/prove.py --sample [NAME...]    a little of each, for CI; writes nothing
 
+NAME may also be `guests`, all proofs that run in guests, or `here`, all others.
+
 As many samples run at a time as there are CPUs; those that need the machine for themselves follow.
 
 The exit status is 1 if one failed.
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "reliability.md"
 START, END = "<!-- made by make prove -->\n", "<!-- end of proofs -->\n"
 HEAD = "| proof | what runs | date | commit | result | took |\n|---|---|---|---|---|---|\n"
+WHERE = ("guests", "here")
 SUMMARY = re.compile(r"\d+ passed|all adds up|^Done \d+ runs|FAILED|does not add up")
 
 
@@ -31,12 +34,14 @@ class Proof(NamedTuple):
     Attributes:
         sample: what of it is a sample for CI; "" if it has none.
         alone: whether nothing else may run beside the sample: it measures, or it installs.
+        guest: whether it runs in guests, which share nothing with this machine but its CPUs.
     """
 
     what: str
     command: str
     sample: str = ""
     alone: bool = False
+    guest: bool = False
 
 
 RINGS = "tests/kernel/test_rings.py tests/kernel/test_truth.py"
@@ -44,6 +49,7 @@ PROOFS = {
     "kernels": Proof(
         "all of tests/kernel under 5.10, 6.1, 6.12 and 7.x",
         "make test-kernels PYTEST_ARGS=--all",
+        guest=True,
     ),
     "systemd": Proof(
         "all layers in a guest that systemd has started: cgroup2 alone, tracefs mounted",
@@ -52,12 +58,14 @@ PROOFS = {
         " tests/kernel/test_check.py"
         " tests/benchmarks/test_bench.py::test_tracefs_is_there_whether_the_machine_mounts_it"
         ' -k "not hangs"\'',
+        guest=True,
     ),
     "reboot": Proof(
         "the service records, and 14 services end in 14 ways; the machine is reset, and it "
         "records again: `why` answers of each, as systemd says",
         "make test-reboot",
         "make test-reboot",
+        guest=True,
     ),
     "cpus": Proof(
         "many ends at a time in guests with 4 CPUs, and on the last of 72; rings and truth with "
@@ -67,6 +75,7 @@ PROOFS = {
         f" && APPEND=maxcpus=4 make test-kernels KERNELS=6.12 CPUS=72 PYTEST_ARGS='{RINGS}'",
         "make test-kernels KERNELS=6.1 CPUS=4"
         " PYTEST_ARGS='tests/kernel/test_strokes.py -k \"highest or oom\"'",
+        guest=True,
     ),
     "attacker": Proof(
         "an unprivileged user does for a minute what costs most, beside a load",
@@ -131,7 +140,7 @@ PROOFS = {
         "make fuzz SECONDS=600",
         "make fuzz SECONDS=20 EXAMPLES=100",
     ),
-    "arm64": Proof("tests/kernel on an emulated arm64 machine", "make test-arm64"),
+    "arm64": Proof("tests/kernel on an emulated arm64 machine", "make test-arm64", guest=True),
 }
 
 
@@ -211,12 +220,19 @@ def write(name: str, result: Result) -> None:
     DOCUMENT.write_text(before + start + HEAD + table + end + after)
 
 
+def named(word: str) -> list[str]:
+    """Return the names of the proofs that a word on the command line stands for."""
+    if word in WHERE:
+        return [name for name, proof in PROOFS.items() if proof.guest == (word == "guests")]
+    if word not in PROOFS:
+        sys.exit(f"prove: there is no {word}: PROOFS are {' '.join((*WHERE, *PROOFS))}")
+    return [word]
+
+
 def main(arguments: list[str]) -> int:
     """Do what the arguments say."""
     sample = arguments[:1] == ["--sample"]
-    names = arguments[sample:] or list(PROOFS)
-    if unknown := set(names) - PROOFS.keys():
-        sys.exit(f"prove: there is no {' '.join(sorted(unknown))}: PROOFS are {' '.join(PROOFS)}")
+    names = [name for word in arguments[sample:] or PROOFS for name in named(word)]
     os.environ.pop("MAKEFLAGS", None)
     if sample:
         results = run_samples({name: PROOFS[name].sample for name in names if PROOFS[name].sample})

@@ -65,6 +65,22 @@ def test_samples_run_beside_one_another(
     assert prove.main(["--sample"]) == 0
 
 
+def test_where_they_run(prove: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    """CI runs those in guests beside all others: together they are all, and none is run twice."""
+    proofs = {
+        name: prove.Proof("", "", f"echo {name} runs", guest=name == "in")
+        for name in ("in", "out", "away")
+    }
+    prove.PROOFS.clear()
+    prove.PROOFS.update(proofs)
+    for word, names in (("guests", ["in"]), ("here", ["out", "away"])):
+        assert prove.main(["--sample", word]) == 0
+        said = capfd.readouterr().out.splitlines()
+        assert sorted(line for line in said if line.endswith(" runs") and ": echo" not in line) == (
+            sorted(f"{name}: {name} runs" for name in names)
+        )
+
+
 def test_a_proof_that_is_not_there(prove: ModuleType) -> None:
     with pytest.raises(SystemExit, match="there is no ugly"):
         prove.main(["good", "ugly"])
