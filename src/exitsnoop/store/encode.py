@@ -6,6 +6,7 @@ from json import dumps
 from json.encoder import encode_basestring as quoted
 from operator import sub
 from typing import Any
+from weakref import ref
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import At, Cause
@@ -48,14 +49,21 @@ class _Numbers(dict[Any, int]):
     """Numbers the values that exits share, and makes a row for each new one.
 
     It forgets them all when there are too many. A value that comes again then gets another number.
+
+    Args:
+        encoder: whose rows. It is not kept alive: in a cycle, what an encoder remembers would stay
+            in memory long after its file is full, since Python looks for cycles among old objects
+            only rarely.
+        make: a method of it.
     """
 
-    def __init__(self, make: Callable[[Any], int]) -> None:
+    def __init__(self, encoder: "Encoder", make: Callable[[Any, Any], int]) -> None:
         super().__init__()
+        self._encoder = ref(encoder)
         self._make = make
 
     def __missing__(self, key: Hashable) -> int:
-        number = self[key] = self._make(key)
+        number = self[key] = self._make(self._encoder(), key)
         return number
 
     def shrink(self) -> None:
@@ -82,17 +90,17 @@ class Encoder:
         self.long_bytes = 0
         self._next = {table: count + 1 for table, count in numbers.items()}
         self._kept = kept
-        self._texts = _Numbers(self._text)
+        self._texts = _Numbers(self, Encoder._text)
         self._texts[None] = None  # type: ignore[assignment] # unknown stays NULL
-        self._names = _Numbers(self._name)
-        self._places = _Numbers(self._place)
-        self._images = _Numbers(self._image)
+        self._names = _Numbers(self, Encoder._name)
+        self._places = _Numbers(self, Encoder._place)
+        self._images = _Numbers(self, Encoder._image)
         self._args: dict[tuple[Any, bool | None], int] = {}
         self._alike = Alike()
-        self._chains = _Numbers(self._chain)
-        self._causes = _Numbers(self._cause)
-        self._links = _Numbers(self._link)
-        self._stacks = _Numbers(self._stack)
+        self._chains = _Numbers(self, Encoder._chain)
+        self._causes = _Numbers(self, Encoder._cause)
+        self._links = _Numbers(self, Encoder._link)
+        self._stacks = _Numbers(self, Encoder._stack)
         # Of senders: many send more than one signal.
         self._words = Remembered[Sequence[str], str](lambda words: _json(kept.of(words) or ()))
         self._above = Remembered(_json_of_ancestors)

@@ -76,6 +76,7 @@ class Files:
                     self._set_aside(path)
                     continue
                 if not segment.seal():
+                    segment.end()
                     self._unsealed.append(segment)
 
     def _last(self, path: Path) -> Segment | None:
@@ -206,6 +207,7 @@ class Files:
         following = self._new(segment.next_id)
         self._active = following
         self._eras.write(following.connection)
+        segment.end()
         self._unsealed.append(segment)
         self._unsealed = [left for left in self._unsealed if left.is_there() and not left.seal()]
         self._expire()

@@ -129,6 +129,11 @@ class Segment:
         """Return whether the file is still in the directory: somebody may have removed it."""
         return self.path.exists()
 
+    def end(self) -> None:
+        """Take no more exits, and free what that took: a reader may keep it open for long."""
+        del self._encoder
+        self.connection.execute("PRAGMA shrink_memory")
+
     def seal(self) -> bool:
         """Close it as one file; return False, and leave it open, if a reader prevents that."""
         return directory.seal(self.connection)
