@@ -22,7 +22,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     Raises SystemExit where argparse does: after --help and after a wrong option.
     """
     hold_standard_descriptors()
-    gc.disable()  # nothing that a start makes is garbage; garbage.collect() enables it again
+    gc.disable()  # nothing that a start makes is garbage; garbage.enable() enables it again
     gc.set_threshold(10_000)  # a batch makes thousands of objects, and no garbage in circles
     words = list(sys.argv[1:] if argv is None else argv)
     try:

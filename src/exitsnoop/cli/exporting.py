@@ -69,7 +69,7 @@ def run(options: "Given") -> int:
     if time.was_not_recorded(recording):
         return EX_NOT_RECORDED
     matching = Matching(recording, filters)
-    garbage.collect()
+    garbage.enable()
     try:
         with _ended_by_signals(), Pending(private=not options.no_args) as pending:
             table = _table(options, pending)

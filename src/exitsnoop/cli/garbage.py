@@ -3,7 +3,7 @@
 import gc
 
 
-def collect() -> None:
+def enable() -> None:
     """Look for it from now on, but not among what the start has made."""
     gc.freeze()
     gc.enable()

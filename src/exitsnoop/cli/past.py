@@ -101,7 +101,7 @@ def run(options: "Given") -> int:
     time = stretch(moments, recording)
     if not options.follow and time.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    garbage.collect()
+    garbage.enable()
     output = output_of(options, names)
     output.begin()
     form = sink(options, names, output)

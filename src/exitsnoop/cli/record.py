@@ -154,7 +154,7 @@ def _record(
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")
     if filters.containers:
         say_unknown_containers(filters)
-    garbage.collect()
+    garbage.enable()
     record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)
     return os.EX_IOERR if writer.lost else os.EX_OK
 

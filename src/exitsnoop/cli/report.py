@@ -91,7 +91,7 @@ def run(options: "Given") -> int:
         during = _from_the_first(during, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    garbage.collect()
+    garbage.enable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     output = Output(options.output, private=True)  # arguments and causes are in a page
     of = _gathered(recording, during, against_s)

@@ -165,7 +165,7 @@ def follow(
     if nobody reads the output.
     """
     room = _MOST_AFTER_STOP
-    garbage.collect()
+    garbage.enable()
     losses = Losses(source, form, output)
     try:
         output.write(form.header())  # also says that tracing is on

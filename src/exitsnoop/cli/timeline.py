@@ -210,7 +210,7 @@ class _Followed:
         self.begin = files.begin
 
     def show(self, tracer: "Tracer", priority: "Priority") -> None:
-        garbage.collect()
+        garbage.enable()
         for batch in tracer.batches():
             self._counts.add(_shown(batch.where(batch.column("wanted")), self._kept))
             priority.give_way()
@@ -262,7 +262,7 @@ def _of_recording(options: "Given", outputs: "Sequence[str]") -> int:
     during = stretch(moments, recording)
     if during.was_not_recorded(recording):
         return EX_NOT_RECORDED
-    garbage.collect()
+    garbage.enable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     files = _Files(outputs)
     matching = Matching(recording, filters)

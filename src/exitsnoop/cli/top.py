@@ -89,7 +89,7 @@ def run(options: "Given") -> int:
     try:
         if origin.own and os.geteuid():
             _settle(origin.own)
-        garbage.collect()
+        garbage.enable()
         return _show(origin, by, until_ns)
     finally:
         if origin.own:

@@ -6,7 +6,7 @@ from struct import unpack_from
 from typing import Any, NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
-from exitsnoop.decode.structs import only, whole
+from exitsnoop.decode.structs import only
 from exitsnoop.layout import (
     NOTE,
     REGION_EXECUTABLE,
@@ -14,13 +14,22 @@ from exitsnoop.layout import (
     REGION_READABLE,
     REGION_WRITABLE,
     SITE_HAS_REGISTERS,
-    STRUCTS,
 )
 from exitsnoop.model.cause import At, Thread
 
-_SITE = whole("crash_site")
-_REGION = only("crash_region", *STRUCTS["crash_region"])
-_FRAME = whole("crash_frame")
+_SITE = only(
+    "crash_site",
+    *("boot_ns", "start_boot_ns", "address", "instruction", "heap_start", "heap_end"),
+    *("stack_start", "ip", "sp", "bp", "bx", "r12", "r13", "r14", "r15", "stack_at"),
+    *("pid", "thread", "signal", "flags", "regions_count", "frames_count", "build_ids_count"),
+    *("stack_bytes", "thread_comm", "regions", "frames", "build_ids", "paths"),
+)
+_REGION = only(
+    "crash_region",
+    *("start", "end", "offset", "inode", "file_bytes", "device", "file_system", "flags"),
+    *("path_at", "path_bytes"),
+)
+_FRAME = only("crash_frame", "status", "build_id")
 _SIGNAL_FRAME = 16 << 10
 _USABLE = REGION_READABLE | REGION_WRITABLE | REGION_EXECUTABLE
 _VALID = 1  # BPF_STACK_BUILD_ID_VALID, include/uapi/linux/bpf.h
@@ -135,7 +144,6 @@ def site(record: bytes) -> tuple[Process, Site]:
     """Return where a process crashed. Raises struct.error if the record is malformed."""
     (
         boot_ns,
-        _,
         start_boot_ns,
         address,
         instruction,
@@ -204,5 +212,5 @@ def _regions(raw: bytes, paths: bytes) -> tuple[Region, ...]:
 def _build_ids(raw: bytes) -> tuple[bytes | None, ...]:
     """The kernel pads a shorter one with zeros."""
     return tuple(
-        [build_id if status == _VALID else None for status, build_id, _ in _FRAME.iter_unpack(raw)]
+        [build_id if status == _VALID else None for status, build_id in _FRAME.iter_unpack(raw)]
     )

@@ -79,7 +79,7 @@ class Standing:
             "on_disk": _utc(status.committed_ns),
             "oldest": _utc(status.oldest_ns),
             "complete_since": _utc(self.complete_ns or status.oldest_ns),
-            "counted_since": _utc(self.counted_ns or self._began_ns),
+            "counted_since": _utc(self.counted_ns),
             "exits": status.exits,
             "bytes": status.bytes,
             "max_bytes": status.max_bytes,
@@ -99,10 +99,6 @@ class Standing:
                 for gap in self.gaps
             ],
         }
-
-    @property
-    def _began_ns(self) -> int | None:
-        return self.status.recorded[0].from_ns if self.status.recorded else None
 
     def _whether(self) -> str:
         recorded = self.status.recorded

@@ -263,7 +263,7 @@ class Recording:
             nonlocal joined
             if file.first == 0:
                 joined = rollups.joined(connection)
-            elif file.first < joined:  # it was dropped since the list of files was made
+            elif rollups.has(joined, file.first):
                 return []
             try:
                 matching = terms(connection)

@@ -92,6 +92,16 @@ def joined(kept: sqlite3.Connection, schema: str = "main") -> int:
     return _about(kept, "joined", schema)
 
 
+def has(joined: int, first: int) -> bool:
+    """Return whether kept.db has the counts of a segment joined: it was dropped meanwhile.
+
+    A reader that still finds the segment must not count it again.
+
+    joined: of the function joined(). first: the segment's first id; 0 is kept.db itself.
+    """
+    return 0 < first < joined
+
+
 def _join(kept: sqlite3.Connection) -> None:
     """Add up the counts of segments that are gone, except the last few: some may be open still."""
     query = "SELECT DISTINCT segment FROM hours WHERE segment > 0 ORDER BY 1 DESC LIMIT 1 OFFSET ?"

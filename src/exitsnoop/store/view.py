@@ -116,7 +116,7 @@ def _attached(
                     raise Gone(file.path) from None
                 unreadable.add(file.path)
     for nth, file, _ in found:
-        if nth in parts and 0 < file.first < joined:  # it was dropped since the list was made
+        if nth in parts and rollups.has(joined, file.first):
             parts[nth] = parts[nth]._replace(hours="0")
     return [parts[nth] for nth in sorted(parts)]
 

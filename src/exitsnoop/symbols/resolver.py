@@ -54,7 +54,7 @@ class Resolver:
         answers: dict[int, Site] = {}
         for at in range(0, len(crashes), _AT_ONCE):
             if not _aside.is_late and _aside.patience_s() >= _PATIENCE_S:
-                some = list(enumerate(crashes))[at : at + _AT_ONCE]
+                some = [*enumerate(crashes[at : at + _AT_ONCE], start=at)]
                 _aside.do(partial(self._resolve, some, answers), lambda _: None)
         return [
             answers.get(nth) or _Job(self, site, None).resolved()
