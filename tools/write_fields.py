@@ -226,7 +226,11 @@ DEFINITIONS: dict[str, Any] = {
             "cgroup": {"type": "string"},
             "unit": {"type": "string"},
             "container": {"$ref": "#/$defs/container"},
+            "pod": {"type": "string"},
             "ancestors": {"type": "array", "items": {"$ref": "#/$defs/ancestor"}},
+            "container_name": {"type": "string"},
+            "pod_name": {"type": "string"},
+            "namespace": {"type": "string"},
             "meant_for": {
                 "enum": ["process", "thread", "process group", "cgroup", "every process"],
                 "description": "killed: what it meant to end.",

@@ -5,16 +5,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 import pytest
+from support.causes import cause_of
 from support.cgroups import mounts
 from support.machine import need
+from support.processes import Puppet
 from support.services import podman
 from support.stage import Stage
 from support.truth import record_of, recorded
 from support.waiting import until
 
-from exitsnoop import Exit
+from exitsnoop import Exit, Sender
+from exitsnoop.model.cgroup import Container
 
 ID = f"{os.getpid():08x}" + "89abcdef" * 7
 POD = f"0a1b2c3d-1111-2222-3333-{os.getpid():012x}"
@@ -23,7 +27,7 @@ NAMES = ("container_name", "pod_name", "namespace")
 LOGS = Path("/var/log")
 
 
-def names(record: Exit) -> tuple[str | None, ...]:
+def names(record: Exit | Sender) -> tuple[str | None, ...]:
     return tuple(getattr(record, name) for name in NAMES)
 
 
@@ -34,9 +38,13 @@ def top() -> Path:
     return found[0]
 
 
+def put(puppet: Puppet, group: Path) -> None:
+    (group / "cgroup.procs").write_text(str(puppet.pid))
+
+
 def ended_in(stage: Stage, group: Path) -> int:
     puppet = stage.puppet()
-    (group / "cgroup.procs").write_text(str(puppet.pid))
+    put(puppet, group)
     puppet.die("exit", 3)
     return puppet.pid
 
@@ -84,6 +92,43 @@ def test_kubernetes(life: Stage, top: Path, kubelet: Path, driver: str) -> None:
         record = record_of(exits, pid)
         assert names(record) == ("web", NAME, "shop")
         assert record.pod == POD
+
+
+@pytest.mark.parametrize("fields", [[], ["cgroup"]])
+def test_the_container_of_a_sender(
+    stage: Stage, top: Path, kubelet: Path, fields: list[str]
+) -> None:
+    """It is in the sentence unless it is that of the process, also if that has cgroups of it."""
+    group = stage.cgroup(top, f"{NAME}.slice")
+    for part in ("kubepods", f"pod{POD}", ID):
+        group = stage.cgroup(group, part)
+    inner, other = stage.cgroup(group), stage.cgroup(group.parent, ID[::-1])
+    with recorded(fields=fields, why=True) as exits:
+        sender, listens = stage.puppet(), stage.puppet()
+        put(sender, inner)
+        victims = {place: stage.puppet() for place in (top, inner, group, other)}
+        for place, victim in victims.items():
+            put(victim, place)
+            sender.kill(victim, SIGKILL)
+            victim.wait()
+        listens.ask("ignore", int(SIGTERM))
+        sender.kill(listens, SIGTERM)
+        kubelet.unlink()  # the container is gone
+        shutil.rmtree(LOGS / "pods" / f"shop_{NAME}_{POD}")
+        listens.end()
+    by, its = f"deaths[{sender.pid}]", f" from container web of pod shop/{NAME}"
+    for place, victim in victims.items():
+        cause = cause_of(exits, victim)
+        assert cause.sender
+        assert (cause.sender.pod, cause.sender.container) == (POD, Container("kubernetes", ID))
+        assert names(cause.sender) == ("web", NAME, "shop")
+        is_told = place in (top, other) or (place == group and not fields)
+        assert cause.text.startswith(f"killed by {by}{its if is_told else ''} (SIGKILL)")
+    cause = cause_of(exits, listens)
+    assert f" after SIGTERM from {by}{its}, run by " in cause.text
+    assert cause.after
+    assert cause.after.sender
+    assert names(cause.after.sender) == ("web", NAME, "shop")
 
 
 @pytest.mark.parametrize("by", ["its beginning", "!"])

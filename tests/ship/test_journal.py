@@ -16,6 +16,7 @@ from support.waiting import until
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import KINDS, Cause, Sender
+from exitsnoop.model.cgroup import Container
 from exitsnoop.ship import entries
 from exitsnoop.ship.journal import MOST_OF_UNIT, WINDOW_S, Journal, Limit
 from exitsnoop.store.following import Missing
@@ -60,8 +61,11 @@ def found(daemon: Journald, count: int, *words: str) -> list[dict[str, Any]]:
     return daemon.entries(*words)
 
 
+SENDER = Sender(9, 1, "kill", 0, container=Container("docker", "ab" * 32), container_name="web-1")
+
+
 def test_failures_are_under_their_unit(daemon: Journald, exitsnoop: str, store: Path) -> None:
-    killer = Cause("killed", "killed by kill[9] (SIGKILL)", Sender(9, 1, "kill", 0), "kill")
+    killer = Cause("killed", "killed by kill[9] (SIGKILL)", SENDER, "kill")
     fault = Cause("fault", "segfault at 0x8", si_code="SEGV_MAPERR", address=8)
     with shipping(daemon, exitsnoop, store) as status:
         record(store, made(range(2, 3), status=0))
@@ -71,7 +75,8 @@ def test_failures_are_under_their_unit(daemon: Journald, exitsnoop: str, store: 
         first, second = found(daemon, 2, "--unit", "api.service")
         assert re.search(r"^CapEff:\t0+$", status, re.M)
         assert re.search(r"^CapPrm:\t0+$", status, re.M)
-    assert first["MESSAGE"] == "job3[3] was killed by kill[9] with SIGKILL"
+    assert first["MESSAGE"] == "job3[3] was killed by kill[9] from container web-1 with SIGKILL"
+    assert first["EXITSNOOP_SENDER_CONTAINER"] == "web-1"
     assert first["PRIORITY"] == "4"
     assert first["MESSAGE_ID"] == entries.MESSAGE_IDS["killed"]
     assert (first["EXITSNOOP_PID"], first["EXITSNOOP_SENDER_COMM"]) == ("3", "kill")

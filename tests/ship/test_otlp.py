@@ -22,6 +22,7 @@ from support.shipping import made, ship
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import After, At, Cause, Oom, Sender
+from exitsnoop.model.cgroup import Container
 from exitsnoop.ship.destination import Answer, Batch
 from exitsnoop.ship.otlp.receiver import Receiver
 from exitsnoop.ship.otlp.settings import Settings
@@ -122,7 +123,14 @@ def test_what_a_record_says() -> None:
 
 
 def test_evidence() -> None:
-    sender = Sender(7, 1, "x", 33, ("x", "-9"), user="www-data", meant_for="process")
+    sender = Sender(
+        *(7, 1, "x", 33, ("x", "-9")),
+        user="www-data",
+        container=Container("docker", ID),
+        container_name="web",
+        pod_name="web-5d",
+        meant_for="process",
+    )
     after = After(15, "SIGTERM", 0.5, "killed", "ignored", sender)
     oom = Oom(1, 2, 3, "/a", 4, sender)
     killed, starved = received(
@@ -136,6 +144,9 @@ def test_evidence() -> None:
         "sender.uid": 33,
         "sender.args": ["x", "-9"],
         "sender.meant_for": "process",
+        "sender.container.name": "web",
+        "sender.container.id": ID,
+        "sender.pod_name": "web-5d",
         "cause.how": "kill",
         "after.signal.number": 15,
         "after.signal.name": "SIGTERM",

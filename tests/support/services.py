@@ -145,8 +145,11 @@ def children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def podman(name: str, directory: Path) -> Iterator[list[str]]:
-    """What runs a shell in a container of this name, and removes it then; a script follows."""
+def podman(name: str, directory: Path, *more: str) -> Iterator[list[str]]:
+    """What runs a shell in a container of this name, and removes it then; a script follows.
+
+    more: options of `podman run`.
+    """
     engine = [need_program("podman"), "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
     need_program("runc")
     tops = [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]
@@ -156,7 +159,7 @@ def podman(name: str, directory: Path) -> Iterator[list[str]]:
     root.mkdir()
     shutil.copy(need_program("busybox"), root / "sh")
     limits = [f"--ulimit={one}=1000:1000" for one in ("nofile", "nproc")]  # its own are too high
-    options = ["--rm", "--name", name, "--network", "none", *limits, "--rootfs", str(root)]
+    options = ["--rm", "--name", name, "--network", "none", *limits, *more, "--rootfs", str(root)]
     try:
         yield [*engine, "run", *options, "/sh", "-c"]
     finally:

@@ -22,7 +22,8 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "exit.schema.json").re
 VALIDATOR = Draft202012Validator(SCHEMA)
 BOB = Sender(
     *(712, 1, "b\u202eob", 1000, ("bob", ""), True, 713, "bob", "/bin/b\n", CGROUP, "b.service"),
-    *(Container("podman", ID), (Ancestor(812, "ba\nsh"), Ancestor(1, "a b")), "process group"),
+    *(Container("podman", ID), POD, (Ancestor(812, "ba\nsh"), Ancestor(1, "a b"))),
+    *("web", "web\n5d", "shop", "process group"),
 )
 EVERYTHING = record(
     status=0x8B,
@@ -163,7 +164,11 @@ def test_a_cause_has_what_its_kind_brings() -> None:
             "cgroup": CGROUP,
             "unit": "b.service",
             "container": {"runtime": "podman", "id": ID},
+            "pod": POD,
             "ancestors": [{"pid": 812, "comm": "ba\nsh"}, {"pid": 1, "comm": "a b"}],
+            "container_name": "web",
+            "pod_name": "web\n5d",
+            "namespace": "shop",
             "meant_for": "process group",
         },
         "how": "kill",

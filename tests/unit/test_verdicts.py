@@ -6,10 +6,14 @@ import pytest
 
 from exitsnoop import CauseKind
 from exitsnoop.model.cause import After, Cause, Oom, Sender
+from exitsnoop.model.cgroup import Container
 from exitsnoop.reports.verdicts import brief, ends_in_words, verdict
 from exitsnoop.testing import make_exit
 
 PKILL = Sender(50, 40, "pkill", 0)
+HOSTILE = Sender(
+    50, 40, "pkill", 0, container=Container("docker", "ab" * 32), container_name="x\n (y)"
+)
 BOSS = Sender(1, 0, "x [9]\n", 0)
 MIB = 1 << 20
 TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
@@ -19,6 +23,10 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
     ],
     "killed": [
         ({"signal": 9, "sender": PKILL}, "was killed by pkill[50] with SIGKILL"),
+        (
+            {"signal": 9, "sender": HOSTILE},
+            r"was killed by pkill[50] from container 'x\n (y)' with SIGKILL",
+        ),
         ({"signal": 9, "sender": BOSS}, r"was killed by its parent x\ [9]\n[1] with SIGKILL"),
     ],
     "self": [({"signal": 15}, "sent itself SIGTERM")],

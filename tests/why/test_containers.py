@@ -28,3 +28,21 @@ def test_a_container_that_was_removed(
         found = [json.loads(line) for line in lines.splitlines()]
         assert [one["pid"] for one in found].count(told["exit"]["pid"]) == count
         assert status == 0
+
+
+def test_a_sender_in_a_container_that_was_removed(
+    flight: Flight, answers: Answers, tmp_path: Path
+) -> None:
+    """It is named, too, and its name is recorded."""
+    victim = subprocess.Popen(["sleep", "1000"])
+    with podman(NAME, tmp_path, "--pid=host") as run, flight():
+        assert subprocess.run([*run, f"kill {victim.pid}"], check=False).returncode == 0
+        assert victim.wait() == -15
+    text, told = answers.both(victim.pid)
+    sender = told["exit"]["cause"]["sender"]
+    id_ = sender["container"]["id"]
+    assert (sender["container"]["runtime"], sender["container_name"]) == ("podman", NAME)
+    by = f"killed by sh[{sender['pid']}] from container {NAME}"
+    assert told["exit"]["cause"]["text"].startswith(f"{by} (SIGTERM)")
+    assert f" was {by} with SIGTERM." in " ".join(text.split())
+    assert f"It ran in the podman container {NAME} ({id_[:12]})." in " ".join(text.split())

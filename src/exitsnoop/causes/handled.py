@@ -6,7 +6,7 @@ send themselves the signal again. A supervisor kills those that do not end in ti
 
 from exitsnoop import layout
 from exitsnoop.causes.rules import judge
-from exitsnoop.causes.senders import named, run_by
+from exitsnoop.causes.senders import named, place, run_by
 from exitsnoop.causes.traps import NO_ROOM
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, PATIENCE_S, SYS, After, Cause
@@ -127,7 +127,7 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
     if _is_told(cause, after):
         if after.handled == "handled":  # a shell's code is then its own, not a command's
             text = text.removesuffix(f": {shell_meaning(128 + after.signal)}")
-        text += f", {_duration(seconds)} after {_what(cause, first, after, who)}"
+        text += f", {_duration(seconds)} after {_what(cause, first, after, handled, who)}"
     return cause._replace(text=text, after=after)
 
 
@@ -145,11 +145,14 @@ def _is_told(cause: Cause, after: After) -> bool:
     return after.seconds <= PATIENCE_S
 
 
-def _what(cause: Cause, first: Cause, after: After, whose: tuple[int, int]) -> str:
+def _what(
+    cause: Cause, first: Cause, after: After, handled: Evidence, whose: tuple[int, int]
+) -> str:
     if first.kind in ("killed", "self"):
         who = "itself"
         if first.sender:
-            who = f"{named(first.sender)}{run_by(first.sender, *whose)}"
+            of = place(first.sender, handled)
+            who = f"{named(first.sender)}{of}{run_by(first.sender, *whose)}"
         if first.sender and cause.sender and first.sender.pid == cause.sender.pid:
             who = "the same"
         text = f"{after.signal_name} from {who}"

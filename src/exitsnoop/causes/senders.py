@@ -1,9 +1,11 @@
 """Who sent a signal, and to what, in words."""
 
+from exitsnoop import layout
 from exitsnoop.causes.case import Case
+from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import KILL, Sender
 from exitsnoop.model.context import Ancestor
-from exitsnoop.model.words import quoted, syscall_name
+from exitsnoop.model.words import from_container, quoted, syscall_name
 
 TO = {
     "process group": " to its process group",
@@ -47,6 +49,14 @@ def run_by(sender: Sender, pid: int, ppid: int) -> str:
     if len(chain) > _MOST:
         chain = [*chain[: _MOST - 2], "...", chain[-1]]
     return f", run by {' < '.join(chain)}" if chain else ""
+
+
+def place(sender: Sender, evidence: Evidence) -> str:
+    """Return the container of a sender, such as " from container web-1".
+
+    "" if it is in none, or in that of the process.
+    """
+    return "" if evidence.flags & layout.EVIDENCE_SAME_CGROUPS else from_container(sender)
 
 
 def meant_for(case: Case) -> str | None:

@@ -73,7 +73,8 @@ def killed(case: Case) -> Cause:
     """Another process sent the signal."""
     sender = case.evidence.sender._replace(meant_for=senders.meant_for(case))
     to = senders.TO.get(sender.meant_for or "", "")
-    by = f"{named(sender)}{senders.user(sender, case.evidence.uid)}"
+    user, place = senders.user(sender, case.evidence.uid), senders.place(sender, case.evidence)
+    by = f"{named(sender)}{user}{place}"
     text = f"killed by {by} ({case.name}{to}){senders.run_by(sender, case.pid, case.ppid)}"
     how = None if case.si_code is None else _HOW.get(case.si_code, "sigqueue")
     return case.cause(text, sender, how=how)

@@ -123,7 +123,7 @@ class Contexts:
     def _place(self, raw: bytes) -> Place | None:
         known = dict(zip(_REPEATED_FIELDS, _REPEATED.unpack_from(raw), strict=True))
         uid = user = cgroup = hostname = None
-        called = containers.NOTHING
+        names = containers.NOTHING
         end = _REPEATED.size + known["cgroup_bytes"]
         if "identity" in self._groups:
             uid = known["uid"]
@@ -132,8 +132,8 @@ class Contexts:
             hostname = text(raw[end:]) if known["hostname_bytes"] else None
         if "cgroup" in self._groups:
             cgroup = path(raw[_REPEATED.size : end])
-            called = _called(cgroup or "/")
-        return place(uid, user, cgroup, *called, hostname)
+            names = called(cgroup or "/")
+        return place(uid, user, cgroup, *names, hostname)
 
     def _chain(self, raw: bytes) -> Chain:
         if not raw:
@@ -165,7 +165,7 @@ class Contexts:
         return made
 
 
-def _called(cgroup: str) -> Called:
+def called(cgroup: str) -> Called:
     """Return the names of the container and pod of a cgroup: they are looked up here and now."""
     container = paths.container(cgroup)
     runtime, number = container or (None, None)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from exitsnoop.decode.context import called
 from exitsnoop.decode.notes import path, require, text
 from exitsnoop.decode.signals import Evidence, from_sender
 from exitsnoop.decode.structs import whole
@@ -25,10 +26,14 @@ class Origin(NamedTuple):
     cgroup: str | None
     unit: str | None
     container: Container | None
+    pod: str | None
     ancestors: tuple[Ancestor, ...] | None
+    container_name: str | None = None
+    pod_name: str | None = None
+    namespace: str | None = None
 
 
-_NOT_SENT = Origin(None, None, None, None, None)
+_NOT_SENT = Origin(None, None, None, None, None, None)
 
 
 class Origins:
@@ -47,13 +52,15 @@ class Origins:
         where = path(parts[ancestors : ancestors + cgroup])
         if len(self._known) >= MOST:
             del self._known[next(iter(self._known))]
-        self._known[pid, number] = Origin(
+        known = Origin(
             path(parts[ancestors + cgroup :]),
             where,
             names.unit(where) if where else None,
             names.container(where) if where else None,
+            names.pod(where) if where else None,
             _ancestors(parts[:ancestors]),
         )
+        self._known[pid, number] = _with_names(known)  # now, as the container may soon be gone
 
     def complete(self, found: Evidence) -> Evidence:
         """Return evidence with all that is known of the sender, if that is another process."""
@@ -61,7 +68,14 @@ class Origins:
             return found
         sender = found.sender
         known = self._known.get((sender.pid, found.origin), _NOT_SENT)
+        if (known.container or known.pod) and None in (known.container_name, known.pod_name):
+            known = _with_names(known)
         return from_sender(found, (users.name_in_time(sender.uid), *known, sender.meant_for))
+
+
+def _with_names(known: Origin) -> Origin:
+    container_name, pod_name, namespace = called(known.cgroup or "/")
+    return known._replace(container_name=container_name, pod_name=pod_name, namespace=namespace)
 
 
 def _made(raw: bytes) -> tuple[Ancestor, ...]:

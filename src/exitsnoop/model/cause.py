@@ -78,7 +78,10 @@ class Sender(NamedTuple):
         cgroup: path of its cgroup.
         unit: the systemd unit that the cgroup belongs to.
         container: the container that the cgroup belongs to.
+        pod: UID of the Kubernetes pod that the cgroup belongs to.
         ancestors: its parent, that one's parent, and so on, the nearest first, at most 32.
+        container_name: what people call the container.
+        pod_name, namespace: name of the pod, and its Kubernetes namespace.
         meant_for: killed: what it meant: "process", "thread", "process group", "cgroup", or "every
             process" (all that it may send a signal to); None if that is unknown.
 
@@ -97,7 +100,11 @@ class Sender(NamedTuple):
     cgroup: str | None = None
     unit: str | None = None
     container: Container | None = None
+    pod: str | None = None
     ancestors: tuple[Ancestor, ...] | None = None
+    container_name: str | None = None
+    pod_name: str | None = None
+    namespace: str | None = None
     meant_for: str | None = None
 
 

@@ -5,6 +5,10 @@ from functools import lru_cache
 
 from exitsnoop.model.status import SIGNALS, signal_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exitsnoop.model.cause import Sender
+
 SHELLS = frozenset("ash bash busybox csh dash fish ksh ksh93 mksh rbash sh tcsh yash zsh".split())
 """Names of the programs whose exit codes mean what shell_meaning() says."""
 
@@ -98,6 +102,22 @@ def quoted(name: str) -> str:
 _PLAIN_IN_NAMES = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@%+=,~#-"
 )
+
+
+def from_container(sender: "Sender") -> str:
+    """Return " from container web-1", " from container web of pod shop/web-5d"; "" if in none."""
+    found = []
+    if sender.container:
+        id_ = sender.container.id
+        short = id_[:12] if len(id_) == _ID_DIGITS else id_
+        found.append(f"container {quoted(sender.container_name or short)}")
+    if sender.pod:
+        names = filter(None, (sender.namespace, sender.pod_name or sender.pod))
+        found.append(f"pod {'/'.join(map(quoted, names))}")
+    return f" from {' of '.join(found)}" if found else ""
+
+
+_ID_DIGITS = 64  # lxc and systemd-nspawn have names instead
 
 
 def human_bytes(count: int) -> str:

@@ -236,17 +236,15 @@ def _where(of: Exit | Sender) -> list[str]:
     if of.container:
         found.append(f"in the {of.container.runtime} container {_called(of, of.container.id)}")
     if of.cgroup and (inside := pod(of.cgroup)):
-        name, space = (of.pod_name, of.namespace) if isinstance(of, Exit) else (None, None)
-        within = f" of the namespace {escaped(space)}" if space else ""
-        found.append(f"in the pod {escaped(name) if name else inside}{within}")
+        within = f" of the namespace {escaped(of.namespace)}" if of.namespace else ""
+        found.append(f"in the pod {escaped(of.pod_name) if of.pod_name else inside}{within}")
     return found
 
 
 def _called(of: Exit | Sender, id_: str) -> str:
     """Return what a container is called, with the other names that people know it by."""
-    name = of.container_name if isinstance(of, Exit) else None
     hostname = of.hostname if isinstance(of, Exit) else None
-    known = [name, id_[:12], None if id_.startswith(hostname or "") else hostname]
+    known = [of.container_name, id_[:12], None if id_.startswith(hostname or "") else hostname]
     first, *others = dict.fromkeys([escaped(one) for one in known if one])
     if isinstance(of, Exit) and of.pod_name == hostname:  # it comes with the pod
         others = [one for one in others if one != escaped(hostname or "")]

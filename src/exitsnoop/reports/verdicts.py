@@ -6,7 +6,7 @@ from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import human_bytes
+from exitsnoop.model.words import from_container, human_bytes
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
 
@@ -52,7 +52,9 @@ def verdict(exit_: Exit) -> str:
     if cause is None:
         return f"{_ended(exit_)}; why was not recorded"
     say = _VERDICTS.get(cause.kind)
-    text = f"{say(exit_, cause)}{_before(cause)}" if say else f"{_ended(exit_)}: {_told(cause)}"
+    text = f"{_ended(exit_)}: {_told(cause)}"
+    if say:
+        text = f"{say(exit_, cause)}{_before(exit_, cause)}"
     return f"{text}, and left a core" if exit_.core_dumped else text
 
 
@@ -60,7 +62,7 @@ def brief(exit_: Exit) -> str:
     """Return the same in few words, for a list: "killed by kill[812], SIGKILL", "code 3"."""
     cause = exit_.cause
     if cause is None or cause.kind == "exited":
-        return f"{exit_.exit if exit_.status else 'code 0'}{_before(cause) if cause else ''}"
+        return f"{exit_.exit if exit_.status else 'code 0'}{_before(exit_, cause) if cause else ''}"
     if cause.kind == "oom":
         return "out of memory"
     if cause.kind == "killed":
@@ -106,10 +108,17 @@ def _by(sender: Sender | None) -> str:
 def _killed(exit_: Exit, cause: Cause) -> str:
     sender = cause.sender
     parent = "its parent " if sender and sender.pid == exit_.ppid else ""
-    return f"was killed by {parent}{_by(sender)} with {exit_.signal_name}"
+    return f"was killed by {parent}{_by(sender)}{_from(sender, exit_)} with {exit_.signal_name}"
 
 
-def _before(cause: Cause) -> str:
+def _from(sender: Sender | None, exit_: Exit) -> str:
+    """Return the container of a sender; "" if that is the one of the process, or if it is none."""
+    if sender is None or (sender.container, sender.pod) == (exit_.container, exit_.pod):
+        return ""
+    return escape(from_container(sender), spaces=False)
+
+
+def _before(exit_: Exit, cause: Cause) -> str:
     """Return what came before the end, if the text of the cause reports it."""
     after = cause.after
     if after is None or cause.kind in _WITH_TEXT or " after " not in cause.text:
@@ -119,7 +128,8 @@ def _before(cause: Cause) -> str:
         source = " from itself"
     elif after.sender:
         is_same = cause.sender is not None and cause.sender.pid == after.sender.pid
-        source = f" from {'the same' if is_same else _by(after.sender)}"
+        who = "the same" if is_same else f"{_by(after.sender)}{_from(after.sender, exit_)}"
+        source = f" from {who}"
     how = "" if after.handled == "handled" else f", which it {after.handled}"
     return f", {length(round(after.seconds * 1e9))} after {after.signal_name}{source}{how}"
 

@@ -86,6 +86,8 @@ def of_exit(exit_: Exit, boot_id: str | None, now_ns: int) -> Fields:
             "EXITSNOOP_SENDER_COMM": message(cause.sender.comm),
             "EXITSNOOP_SENDER_UID": cause.sender.uid,
             "EXITSNOOP_SENDER_UNIT": cause.sender.unit,
+            "EXITSNOOP_SENDER_CONTAINER": message(cause.sender.container_name or "") or None,
+            "EXITSNOOP_SENDER_POD": message(cause.sender.pod_name or "") or None,
         }
     return {field: str(value) for field, value in fields.items() if value is not None}
 

@@ -212,7 +212,10 @@ def _above(ancestors: "tuple[Ancestor, ...]") -> str:
     return dumps(PLAIN["ancestors"](ancestors))
 
 
-_MORE = ("tid", "user", "exe", "cgroup", "unit", "container", "ancestors", "meant_for")
+_MORE = (
+    *("tid", "user", "exe", "cgroup", "unit", "container", "pod", "ancestors", "container_name"),
+    *("pod_name", "namespace", "meant_for"),
+)
 _MORE_AT = -len(_MORE)  # the last parts of a Sender
 _PARTS_OF_SENDER: "dict[str, Writer]" = {
     **dict.fromkeys(_MORE, _text),

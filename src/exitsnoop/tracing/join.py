@@ -17,6 +17,7 @@ from exitsnoop.layout import (
     CRASH_SITE,
     EVIDENCE_DUMPED,
     EVIDENCE_OF_OTHER,
+    EVIDENCE_SAME_CGROUPS,
     EXEC_IMAGE,
     EXIT_CONTEXT,
     FORKED,
@@ -27,8 +28,10 @@ from exitsnoop.layout import (
     SENDER_ORIGIN,
     SIGNAL_EVIDENCE,
 )
+from exitsnoop.model import cgroup
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
+from exitsnoop.model.context import Place
 from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.remembered import Remembered
 from exitsnoop.model.words import si_code_name
@@ -137,15 +140,13 @@ class Clues:
 
         Raises struct.error if a record is malformed.
         """
-        columns: dict[str, Sequence[Any]] = {}
+        columns = self._joined(exits) if self._groups - {"why"} else {}
         if "why" in self._groups:
             if self._sites:
                 self._resolve(exits)
-            columns["cause"] = self._causes(exits)
+            columns["cause"] = self._causes(exits, columns.get("place"))
             if self._resolver:
                 self._resolver.let_go()
-        if self._groups - {"why"}:
-            columns |= self._joined(exits)
         return exits.replace(**columns)
 
     def _resolve(self, exits: Exits) -> None:
@@ -163,18 +164,18 @@ class Clues:
         for process, (_, sites) in of.items():
             self._resolved.setdefault(process, []).extend([next(found) for _ in sites])
 
-    def _causes(self, exits: Exits) -> list[Cause | None]:
+    def _causes(self, exits: Exits, places: Sequence[Place | None] | None) -> list[Cause | None]:
         exited, judged, handled = self._exited, self._judged, self._handled
         of_threads = self._evidence if self._per_thread else {}
         names = ("last_thread", "pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             None
             if not last and (pid, started) not in of_threads
-            else judged(pid, ppid, started, status, raw_comm, boot_ns)
+            else judged(pid, ppid, started, status, raw_comm, boot_ns, place)
             if status & 0x7F or (handled and (pid, started) in handled)
             else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
-            for last, pid, ppid, started, status, raw_comm, boot_ns in zip(
-                *_columns(exits, *names), strict=True
+            for place, last, pid, ppid, started, status, raw_comm, boot_ns in zip(
+                places or [None] * len(exits), *_columns(exits, *names), strict=True
             )
         ]
 
@@ -186,20 +187,23 @@ class Clues:
         status: int,
         raw_comm: bytes,
         boot_ns: int,
+        place: Place | None,
     ) -> Cause | None:
         """Return the cause; None if it belongs to the exit of another thread."""
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
         if known and known.flags & EVIDENCE_OF_OTHER:
             return None
         sites = self._resolved.pop((pid, start_boot_ns), [])
-        known = known and _with_site(known, sites, status & 0x7F)
+        known = known and _beside(_with_site(known, sites, status & 0x7F), place)
         if status & 0x7F:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
             cause = self._exited[status, raw_comm]
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
-            handled = [self._with_its_site(one, sites, pid, ppid) for one in handled]
+            handled = [
+                _beside(self._with_its_site(one, sites, pid, ppid), place) for one in handled
+            ]
             cause = with_handled(
                 cause, known, handled, signal=signal, pid=pid, ppid=ppid, boot_ns=boot_ns
             )
@@ -264,6 +268,16 @@ def _with_site(known: Evidence, sites: list[Site], signal: int) -> Evidence:
     of = known.thread and known.thread.tid
     mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
     return known._replace(site=mine[-1]) if mine else known
+
+
+def _beside(known: Evidence, place: Place | None) -> Evidence:
+    """Mark a sender that is in the container of the process, though in other cgroups of it."""
+    if place is None or place.cgroup is None or not (known.sender.container or known.sender.pod):
+        return known
+    its_own = cgroup.container(place.cgroup), cgroup.pod(place.cgroup)
+    if its_own != (known.sender.container, known.sender.pod):
+        return known
+    return known._replace(flags=known.flags | EVIDENCE_SAME_CGROUPS)
 
 
 def _resolver() -> "Resolver":

@@ -105,6 +105,7 @@ enum signal_evidence_flags {
 	EVIDENCE_TRACED = 1 << 26,	/* not SEEN: it had a tracer, the sender here */
 	EVIDENCE_LOCKED = 1 << 27, /* the task was locked, as the OOM killer locks its victim */
 	EVIDENCE_DUMPED = 1 << 28, /* of HANDLED_SIGNAL: it had its default action, to dump core */
+	EVIDENCE_SAME_CGROUPS = 1 << 29, /* the sender is in the same cgroups as the process */
 };
 
 struct signal_evidence {

@@ -191,6 +191,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	__u64 stack = (__u64)BPF_CORE_READ(sender, stack);
 	__u64 started = start_boot_ns(leader);
 	__u64 leader_at = (__u64)BPF_CORE_READ(task, group_leader); /* to the verifier a number */
+	__u64 cgroups = (__u64)BPF_CORE_READ(task, cgroups);
 	struct signal_evidence *evidence = signal_scratch_here();
 	/* Not read from the flags: the verifier would then follow each combination of them. */
 	bool by_itself, by_kernel = (__u64)info == SEND_SIG_PRIV,
@@ -232,6 +233,8 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		evidence->flags |= EVIDENCE_PDEATHSIG;
 	if (is_init_of(sender, task))
 		evidence->flags |= EVIDENCE_SENDER_IS_INIT;
+	if ((__u64)BPF_CORE_READ(sender, cgroups) == cgroups)
+		evidence->flags |= EVIDENCE_SAME_CGROUPS;
 	read_sender(evidence, sender);
 	by_itself = evidence->sender_pid == key.pid;
 	if (by_itself)

@@ -100,10 +100,12 @@ def _of_cause(cause: Cause) -> Iterator[tuple[str, Any]]:
 def _of_sender(prefix: str, sender: Sender) -> Iterator[tuple[str, Any]]:
     for part in ("pid", "ppid", "comm", "uid", "args", "tid", "user", "exe", "cgroup", "unit"):
         yield f"{prefix}.{part}", getattr(sender, part)
-    yield f"{prefix}.meant_for", sender.meant_for
+    for part in ("pod", "pod_name", "namespace", "meant_for"):
+        yield f"{prefix}.{part}", getattr(sender, part)
     if sender.container is not None:
         yield f"{prefix}.container.id", sender.container.id
         yield f"{prefix}.container.runtime", sender.container.runtime
+        yield f"{prefix}.container.name", sender.container_name
     if sender.ancestors is not None:
         yield f"{prefix}.ancestors", [f"{one.comm}[{one.pid}]" for one in sender.ancestors]
 
