@@ -35,7 +35,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -98,9 +98,9 @@ class Terminal:
         self.wait(lambda text: text.count(MARK) >= count)
 
     def wait_for_foreground(self, command: str) -> None:
-        """Wait until a process of the group in the foreground has this in its command line."""
+        """Wait until a process of the group in the foreground runs this, as words of its own."""
         end = time.monotonic() + PATIENCE
-        while not any(command in line for line in command_lines(os.tcgetpgrp(self._ours))):
+        while not any(has(line, command.split()) for line in lines_of(os.tcgetpgrp(self._ours))):
             if time.monotonic() > end:
                 sys.exit(f"{command!r} does not run: {self.text[-1000:]!r}")
             time.sleep(0.01)  # the kernel has no event for it
@@ -111,14 +111,18 @@ class Terminal:
         self._bash.wait()
 
 
-def command_lines(group: int) -> list[str]:
-    """The command lines of the processes in a group."""
-    lines = []
+def lines_of(group: int) -> Iterator[list[str]]:
+    """The words that each process of a group was started with; of paths the last part."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended
             if os.getpgid(int(folder.name)) == group:
-                lines.append((folder / "cmdline").read_text().replace("\0", " "))
-    return lines
+                words = (folder / "cmdline").read_text().split("\0")
+                yield [os.path.basename(word) for word in words]
+
+
+def has(line: list[str], words: list[str]) -> bool:
+    """Whether these words follow one another in a command line."""
+    return any(line[at : at + len(words)] == words for at in range(len(line)))
 
 
 def replay(block: str, columns: int, how: str, path: str) -> str:

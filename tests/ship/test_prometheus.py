@@ -117,7 +117,7 @@ def test_10_000_workloads_stay_within_the_bound(
         others = 'exitsnoop_deaths_total{workload="other"} > 0'
         assert sum(server.ask(others).values()) == 10_000 - MOST
         assert server.ask("scrape_samples_scraped < 7000")
-        assert server.ask("scrape_duration_seconds < 1")
+        until(lambda: bool(server.ask("scrape_duration_seconds < 1")))  # others have the CPUs, too
 
 
 @pytest.fixture(scope="module")
