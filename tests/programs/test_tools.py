@@ -1,6 +1,7 @@
 """Shells, and tools that start others: make, timeout, xargs, sudo, tmux, ssh, strace, git."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -46,7 +47,47 @@ def test_a_shell_tells_of_its_command(shell: list[str]) -> None:
     script = "/bin/sh -c 'kill -KILL $$'; exit $?"
     exits, pid, returncode = run([*shell, "-c", script])
     assert returncode == 137
-    assert one(exits, pid, 137).text == "exit 137: 128+9, as after SIGKILL of a command"
+    (child,) = [record.pid for record in exits if record.ppid == pid and record.signal == 9]
+    assert one(exits, pid, 137).text == f"exit 137, as SIGKILL ended its child sh[{child}]"
+
+
+PASSES_ON = {
+    "sh -c 'echo a | xargs /nonexistent; exit $?'": "exit 127, as its child xargs[{}]",
+    "bash -c '(/usr/bin/python3 -c \"import os; os._exit(127)\"; exit $?); exit $?'": (
+        "exit 127, as its child bash[{}]"
+    ),
+    "timeout --preserve-status 0.1 sleep 60": "exit 143, as SIGTERM ended its child sleep[{}], ",
+    '/usr/bin/python3 -c "import os, subprocess; '
+    "os.kill(os.getpid(), -subprocess.call(['sh', '-c', 'kill $$']))\"": (
+        "sent itself SIGTERM, which had ended its child sh[{}]"
+    ),
+    "timeout 60 /nonexistent": "exit 127",
+}
+
+
+@pytest.mark.parametrize("command", PASSES_ON)
+def test_an_end_that_is_passed_on(command: str) -> None:
+    """A program that was not found has no name of its own yet."""
+    exits, pid, _ = run(shlex.split(command))
+    of = [record for record in exits if record.ppid == pid and record.status]
+    (record,) = [record for record in exits if record.pid == pid]
+    assert record.cause
+    expected = PASSES_ON[command]
+    assert record.cause.text.startswith(expected.format(of[-1].pid))
+    assert "{}" in expected or record.cause.text == expected
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_script_has_the_name_of_a_file(tmp_path: Path, code: int) -> None:
+    """Its shell is known by the executable."""
+    script = tmp_path / "nightly"
+    script.write_text(f"#!/bin/sh\n{'/etc/passwd' if code == 126 else 'no-such-command'}\n")
+    script.chmod(0o755)
+    with recorded(why=True, fields=["exe"]) as exits:
+        started = subprocess.Popen([script], stderr=subprocess.DEVNULL)
+        assert started.wait() == code
+    meaning = "command not executable" if code == 126 else "command not found"
+    assert one(exits, started.pid, code).text == f"exit {code}: {meaning}"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])

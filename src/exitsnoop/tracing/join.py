@@ -31,10 +31,12 @@ from exitsnoop.layout import (
 from exitsnoop.model import cgroup
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
-from exitsnoop.model.context import Place
+from exitsnoop.model.context import Image, Place
+from exitsnoop.model.derived import name
 from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.remembered import Remembered
-from exitsnoop.model.words import si_code_name
+from exitsnoop.model.words import SHELLS, si_code_name
+from exitsnoop.tracing.children import Children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Clues:
             kind_bytes(GONE): self._images.gone,
             kind_bytes(LEFT): self._images.left,
         }
+        self._children = Children()
         self._exited: Remembered[tuple[int, bytes], Cause] = Remembered(_exited)
 
     def look_around(self) -> None:
@@ -144,7 +147,7 @@ class Clues:
         if "why" in self._groups:
             if self._sites:
                 self._resolve(exits)
-            columns["cause"] = self._causes(exits, columns.get("place"))
+            columns["cause"] = self._causes(exits, columns)
             if self._resolver:
                 self._resolver.let_go()
         return exits.replace(**columns)
@@ -164,7 +167,9 @@ class Clues:
         for process, (_, sites) in of.items():
             self._resolved.setdefault(process, []).extend([next(found) for _ in sites])
 
-    def _causes(self, exits: Exits, places: Sequence[Place | None] | None) -> list[Cause | None]:
+    def _causes(self, exits: Exits, joined: dict[str, Sequence[Any]]) -> list[Cause | None]:
+        """Return the causes. joined: what else was collected of these exits."""
+        nothing = [None] * len(exits)
         exited, judged, handled = self._exited, self._judged, self._handled
         of_threads = self._evidence if self._per_thread else {}
         names = ("last_thread", "pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
@@ -173,9 +178,14 @@ class Clues:
             if not last and (pid, started) not in of_threads
             else judged(pid, ppid, started, status, raw_comm, boot_ns, place)
             if status & 0x7F or (handled and (pid, started) in handled)
-            else exited[status, raw_comm if status > _PLAIN_STATUS else b""]
-            for place, last, pid, ppid, started, status, raw_comm, boot_ns in zip(
-                places or [None] * len(exits), *_columns(exits, *names), strict=True
+            else exited[status, b""]
+            if status <= _PLAIN_STATUS
+            else self._coded(pid, ppid, status, raw_comm, boot_ns, image)
+            for place, image, last, pid, ppid, started, status, raw_comm, boot_ns in zip(
+                joined.get("place", nothing),
+                joined.get("image", nothing),
+                *_columns(exits, *names),
+                strict=True,
             )
         ]
 
@@ -199,6 +209,8 @@ class Clues:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
             cause = self._exited[status, raw_comm]
+        if status & 0x7F or status > _PLAIN_STATUS:
+            cause = self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
             handled = [
@@ -210,6 +222,29 @@ class Clues:
         if cause.kind == "unknown":
             self.missing += 1
         return cause
+
+    def _coded(
+        self,
+        pid: int,
+        ppid: int,
+        status: int,
+        raw_comm: bytes,
+        boot_ns: int,
+        image: Image | None,
+    ) -> Cause:
+        """Return the cause of an exit whose code means something if a shell gives it.
+
+        A script has its own name; its shell is the executable, if that is known.
+        """
+        program = ((image and image.exe) or "").rpartition("/")[2]
+        cause = self._exited[status, program.encode() if program in SHELLS else raw_comm]
+        return self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
+
+    def _passed_on(
+        self, cause: Cause, pid: int, ppid: int, status: int, raw_comm: bytes, boot_ns: int
+    ) -> Cause:
+        comm = name(raw_comm)
+        return self._children.passed_on(cause, status, comm, pid=pid, ppid=ppid, boot_ns=boot_ns)
 
     def _with_its_site(self, handled: Evidence, sites: list[Site], pid: int, ppid: int) -> Evidence:
         """Add where a fault was that a handler had, unless its thread crashed there, too."""
@@ -290,7 +325,7 @@ def _resolver() -> "Resolver":
 
 def _exited(ending: tuple[int, bytes]) -> Cause:
     status, raw_comm = ending
-    return judge(status, None, comm=raw_comm.partition(b"\0")[0].decode("utf-8", "replace"))
+    return judge(status, None, comm=name(raw_comm))
 
 
 def _columns(exits: Exits, *names: str) -> list[Sequence[Any]]:

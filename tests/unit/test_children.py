@@ -1,0 +1,68 @@
+"""Which end a process passed on: no kernel."""
+
+import pytest
+
+from exitsnoop.model.cause import Cause
+from exitsnoop.tracing.children import Children
+
+SECOND_NS = 1_000_000_000
+KILLED = Cause("killed", "killed by kill[9] (SIGKILL)")
+
+
+def exited(code: int) -> Cause:
+    return Cause("exited", f"exit {code}")
+
+
+@pytest.mark.parametrize(
+    ("child", "cause", "seconds", "text"),
+    [
+        ((127 << 8, "ls"), exited(127), 0.1, "exit 127, as its child ls[7]"),
+        ((127 << 8, "ls -l"), exited(127), 0.1, "exit 127, as its child 'ls -l'[7]"),
+        ((127 << 8, "sh"), exited(127), 0.1, "exit 127"),
+        ((127 << 8, "ls"), exited(127), 1.1, "exit 127"),
+        ((126 << 8, "ls"), exited(127), 0.1, "exit 127"),
+        ((137 << 8, "ls"), exited(137), 0.1, "exit 137, as its child ls[7]"),
+        ((9, "ls"), exited(137), 0.1, "exit 137, as SIGKILL ended its child ls[7]"),
+        ((9, "sh"), exited(137), 0.1, "exit 137, as SIGKILL ended its child sh[7]"),
+        ((9 | 0x80, "ls"), exited(137), 0.1, "exit 137, as SIGKILL ended its child ls[7]"),
+        ((9, "ls"), exited(143), 0.1, "exit 143"),
+        (
+            (9, "ls"),
+            Cause("self", "sent itself SIGKILL"),
+            0.1,
+            "sent itself SIGKILL, which had ended its child ls[7]",
+        ),
+        ((15, "ls"), Cause("self", "sent itself SIGKILL"), 0.1, "sent itself SIGKILL"),
+        ((9, "ls"), KILLED, 0.1, KILLED.text),
+    ],
+)
+def test_what_a_child_has_to_do_with_it(
+    child: tuple[int, str], cause: Cause, seconds: float, text: str
+) -> None:
+    children = Children()
+    assert children.passed_on(KILLED, *child, pid=7, ppid=5, boot_ns=SECOND_NS) == KILLED
+    status = int(cause.text.split()[1]) << 8 if cause.kind == "exited" else 9
+    ended = SECOND_NS + round(seconds * SECOND_NS)
+    told = children.passed_on(cause, status, "sh", pid=5, ppid=1, boot_ns=ended)
+    assert told == cause._replace(text=text)
+    again = children.passed_on(cause, status, "sh", pid=5, ppid=1, boot_ns=ended)
+    assert again == cause  # another process with that PID
+
+
+def test_a_subshell_passes_it_on() -> None:
+    children = Children()
+    children.passed_on(exited(127), 127 << 8, "ls", pid=7, ppid=5, boot_ns=1)
+    children.passed_on(exited(127), 127 << 8, "sh", pid=5, ppid=3, boot_ns=2)
+    told = children.passed_on(exited(127), 127 << 8, "sh", pid=3, ppid=1, boot_ns=3)
+    assert told.text == "exit 127, as its child sh[5]"
+
+
+def test_many_children_are_forgotten() -> None:
+    children = Children()
+    for ppid in range(1, 3000):
+        children.passed_on(KILLED, 9, "ls", pid=7, ppid=ppid, boot_ns=1)
+    assert children.passed_on(exited(137), 137 << 8, "sh", pid=1, ppid=0, boot_ns=2).text == (
+        "exit 137"
+    )
+    told = children.passed_on(exited(137), 137 << 8, "sh", pid=2999, ppid=0, boot_ns=2)
+    assert told.text == "exit 137, as SIGKILL ended its child ls[7]"
