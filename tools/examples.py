@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Replays the examples of README.md and docs/examples.md in a real terminal. Needs root.
+"""Replays the examples of README.md and of documents in a real terminal. Needs root.
 
     tools/examples.py [PAGE...]            rewrite them with what the terminal shows now
     tools/examples.py --check [PAGE...]    compare instead: status 1 and a diff if they differ
@@ -40,7 +40,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "examples.md", ROOT / "docs" / "why.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "examples.md",
+    ROOT / "docs" / "why.md",
+    ROOT / "docs" / "recorder.md",
+)
 EXAMPLE = re.compile(r"(<!-- terminal (\d+)(?:, (.*?))? -->\n```\w+\n)(.*?)(?=^```$)", re.M | re.S)
 # bash puts this before each prompt. Nothing that exitsnoop writes has it: names are escaped.
 MARK = "\036"
@@ -223,6 +228,7 @@ def normalised(text: str) -> list[str]:
     if "--store demo" in text:  # its lines break elsewhere if a number has more digits
         text = re.sub(r"\d+(\.\d+)? (ms|s|min)\b", "SPAN", text)
         text = re.sub(r"just now|SPAN ago", "AGO", text)
+        text = re.sub(r"(PID|^\[1\]) \d+", r"\1 NUMBER", text, flags=re.M)
         text = re.sub(r"(\S+\[\d+\]\s+->\s+)+", "ANCESTORS -> ", text)
         text = re.sub(r"(?<=in the cgroup)\s+\S+|/tmp/\S+", " PATH", text)
         text = "\n".join(text.split())

@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/examples.md, replayed in a terminal."""
+"""The examples of the documents, replayed in a terminal."""
 
 import os
 import subprocess
@@ -30,7 +30,9 @@ def replay(exitsnoop: str, *words: str | Path) -> "subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/examples.md", "docs/why.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/examples.md", "docs/why.md", "docs/recorder.md"]
+)
 def test_pages_show_what_a_terminal_shows(exitsnoop: str, page: str) -> None:
     result = replay(exitsnoop, "--check", ROOT / page)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
