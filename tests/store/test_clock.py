@@ -16,6 +16,7 @@ from support.recorded import (
     writer,
 )
 
+from exitsnoop.reports.history import history
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.recording import Recording
 
@@ -43,6 +44,21 @@ def test_a_step_corrects_what_came_before_it(store: Path, step: int) -> None:
     assert Recording(store).boots()[0].began_ns == OFFSET_NS + step
     since, until = right[5], right[14]
     assert pids(store, since_ns=since, until_ns=until) == list(range(5, 15))
+
+
+def test_nothing_is_first_seen_before_the_recording_began(store: Path) -> None:
+    """The counts are by the hour, as the clock had it before the step."""
+    recorder = writer(store)
+    recorder.add(exits([1]))
+    recorder.add(exits([2], offset_ns=OFFSET_NS + 5 * HOUR_NS))
+    recorder.close()
+    recording = Recording(store)
+    last = read(store)[-1:]
+    (of,) = last
+    told = history(recording, of, recording.newest_id(), of.wall_ns)
+    assert (
+        told.first_seen_ns == recording.recorded()[0].from_ns == START_NS + OFFSET_NS + 5 * HOUR_NS
+    )
 
 
 def test_there_and_back(store: Path) -> None:

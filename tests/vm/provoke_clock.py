@@ -1,4 +1,7 @@
-"""In a guest: step the clock while exits are traced; print the times that they got, as JSON."""
+"""In a guest: step the clock while exits are traced; print the times that they got, as JSON.
+
+The same then with a recorder.
+"""
 
 import contextlib
 import json
@@ -10,34 +13,10 @@ from datetime import datetime
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
+from vm.recorded_clock import recorded
+from vm.stepping import HOUR_NS, Child, offset_ns, step
+
 WORDS = ["-c", "from exitsnoop.cli import main; main()", "--json", "-o", "time,boot_ns,pid,age"]
-HOUR_NS = 3600 * 10**9
-
-
-def offset_ns() -> int:
-    """Return what the wall clock is ahead of the boot clock, now."""
-    return time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def step(ns: int) -> None:
-    now = time.clock_gettime_ns(time.CLOCK_REALTIME)
-    time.clock_settime_ns(time.CLOCK_REALTIME, now + ns)
-
-
-class Child:
-    """A process that ends when told to; how long it lived, in seconds, at least and at most."""
-
-    def __init__(self) -> None:
-        self._before = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-        self._after = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self.pid = self._process.pid
-
-    def end(self) -> tuple[float, float]:
-        ending = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._process.communicate()
-        ended = time.clock_gettime(time.CLOCK_BOOTTIME)
-        return ending - self._after, ended - self._before
 
 
 def is_attached(pid: int) -> bool:
@@ -86,7 +65,7 @@ def main() -> None:
     results["lived through them"] = ended(old)
     tracer.terminate()
     status = tracer.wait()
-    print(json.dumps({"status": status, "exits": results}))  # noqa: T201 - to the host
+    print(json.dumps({"status": status, "exits": results, "recorded": recorded()}))  # noqa: T201 - to the host
 
 
 main()

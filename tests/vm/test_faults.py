@@ -1,11 +1,14 @@
 """What must not happen to this machine: few PIDs, used again and again; a clock that is stepped."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 from support.guests import TESTS, told_in_guest
 from support.programs import compile_static
 
+MOST_OFF_S = 0.05
 pytestmark = pytest.mark.timeout(1800)  # a kernel may have to be downloaded
 
 
@@ -39,3 +42,45 @@ def test_ages_do_not(clock: dict[str, Any]) -> None:
     for when, ended in clock["exits"].items():
         least, most = ended["lived"]
         assert least - 1e-5 <= ended["age"] <= most + 1e-5, when
+
+
+def seconds(time: str) -> float:
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
+
+
+STEPPED = ("before", "forward", "back")
+
+
+@pytest.mark.parametrize("when", STEPPED)
+def test_a_recording_has_the_times_of_the_clock_as_it_is_now(
+    clock: dict[str, Any], when: str
+) -> None:
+    told = clock["recorded"][when]
+    assert max(told["off_s"]) < MOST_OFF_S
+    assert all(age >= 0 for age in told["ages"])
+    assert told["since"] == told["pids"][-1:]
+    assert told["until"] == told["pids"][:-1]
+
+
+@pytest.mark.parametrize("when", STEPPED)
+def test_a_step_is_no_gap_in_a_recording(clock: dict[str, Any], when: str) -> None:
+    """Nothing seems to be in the future, or before the recording began."""
+    told = clock["recorded"][when]
+    why, status = told["why"], told["status"]
+    begun, until = why["recorded"]["from"], why["recorded"]["to"]
+    assert begun <= why["history"]["first_seen"] <= why["exit"]["time"] <= until <= told["now"]
+    assert why["gaps"] == []
+    assert status["recording"]
+    (gap,) = status["gaps"]
+    assert gap["why"] == "not recording"
+    assert abs(seconds(gap["to"]) - seconds(begun)) < MOST_OFF_S
+    assert not re.search(r"\bin \d+ (min|h|s)\b|-\d+(\.\d+)? m?s\b", told["text"]), told["text"]
+
+
+def test_the_time_after_a_recording_is_the_only_gap(clock: dict[str, Any]) -> None:
+    """The clock was stepped when the recorder had stopped."""
+    told = clock["recorded"]["stopped"]
+    (gap,) = told["why"]["gaps"]
+    assert gap["why"] == "stopped"
+    assert gap["from"] == told["why"]["recorded"]["to"]
+    assert gap["from"] < told["now"] <= gap["to"]

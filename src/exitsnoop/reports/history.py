@@ -141,7 +141,9 @@ def _first_seen(recording: Recording, which: Group, counted: Sequence[Counted]) 
     oldest = next((one for one in _read(recording, replace(which.query(), limit=1))), None)
     found = [oldest.wall_ns] if oldest else []
     if counted and (not oldest or counted[0].hour_ns + _HOUR_NS <= oldest.wall_ns):
-        found.append(counted[0].hour_ns)
+        # The clock may have been set forward since: then the hour is from before the recording.
+        begun = recording.recorded()
+        found.append(max(counted[0].hour_ns, begun[0].from_ns if begun else 0))
     return min(found, default=None)
 
 
