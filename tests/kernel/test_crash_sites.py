@@ -225,7 +225,12 @@ def test_the_row_of_the_thread_that_crashed(programs: dict[str, Path]) -> None:
     assert cause
     assert cause.kind == "fault"
     assert cause.at
-    assert rows[process.pid].cause is None
+    other = rows[process.pid].cause
+    assert other
+    assert (other.kind, other.thread, other.at) == ("other_thread", cause.thread, None)
+    assert other.thread
+    who = f"thread {other.thread.comm}[{tid}]"
+    assert other.text == f"ended by {who}: segfault writing 0x8 (SEGV_MAPERR)"
 
 
 def test_a_program_of_another_root(programs: dict[str, Path], tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ LAYOUTS: dict[int, Layout] = {
     getattr(layout, kind): layout.STRUCTS[_SAME.get(kind, kind.lower())]
     for kind in (
         *("SIGNAL_EVIDENCE", "HANDLED_SIGNAL", "OOM_EVIDENCE", "SENDER_ORIGIN", "CRASH_SITE"),
-        *("EXIT_CONTEXT", "EXEC_IMAGE", "FORKED", "GONE", "LEFT"),
+        *("THREAD_END", "EXIT_CONTEXT", "EXEC_IMAGE", "FORKED", "GONE", "LEFT"),
     )
 }
 PARTS = {  # the lengths of what follows the fields

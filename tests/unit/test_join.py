@@ -8,7 +8,7 @@ from support.blocks import EXIT, note, pack
 from exitsnoop import layout
 from exitsnoop.decode.exits import decode
 from exitsnoop.host import kernel_log
-from exitsnoop.model.cause import Cause
+from exitsnoop.model.cause import Cause, Thread
 from exitsnoop.tracing.join import Clues
 
 PID, START, LATER = 4242, 77, 99
@@ -94,3 +94,60 @@ def test_the_kernel_s_log_has_the_limit_where_none_seemed_full(
     assert found
     assert (found.cgroup, found.limit, found.usage) == (cgroup, limit, limit)
     assert found.cgroup_anon == (33423360 if cgroup else None)
+
+
+def of_thread(tid: int, status: int, last_thread: int = 0) -> bytes:
+    return pack(
+        EXIT, pid=PID, tid=tid, start_boot_ns=START + tid, status=status, last_thread=last_thread
+    )
+
+
+def causes(notes: list[bytes], ended: bytes) -> list[Cause]:
+    clues = Clues(frozenset({"why"}), per_thread=True)
+    clues.add(notes)
+    return list(clues.complete(decode(ended, 0)).column("cause"))
+
+
+def test_who_ended_a_thread_may_be_unknown() -> None:
+    """With thousands of threads; then it does not count as one that called exit."""
+    ended = note(
+        layout.THREAD_END, pid=PID, start_boot_ns=START + 7, how=layout.ENDED_BY_EXIT_GROUP
+    )
+    by_itself, by_another = causes([ended], of_thread(6, 3 << 8) + of_thread(7, 3 << 8, 1))
+    assert (by_itself.kind, by_itself.text) == ("exited", "exit 3")
+    assert (by_another.kind, by_another.text) == ("other_thread", "ended by another thread: exit 3")
+    assert by_another.thread is None
+
+
+def test_the_name_of_a_thread_cannot_forge_a_sentence() -> None:
+    ended = note(
+        layout.THREAD_END,
+        pid=PID,
+        start_boot_ns=START + 7,
+        how=layout.ENDED_BY_EXIT_GROUP,
+        by=6,
+        comm=b"a[1]: exit 0",
+    )
+    (cause,) = causes([ended], of_thread(7, 3 << 8, 1))
+    assert cause.thread == Thread(6, "a[1]: exit 0")
+    assert cause.text == "ended by thread 'a[1]: exit 0'[6]: exit 3"
+
+
+def test_a_thread_that_another_ended_has_none_of_its_place() -> None:
+    taken = note(
+        layout.SIGNAL_EVIDENCE,
+        pid=PID,
+        start_boot_ns=START + 7,
+        flags=layout.EVIDENCE_SEEN | layout.EVIDENCE_SELF | layout.EVIDENCE_OF_OTHER,
+        signal=11,
+        si_code=1,
+        address=8,
+        thread=6,
+        thread_comm=b"io",
+    )
+    (cause,) = causes([taken], of_thread(7, 11, 1))
+    assert cause == Cause(
+        "other_thread",
+        "ended by thread io[6]: segfault at 0x8 (SEGV_MAPERR)",
+        thread=Thread(6, "io"),
+    )

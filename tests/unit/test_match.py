@@ -61,6 +61,9 @@ def test_causes() -> None:
     ended, thread = record(status=0), record(status=15, last_thread=False)
     exits = [killed, unsaid, ended, thread]
     assert verdicts(exits, causes=["killed"], per_thread=True) == [True, None, False, False]
+    crashed = record(status=11, cause=Cause("fault", "so"), last_thread=False)
+    assert verdicts([crashed], causes=["fault"], per_thread=True) == [True]
+    assert verdicts([crashed], causes=["fault"]) == [False]
     assert verdicts(exits, causes=["exited"]) == [False, False, True, False]
     assert verdicts(exits, causes=["oom"]) == [False, False, False, False]  # it comes with KILL
 

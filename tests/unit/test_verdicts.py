@@ -80,6 +80,12 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "parent_death": [
         ({"signal": 15, "text": "parent a[2] died"}, "was ended by SIGTERM: parent a[2] died")
     ],
+    "other_thread": [
+        (
+            {"text": "ended by thread a[2]: exit 0"},
+            "exited with code 0: ended by thread a[2]: exit 0",
+        )
+    ],
     "namespace": [
         ({"signal": 9, "text": "init a[2] died"}, "was ended by SIGKILL: init a[2] died")
     ],

@@ -9,7 +9,7 @@ from typing import Any
 from exitsnoop import layout
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model import status as wait_status
-from exitsnoop.model.cause import FAULTS, KILL, XCPU, Cause, CauseKind, Sender
+from exitsnoop.model.cause import FAULTS, KILL, XCPU, Cause, CauseKind, Sender, Thread
 from exitsnoop.model.words import quoted, si_code_name
 
 # include/uapi/asm-generic/siginfo.h
@@ -17,6 +17,13 @@ SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -
 SI_KERNEL = 0x80
 _OF_THE_KERNEL = {SI_MESGQ, SI_ASYNCIO, SI_SIGIO}
 _RED_ZONE = 256  # what a function may use below its stack pointer, and a push
+
+
+def in_thread(thread: Thread | None, pid: int) -> str:
+    """Return which thread of a process it was, for a sentence; "" for the first one."""
+    if not thread or thread.tid == pid:
+        return ""
+    return f", thread {quoted(thread.comm)}[{thread.tid}]"
 
 
 class Case:
@@ -83,10 +90,7 @@ class Case:
     @property
     def in_thread(self) -> str:
         """Which thread it was, for a sentence; "" for the first one."""
-        thread = self.evidence.thread
-        if not thread or thread.tid == self.pid:
-            return ""
-        return f", thread {quoted(thread.comm)}[{thread.tid}]"
+        return in_thread(self.evidence.thread, self.pid)
 
     def below_limit(self, address: int) -> int:
         """Return how far below the limit of the first thread's stack an address is, about."""

@@ -192,7 +192,7 @@ class Filters:
 
     def statuses(self) -> tuple[set[int], set[int]]:
         """Return the signals and the exit codes with which a process passes."""
-        from exitsnoop.model.cause import SIGNALS_OF_KIND  # most runs do without
+        from exitsnoop.model.cause import ENDS_WITH_CODE, SIGNALS_OF_KIND  # most runs do without
         from exitsnoop.model.status import SIGNAL_NAMES
 
         signals, codes = set(SIGNAL_NAMES), set(range(256))
@@ -202,7 +202,7 @@ class Filters:
             signals &= set().union(
                 *(SIGNALS_OF_KIND.get(kind, SIGNAL_NAMES) for kind in self.causes)
             )
-            codes = codes if "exited" in self.causes else set()
+            codes = codes if ENDS_WITH_CODE & set(self.causes) else set()
         return signals, codes
 
     def passing(self, exits: "batch.Exits") -> list[bool]:

@@ -151,10 +151,10 @@ def _caused(kinds: "Any") -> "Decision":
     possible = set().union(*(SIGNALS_OF_KIND.get(kind, SIGNAL_NAMES) for kind in kinds))
 
     def decide(cause: "Any", status: int, last_thread: bool) -> bool | None:
-        if not last_thread:
-            return False
         if cause is not None:
             return cause.kind in kinds
+        if not last_thread:
+            return False
         if not status & 0x7F:
             return "exited" in kinds
         return None if status & 0x7F in possible else False

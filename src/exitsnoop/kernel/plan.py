@@ -10,6 +10,7 @@ from exitsnoop.layout import (
     CGROUP_FILTER_BYTES,
     LRU_SHARE,
     MAX_ENDING,
+    MAX_GROUP_EXITS,
     MAX_ORIGINS,
     MAX_REPORTED,
     MAX_VICTIMS,
@@ -98,6 +99,8 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         if has_loops():  # without them it is too much for the verifier
             programs.append(_SITES)
         maps |= {name: (most and most + spare, []) for name, most in _OF_SIGNALS.items()}
+        if filters.per_thread:
+            maps["group_exits"] = (MAX_GROUP_EXITS + spare, [])
     if images:
         execs = _offered("on_exec", preemptible=preemptible)
         programs += execs

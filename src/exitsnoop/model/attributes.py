@@ -212,8 +212,9 @@ class Attributes:
     def cause(self) -> Cause | None:
         """Who or what ended it.
 
-        See docs/causes.md. With --per-thread, the row of the thread that took the signal has it,
-        else that of the last thread; it is unknown for the others.
+        See docs/causes.md. With --per-thread, it is that of the thread: one that had a fault, or
+        called exit, has the cause of the process; the others say which thread ended them. A signal
+        for the whole process is in every row.
         """
         return self._values[9]
 

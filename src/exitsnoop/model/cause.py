@@ -26,6 +26,7 @@ CauseKind = Literal[
     "parent_death",
     "namespace",
     "tracer",
+    "other_thread",
     "kernel",
     "unknown",
 ]
@@ -60,6 +61,10 @@ SIGNALS_OF_KIND: dict[str, set[int]] = {
     "hangup": {HUP},
     "namespace": {KILL, HUP, INT},
 }
+
+
+ENDS_WITH_CODE = {"exited", "other_thread"}
+"""Kinds that come with exit codes; all others only with signals."""
 
 
 class Sender(NamedTuple):
@@ -230,6 +235,7 @@ class Cause(NamedTuple):
         si_code: the si_code of the signal by name, such as "SEGV_MAPERR".
         address: fault: the address; None if the kernel gave none.
         thread: the thread that had a fault, called abort(), or took a signal that dumps core.
+            other_thread: the one that ended the process.
         access: fault: "read", "write" or "execute": what it tried at the address (x86).
         trap: fault: what the CPU reported, where si_code has no word for it, such as "general
             protection" (x86).

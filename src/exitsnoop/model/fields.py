@@ -151,8 +151,9 @@ _ROWS = (
     ),
     Field(
         *("cause", "Cause | None", "cause", "CAUSE", 40, "who or what ended it"),
-        details="See [causes.md](causes.md). With `--per-thread`, the row of the thread that took "
-        "the signal has it, else that of the last thread; it is unknown for the others.",
+        details="See [causes.md](causes.md). With `--per-thread`, it is that of the thread: one "
+        "that had a fault, or called exit, has the cause of the process; the others say which "
+        "thread ended them. A signal for the whole process is in every row.",
         group="why",
     ),
     Field(

@@ -23,7 +23,9 @@ OUTCOMES = (
     Outcome("killed", "killed by a process", ("killed",)),
     Outcome("code", "failed with a code", ("exited",)),
     Outcome(
-        "along", "along with another", ("parent_death", "namespace", "tracer", "terminal", "hangup")
+        "along",
+        "along with another",
+        ("parent_death", "namespace", "tracer", "other_thread", "terminal", "hangup"),
     ),
     Outcome("limit", "limit, timer or pipe", ("cpu_limit", "file_limit", "timer", "pipe")),
     Outcome("unknown", "not known", ("kernel", "unknown", "")),

@@ -92,6 +92,7 @@ _KINDS = {
     "parent_death": "parent died",
     "namespace": "PID namespace ended",
     "tracer": "tracer died",
+    "other_thread": "another thread ended it",
 }
 
 

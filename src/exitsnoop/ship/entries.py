@@ -33,6 +33,7 @@ MESSAGE_IDS = {
     "parent_death": "5654d1f6db694826836bc3e738761778",
     "namespace": "5e78b853debf4262aae0d4c20a63ea6f",
     "tracer": "152eaff2265d426ea100efb6c9534821",
+    "other_thread": "01cc1ee513274eb48f18952af29de76c",
     "kernel": "a1c8e26eecdd4e6ea30dba26284e7341",
     "unknown": "51c470689b944177a9b194a3220a5ba7",
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from exitsnoop.causes.handled import with_handled
 from exitsnoop.causes.rules import judge
+from exitsnoop.causes.threads import ended_by_call, ended_by_signal
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
@@ -12,6 +13,7 @@ from exitsnoop.decode.notes import KIND, Process, kind_bytes, refuse
 from exitsnoop.decode.origins import Origins
 from exitsnoop.decode.signals import Evidence, Memory
 from exitsnoop.decode.sites import Site, site
+from exitsnoop.decode.threads import ThreadEnd, thread_end
 from exitsnoop.host.kernel_log import KernelLog
 from exitsnoop.layout import (
     CRASH_SITE,
@@ -27,6 +29,7 @@ from exitsnoop.layout import (
     OOM_EVIDENCE,
     SENDER_ORIGIN,
     SIGNAL_EVIDENCE,
+    THREAD_END,
 )
 from exitsnoop.model import cgroup
 from exitsnoop.model.batch import Exits
@@ -57,18 +60,19 @@ class Clues:
         per_thread: whether a process has a record of each thread.
 
     Attributes:
-        missing: how many processes ended by a signal without any evidence.
+        missing: how many processes ended by a signal without any evidence; with per_thread, how
+            many threads.
     """
 
     def __init__(self, groups: frozenset[str], *, per_thread: bool = False) -> None:
         self.missing = 0
         self._groups = groups
-        self._per_thread = per_thread
         self._images = Images(per_thread=per_thread)
         self._contexts = context.Contexts(groups)
         self._evidence: dict[Process, Evidence] = {}
         self._handled: dict[Process, list[Evidence]] = {}
         self._memory: dict[Process, Memory] = {}
+        self._ends: dict[Process, ThreadEnd] = {}
         self._origins = Origins()
         self._log = KernelLog()
         self._sites: dict[Process, list[Site]] = {}
@@ -81,6 +85,7 @@ class Clues:
             kind_bytes(OOM_EVIDENCE): self._oom,
             kind_bytes(SENDER_ORIGIN): self._origins.add,
             kind_bytes(CRASH_SITE): self._site,
+            kind_bytes(THREAD_END): self._thread_end,
             kind_bytes(EXEC_IMAGE): self._images.exec,
             kind_bytes(FORKED): self._images.fork,
             kind_bytes(GONE): self._images.gone,
@@ -105,7 +110,7 @@ class Clues:
 
         Raises struct.error if one is malformed; for some of them complete() does.
         """
-        for kept in (self._evidence, self._handled, self._memory):
+        for kept in (self._evidence, self._handled, self._memory, self._ends):
             _keep_most(kept)  # of those that earlier exits have left
         for sites in (self._sites, self._resolved):
             _keep_most(sites, MOST_SITES)
@@ -138,6 +143,10 @@ class Clues:
         process, found = site(record)
         self._sites.setdefault(process, []).append(found)
 
+    def _thread_end(self, record: bytes) -> None:
+        thread, end = thread_end(record)
+        self._ends[thread] = end
+
     def complete(self, exits: Exits) -> Exits:
         """Return the exits with their causes and contexts, and forget what belonged to them.
 
@@ -167,21 +176,20 @@ class Clues:
         for process, (_, sites) in of.items():
             self._resolved.setdefault(process, []).extend([next(found) for _ in sites])
 
-    def _causes(self, exits: Exits, joined: dict[str, Sequence[Any]]) -> list[Cause | None]:
+    def _causes(self, exits: Exits, joined: dict[str, Sequence[Any]]) -> list[Cause]:
         """Return the causes. joined: what else was collected of these exits."""
         nothing = [None] * len(exits)
-        exited, judged, handled = self._exited, self._judged, self._handled
-        of_threads = self._evidence if self._per_thread else {}
-        names = ("last_thread", "pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
+        exited, judged, handled, ends = self._exited, self._judged, self._handled, self._ends
+        names = ("pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
-            None
-            if not last and (pid, started) not in of_threads
-            else judged(pid, ppid, started, status, raw_comm, boot_ns, place)
-            if status & 0x7F or (handled and (pid, started) in handled)
+            judged(pid, ppid, started, status, raw_comm, boot_ns, place)
+            if status & 0x7F
+            or (handled and (pid, started) in handled)
+            or (ends and (pid, started) in ends)
             else exited[status, b""]
             if status <= _PLAIN_STATUS
             else self._coded(pid, ppid, status, raw_comm, boot_ns, image)
-            for place, image, last, pid, ppid, started, status, raw_comm, boot_ns in zip(
+            for place, image, pid, ppid, started, status, raw_comm, boot_ns in zip(
                 joined.get("place", nothing),
                 joined.get("image", nothing),
                 *_columns(exits, *names),
@@ -198,11 +206,13 @@ class Clues:
         raw_comm: bytes,
         boot_ns: int,
         place: Place | None,
-    ) -> Cause | None:
-        """Return the cause; None if it belongs to the exit of another thread."""
+    ) -> Cause:
+        """Return the cause of an end for which there are records, or may be."""
+        if end := self._ends.pop((pid, start_boot_ns), None):
+            return ended_by_call(end, status)
         known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
         if known and known.flags & EVIDENCE_OF_OTHER:
-            return None
+            return ended_by_signal(status, _beside(known, place), pid=pid, ppid=ppid)
         sites = self._resolved.pop((pid, start_boot_ns), [])
         known = known and _beside(_with_site(known, sites, status & 0x7F), place)
         if status & 0x7F:

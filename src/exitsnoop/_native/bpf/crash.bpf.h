@@ -202,8 +202,11 @@ static inline int report_delivery(__u64 *ctx)
 		return 0;
 	started = read_start_boot_ns(BPF_CORE_READ(task, group_leader));
 	seen = evidence_of(&key, started);
-	if (seen)
+	if (seen) {
 		seen->taken_by = BPF_CORE_READ(task, pid);
+		if (per_thread)
+			bpf_core_read(seen->thread_comm, COMM_BYTES, &task->comm);
+	}
 	if (!(BIT(signal) & DUMPS_CORE))
 		return 0;
 	return report_site(ctx, signal, task, started);

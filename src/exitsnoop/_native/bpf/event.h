@@ -27,6 +27,7 @@
 #define MAX_VICTIMS 256	  /* threads that killed a process in the name of the kernel */
 #define LRU_SHARE 128
 #define MAX_OOM_KILLS 1024
+#define MAX_GROUP_EXITS 1024   /* processes of which a thread called exit_group() */
 #define MAX_KEPT 16384	       /* signals that wait, or were handled */
 #define MOST_KEPT_OF_USER 4096 /* of those, of a user who is not root */
 
@@ -66,6 +67,7 @@ enum note_kind {
 	HANDLED_SIGNAL = 8,
 	SENDER_ORIGIN = 9,
 	CRASH_SITE = 10,
+	THREAD_END = 11,
 };
 
 /* With `why`. SIGNAL_EVIDENCE: what is known of the signal that ended a process. HANDLED_SIGNAL: of one
@@ -100,10 +102,10 @@ enum signal_evidence_flags {
 	EVIDENCE_FORGOTTEN = 1 << 21,	/* not SEEN: it was, but there were too many */
 	EVIDENCE_OF_TRACER = 1 << 22,	/* the sender is the tracer, which made it up */
 	EVIDENCE_SENDER_CALL = 1 << 23, /* what is known of the sender's system call is known */
-	EVIDENCE_OF_OTHER = 1 << 24,	/* with per_thread: it belongs to another thread's exit */
-	EVIDENCE_STRICT = 1 << 25,	/* the last thread was in the strict mode of seccomp */
-	EVIDENCE_TRACED = 1 << 26,	/* not SEEN: it had a tracer, the sender here */
-	EVIDENCE_LOCKED = 1 << 27, /* the task was locked, as the OOM killer locks its victim */
+	EVIDENCE_OF_OTHER = 1 << 24, /* with per_thread: `thread` ended the process, not this one */
+	EVIDENCE_STRICT = 1 << 25,   /* the last thread was in the strict mode of seccomp */
+	EVIDENCE_TRACED = 1 << 26,   /* not SEEN: it had a tracer, the sender here */
+	EVIDENCE_LOCKED = 1 << 27,   /* the task was locked, as the OOM killer locks its victim */
 	EVIDENCE_DUMPED = 1 << 28, /* of HANDLED_SIGNAL: it had its default action, to dump core */
 	EVIDENCE_SAME_CGROUPS = 1 << 29, /* the sender is in the same cgroups as the process */
 };
@@ -145,6 +147,23 @@ struct signal_evidence {
 	char sender_comm[COMM_BYTES];
 	char tty[TTY_BYTES];	      /* controlling terminal of the process, "" for none */
 	char sender_args[ARGS_BYTES]; /* each ended by a NUL */
+};
+
+/* THREAD_END, with `why` and per_thread: a thread that another one of its process ended, not by a signal. */
+enum thread_end_how {
+	ENDED_BY_EXIT_GROUP = 1,
+	ENDED_BY_EXEC = 2,
+};
+
+struct thread_end {
+	__u64 boot_ns;
+	__u64 kind;
+	__u64 start_boot_ns; /* with pid: the exit that it belongs to */
+	__u32 pid;
+	__u32 how; /* enum thread_end_how */
+	__u32 by;  /* the TID of the other one; 0: not found */
+	char comm[COMM_BYTES];
+	__u32 padding; /* to a multiple of 8 bytes */
 };
 
 /* A path is sent as its names, the nearest first, each ended by a NUL; an empty name comes last if the

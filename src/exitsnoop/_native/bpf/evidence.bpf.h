@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "register_types.bpf.h"
 #include "task.bpf.h"
 
 enum {

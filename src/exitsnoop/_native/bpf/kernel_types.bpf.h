@@ -212,9 +212,10 @@ struct signal_struct {
 	struct thread_group_cputimer cputimer; /* runs while RLIMIT_CPU is set */
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
-	struct mm_struct *oom_mm;     /* set when the OOM killer chooses the process, and kept */
-	struct list_head thread_head; /* of the threads that are not released yet */
-	seqlock_t stats_lock;	      /* guards what follows: what the released threads used */
+	struct mm_struct *oom_mm; /* set when the OOM killer chooses the process, and kept */
+	struct task_struct *group_exec_task; /* is in exec, and waits for the others to end */
+	struct list_head thread_head;	     /* of the threads that are not released yet */
+	seqlock_t stats_lock; /* guards what follows: what the released threads used */
 	__u64 utime;
 	__u64 stime;
 	struct prev_cputime prev_cputime;
@@ -225,6 +226,11 @@ struct signal_struct {
 	unsigned long nivcsw;
 	struct task_io_accounting ioac;
 	unsigned long maxrss; /* pages: the peak of all images; final by the last thread's exit */
+};
+
+/* Before Linux kernel commit 60700e38fb68 ("signal: Remove the helper signal_group_exit") (in v5.17). */
+struct signal_struct___before_5_17 {
+	struct task_struct *group_exit_task;
 };
 
 struct sigqueue {
@@ -324,20 +330,6 @@ struct nsproxy {
 
 struct sched_entity {
 	__u64 sum_exec_runtime; /* behind by what ran since the last tick */
-};
-
-struct pt_regs { /* x86 */
-	unsigned long r10;
-	unsigned long di;
-	unsigned long r15;
-	unsigned long r14;
-	unsigned long r13;
-	unsigned long r12;
-	unsigned long bp;
-	unsigned long bx;
-	unsigned long orig_ax;
-	unsigned long ip;
-	unsigned long sp;
 };
 
 struct thread_struct { /* x86 */

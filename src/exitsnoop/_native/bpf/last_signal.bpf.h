@@ -16,6 +16,7 @@
 #include "rings.bpf.h"
 #include "signals.bpf.h"
 #include "task.bpf.h"
+#include "threads.bpf.h"
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
 #define DUMPS_CORE                                                                                 \
@@ -55,31 +56,48 @@ static void send_dumped(struct task_struct *leader, struct task_struct *subject)
 	send_note(evidence, sizeof(*evidence));
 }
 
+/* The thread that a signal was for, as a fault is; 0: it was for the process, or that is not known. */
+static __u32 taker_of(struct signal_evidence *seen)
+{
+	if (seen->taken_by)
+		return seen->taken_by;
+	return seen->flags & EVIDENCE_SELF ? seen->thread : 0;
+}
+
 /* Sends what is known of the signal, if any, that ends a process; its exit is sent next. With per_thread it
- * belongs to the exit of the thread that took the signal, if that was seen; else to that of the last one. A
- * call, so that the verifier does not follow what comes then for each map that the evidence may be in.
+ * is sent for each thread, with the other one that took it, if one did. What came before is sent once: for the
+ * thread that took it, or for the last. A call, so that the verifier does not follow what comes then for each map
+ * that the evidence may be in.
  */
 static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
 				     struct task_struct *subject, int status, bool last_thread)
 {
-	bool oom_kill, reboots = reboot_signal(task);
+	bool is_own = last_thread, oom_kill, reboots = reboot_signal(task);
 	struct signal_key key = { .pid = leader->tgid,
 				  .signal = reboots ? SIGKILL : status & 0x7f };
 	struct signal_evidence *seen, *evidence;
 	__u64 started = start_boot_ns(leader);
+	__u32 taker = 0;
 
 	if (!why)
 		return;
 	seen = key.signal ? evidence_of(&key, started) : NULL;
-	if (!last_thread && (!seen || seen->taken_by != (__u32)task->pid))
-		return;
-	send_handled(leader, subject, task);
+	if (per_thread) {
+		if (seen)
+			taker = taker_of(seen);
+		if (taker)
+			is_own = taker == (__u32)task->pid;
+		else if (!key.signal)
+			is_own = is_end_of_process(bpf_get_current_task(), last_thread);
+	}
+	if (is_own)
+		send_handled(leader, subject, task);
 	if (!key.signal)
 		return;
-	if (key.signal == SIGKILL)
+	if (is_own && key.signal == SIGKILL)
 		send_dumped(leader, subject);
 	oom_kill = is_oom_kill(task, leader, seen ? seen->flags : 0);
-	if (oom_kill) {
+	if (oom_kill && is_own) {
 		struct oom_evidence *oom = bpf_map_lookup_elem(&oom_kills, &key.pid);
 
 		if (oom && oom->start_boot_ns == started) {
@@ -92,8 +110,10 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 		return; /* tracing/join.py counts signals without evidence */
 	if (seen) {
 		*evidence = *seen;
-		if (per_thread && seen->taken_by && seen->taken_by != (__u32)task->pid)
+		if (taker && taker != (__u32)task->pid) {
 			evidence->flags |= EVIDENCE_OF_OTHER;
+			evidence->thread = taker;
+		}
 	} else {
 		evidence->kind = SIGNAL_EVIDENCE;
 		evidence->pid = key.pid;

@@ -306,9 +306,19 @@ static inline int report_signal(__u64 *ctx)
 	return 0;
 }
 
-static void forget_ending(struct signal_key *key)
+/* With per_thread it stays until it is the oldest: other threads may be reported after the last one. */
+static void forget_ending(struct signal_key *key, __u64 started)
 {
-	if (!bpf_map_delete_elem(&signals, key) && ending)
+	struct signal_evidence *evidence;
+
+	if (per_thread) {
+		evidence = bpf_map_lookup_elem(&signals, key);
+		if (!evidence || evidence->start_boot_ns != started)
+			return;
+	} else if (bpf_map_delete_elem(&signals, key)) {
+		return;
+	}
+	if (ending)
 		__sync_fetch_and_add(&ending, -1);
 }
 
@@ -316,13 +326,18 @@ static void forget_ending(struct signal_key *key)
 static inline void forget_process(struct task_struct *leader, int status)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = status & 0x7f };
+	__u64 started = start_boot_ns(leader);
+	struct signal_evidence *waited;
 
 	if (!why)
 		return;
 	if (key.signal) {
-		forget_ending(&key);
+		forget_ending(&key, started);
+		waited = per_thread ? kept_of(key.pid, key.signal, started) : NULL;
+		if (waited)
+			bpf_map_update_elem(&signals, &key, waited, BPF_ANY);
 		key.signal = SIGKILL; /* also what ends as after another one: see reboot_signal() */
-		forget_ending(&key);
+		forget_ending(&key, started);
 		bpf_map_delete_elem(&oom_kills, &key.pid);
 	}
 	drop_kept(key.pid);
