@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from signal import SIGSEGV, SIGSYS, SIGTERM
+from signal import SIGKILL, SIGSEGV, SIGSYS, SIGTERM
 
 from support.cgroups import mounts
 from support.programs import compile_static
@@ -115,6 +115,48 @@ def crashes(program: Path) -> Answers:
     }
 
 
+def senders(program: Path) -> Answers:
+    """A process in a pod sends a signal; kubelet's logs name the pod."""
+    with recorded(why=True) as exits, Stage(program) as stage:
+        victim, sender = stage.puppet(), stage.puppet()
+        group = tops()[""]
+        for name in POD:
+            group = stage.cgroup(group, name)
+        (group / "cgroup.procs").write_text(str(sender.pid))
+        sender.kill(victim, SIGTERM)
+        assert victim.wait() == -SIGTERM
+    cause = record_of(exits, victim.pid).cause
+    assert cause
+    told = cause.sender
+    assert told
+    return {
+        "`sender`: `exe`, `cgroup` and `ancestors`": known(told.exe, told.cgroup, told.ancestors),
+        "`sender`: `container_name` and `pod_name`": known(told.container_name, told.pod_name),
+        "`sender`: `meant_for` of kill()": known(told.meant_for),
+    }
+
+
+def memory(program: Path) -> Answers:
+    """A process takes more memory than its cgroup may have."""
+    with recorded(why=True) as exits, Stage(program) as stage:
+        victim, group = stage.puppet(), stage.memory_cgroup()
+        group.set_limit(32 << 20)
+        (group.path / "cgroup.procs").write_text(str(victim.pid))
+        victim.tell("fill", MUCH)
+        assert victim.wait() == -SIGKILL
+    cause = record_of(exits, victim.pid).cause
+    assert cause
+    oom = cause.oom
+    assert oom
+    return {
+        "`oom`: `anon`, `limit` and `usage`": known(oom.anon, oom.limit, oom.usage),
+        "`oom`: `cgroup_anon`, `cgroup_file` and `cgroup_shmem`": known(
+            oom.cgroup_anon, oom.cgroup_file, oom.cgroup_shmem
+        ),
+        "`oom`: `cgroup_kernel`": known(oom.cgroup_kernel),
+    }
+
+
 def statuses(program: Path) -> Answers:
     """All threads leave by a raw exit: the leader with 248, then another with 7."""
     with recorded() as exits:
@@ -149,6 +191,7 @@ def main() -> None:
             for name in ("lives", "deaths", "endings")
         )
         special = peaks(lives) | statuses(endings) | causes(deaths) | crashes(deaths)
+        special |= senders(deaths) | memory(lives)
         tables = {"fields": fields(lives), "special": special, "features": features(deaths)}
     print("GIVES", json.dumps(tables))  # noqa: T201 - to the host
 
