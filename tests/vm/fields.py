@@ -116,7 +116,7 @@ def crashes(program: Path) -> Answers:
 
 
 def senders(program: Path) -> Answers:
-    """A process in a pod sends a signal; kubelet's logs name the pod."""
+    """A process in another cgroup sends a signal."""
     with recorded(why=True) as exits, Stage(program) as stage:
         victim, sender = stage.puppet(), stage.puppet()
         group = tops()[""]
@@ -131,7 +131,6 @@ def senders(program: Path) -> Answers:
     assert told
     return {
         "`sender`: `exe`, `cgroup` and `ancestors`": known(told.exe, told.cgroup, told.ancestors),
-        "`sender`: `container_name` and `pod_name`": known(told.container_name, told.pod_name),
         "`sender`: `meant_for` of kill()": known(told.meant_for),
     }
 
