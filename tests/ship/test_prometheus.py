@@ -78,6 +78,9 @@ def test_a_real_prometheus_has_the_counts_of_the_recording(
         with shipping(exitsnoop, store, "--metrics", f"127.0.0.1:{port}"):
             server.until("sum(exitsnoop_exits_total)", {"": ended})
             server.until("exitsnoop_ship_lag_seconds", {"metrics": 0})
+            server.until(
+                'exitsnoop_ship_records_total{outcome="delivered"}', {"delivered metrics": ended}
+            )
             assert server.ask("exitsnoop_recorder_running") == {"": 1}
             assert server.ask("sum(resets(exitsnoop_exits_total[1h]))") == {"": 0}
             assert server.ask("sum(resets(exitsnoop_deaths_total[1h]))") == {"": 0}

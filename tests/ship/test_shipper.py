@@ -128,6 +128,22 @@ def test_what_is_too_old_is_given_up_and_reported(
     assert [(one.why, one.count) for one in taker.missing] == [("given up", 500)] * 2
     assert len({one.key for one in taker.missing}) == 2
     assert "500 exits given up, as they ended more than 24 h ago (--max-lag)" in said[1]
+    counted = shipper.tally.totals()
+    assert (counted["given_up"], counted["delivered"]) == (1000, 152)
+    later, _ = ship(store, Taker())
+    assert (later.tally.given_up, later.tally.totals()) == (0, counted)
+
+
+def test_a_cursor_of_an_earlier_version_counted_nothing(store: Path) -> None:
+    record(store, made(range(1, 101)))
+    ship(store, Taker())
+    (path,) = (store.parent / "state").glob("taker-*.json")
+    known = json.loads(path.read_text())
+    assert known.pop("counted")["delivered"] == 100
+    path.write_text(json.dumps(known))
+    shipper, said = ship(store, Taker())
+    assert said == []
+    assert not any(shipper.tally.totals().values())
 
 
 def test_what_retention_dropped_is_counted(store: Path) -> None:

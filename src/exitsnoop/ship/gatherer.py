@@ -35,8 +35,6 @@ from exitsnoop.ship.families import (
 from exitsnoop.ship.tally import Tally
 
 _PREFIX = "exitsnoop_"
-OUTCOMES = ("delivered", "rejected", "given_up", "dropped")
-"""What becomes of records: the attributes of a Tally that count them."""
 
 
 class Standing(NamedTuple):
@@ -130,9 +128,9 @@ class Gatherer:
         yield _metric(
             RECORDS,
             {
-                (sink, outcome): getattr(tally, outcome)
+                (sink, outcome): count
                 for sink, tally in tallies.items()
-                for outcome in OUTCOMES
+                for outcome, count in tally.totals().items()
             },
         )
         yield _metric(BUILD, {(standing.version,): 1})

@@ -61,7 +61,7 @@ class Shipper:
         say: Callable[[str], None],
         once: bool = False,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Tally(before=state.cursor.counted if state.cursor else {})
         self.name = f"{destination.kind} {destination.where}".rstrip()
         self._store = store
         self._state = state
@@ -304,7 +304,7 @@ class Shipper:
 
     def _save(self, cursor: Cursor) -> None:
         """Write the cursor. If that fails, go on: then some records come twice."""
-        cursor = replace(cursor, kept=self._destination.kept)
+        cursor = replace(cursor, kept=self._destination.kept, counted=self.tally.totals())
         try:
             self._state.write(cursor)
             self._saved_at = time.monotonic()

@@ -35,6 +35,7 @@ class Cursor:
         damaged: files of the recording that were reported as damaged.
         series: a random word, another one for each recording.
         kept: what the destination keeps with it.
+        counted: how many records had each outcome; see tally.OUTCOMES.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Cursor:
     damaged: list[str] = field(default_factory=list)
     series: str = field(default_factory=lambda: uuid4().hex)
     kept: Any = None
+    counted: dict[str, int] = field(default_factory=dict)
 
     def owe(self, missing: Iterable[Missing]) -> None:
         """Add to what is pending. If that becomes much, what has the same reason is joined."""
@@ -105,7 +107,7 @@ class State:
             return _from_plain(json.loads(self.path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, AttributeError):
             self.is_damaged = True
             return None
 
@@ -142,11 +144,12 @@ def _plain(cursor: Cursor) -> dict[str, Any]:
         "damaged": cursor.damaged,
         "series": cursor.series,
         "kept": cursor.kept,
+        "counted": cursor.counted,
     }
 
 
 def _from_plain(given: dict[str, Any]) -> Cursor:
-    """Raises ValueError, TypeError, LookupError if it is not a cursor."""
+    """Raises ValueError, TypeError, LookupError, AttributeError if it is not a cursor."""
     numbers = [given["id"], *given["loss"], *given["stretch"]]
     if not all(type(number) is int for number in numbers) or len(numbers) != 5:
         raise ValueError(given)
@@ -158,4 +161,5 @@ def _from_plain(given: dict[str, Any]) -> Cursor:
         [str(name) for name in given["damaged"]],
         str(given["series"]),
         given["kept"],
+        {str(name): int(count) for name, count in given.get("counted", {}).items()},
     )

@@ -1,9 +1,13 @@
 """How many records went where: for the summary, the service manager, and metrics."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from exitsnoop.host.clock import SECOND_NS
+
+OUTCOMES = ("delivered", "rejected", "given_up", "dropped")
+"""What becomes of records: the attributes of a Tally that count them."""
 
 
 @dataclass
@@ -16,6 +20,7 @@ class Tally:
         given_up: exits that could not be delivered in time.
         dropped: exits that the recording had dropped, or that were damaged, before their turn.
         unreadable: files of the recording that turned out to be damaged.
+        before: what earlier processes counted, by outcome.
         waiting_since_ns: when the first ended that is not delivered yet, nanoseconds since the
             epoch; None if all are delivered.
     """
@@ -26,6 +31,11 @@ class Tally:
     dropped: int = 0
     unreadable: int = 0
     waiting_since_ns: int | None = None
+    before: Mapping[str, int] = field(default_factory=dict)
+
+    def totals(self) -> dict[str, int]:
+        """Return how many records had each outcome, earlier processes included."""
+        return {name: self.before.get(name, 0) + getattr(self, name) for name in OUTCOMES}
 
     @property
     def lag_s(self) -> float:
