@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = Path("/usr/bin/exitsnoop")
 OF_LIBBPF_TOOLS = Path("/usr/sbin/exitsnoop")
 UNIT = "exitsnoop.service"
+SETTINGS = Path("/etc/systemd/system", f"{UNIT}.d", "override.conf")  # as `systemctl edit` does
 # Where its files could stay behind, besides those that dpkg lists.
 PLACES = ("/etc", "/var/lib", "/var/cache", "/usr/lib/python3", "/run/systemd")
 
@@ -40,13 +41,12 @@ def package() -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def older(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same package with a lower version."""
-    tree = tmp_path_factory.mktemp("older") / "tree"
+def of_version(package: Path, directory: Path, more: str) -> Path:
+    """Return the same package with another version: `more` is added to it."""
+    tree = directory / "tree"
     run("dpkg-deb", "--raw-extract", package, tree)
     control = tree / "DEBIAN" / "control"
-    control.write_text(re.sub(r"^(Version: .*)$", r"\1~older", control.read_text(), flags=re.M))
+    control.write_text(re.sub(r"^(Version: .*)$", rf"\1{more}", control.read_text(), flags=re.M))
     run("dpkg-deb", "-Znone", "--root-owner-group", "--build", tree, tree.with_suffix(".deb"))
     return tree.with_suffix(".deb")
 
@@ -71,9 +71,10 @@ def _gone_at_the_end() -> Iterator[None]:
     assert named_after_it() == before
 
 
-def test_it_is_installed_and_does_not_run(older: Path) -> None:
-    """The units are there, neither started nor enabled."""
-    run("dpkg", "--install", older)
+@pytest.mark.parametrize("more", ["~older", ""], ids=["installation", "upgrade"])
+def test_it_is_installed_and_does_not_run(package: Path, tmp_path: Path, more: str) -> None:
+    """The units are there, neither started nor enabled; nor are they by an upgrade."""
+    run("dpkg", "--install", of_version(package, tmp_path, more) if more else package)
     units = [UNIT, "exitsnoop-journal.service", "exitsnoop-ship.service"]
     assert systemctl("is-active", *units, check=False).split() == ["inactive"] * 3
     assert systemctl("is-enabled", *units, check=False).split() == ["disabled"] * 3
@@ -82,6 +83,9 @@ def test_it_is_installed_and_does_not_run(older: Path) -> None:
 
 
 def test_when_started_it_records_and_why_tells() -> None:
+    SETTINGS.parent.mkdir()
+    SETTINGS.write_text("[Service]\nNice=3\n")
+    systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", UNIT)
     run_service("api", "kill -SEGV $$")
     assert recorded_of("api.service")
@@ -90,13 +94,15 @@ def test_when_started_it_records_and_why_tells() -> None:
     assert "api.service" in answer
 
 
-def test_an_upgrade_starts_what_runs_again(package: Path) -> None:
-    """The new version records, and what the old one recorded is there."""
+def test_an_upgrade_starts_what_runs_again(package: Path, tmp_path: Path) -> None:
+    """The new version records with the same settings, and what the old one recorded is there."""
     before = shown("MainPID")
-    run("dpkg", "--install", package)
+    run("dpkg", "--install", of_version(package, tmp_path, "+newer"))
     assert systemctl("is-active", UNIT) == "active"
     assert systemctl("is-enabled", UNIT) == "enabled"
     assert shown("MainPID") not in ("0", before)
+    assert os.getpriority(os.PRIO_PROCESS, int(shown("MainPID"))) == 3
+    shutil.rmtree(SETTINGS.parent)
     assert recorded_of("api.service")
     run_service("worker", "exit 3")
     assert recorded_of("worker.service")
