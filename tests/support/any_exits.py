@@ -27,8 +27,9 @@ senders = st.builds(
     st.booleans(),
     *(st.none() | st.integers(0, 2**22), *[st.none() | texts] * 4),
     st.none() | st.builds(Container, texts, texts),
-    st.none() | st.lists(st.builds(Ancestor, st.integers(0, 2**22), texts), max_size=3).map(tuple),
     st.none() | texts,
+    st.none() | st.lists(st.builds(Ancestor, st.integers(0, 2**22), texts), max_size=3).map(tuple),
+    *[st.none() | texts] * 4,
 )
 ats = st.builds(
     At,
