@@ -34,7 +34,15 @@ def wrong(record: Exit, number: int, status: int, parent: int, words: list[str])
         if getattr(record, part) != value
     ]
     kind = ("exited", "self", "killed")[number % 3]
-    if not record.cause or record.cause.kind != kind:
+    if record.cause and record.cause.kind == "other_thread":
+        by = record.cause.thread
+        if (
+            not by
+            or by.comm != f"r{number}"
+            or not record.cause.text.endswith(f": exit {record.exit_code}")
+        ):
+            found.append(f"{number}: {record.cause} is that of another process")
+    elif not record.cause or record.cause.kind != kind:
         found.append(f"{number}: {record.cause} is not {kind}")
     elif kind == "killed":
         sender = record.cause.sender

@@ -15,6 +15,8 @@
 #include "register_types.bpf.h"
 #include "task.bpf.h"
 
+const volatile bool why = false; /* send evidence; on_signal is loaded */
+
 enum {
 	SIGKILL = 9,
 	SIGSEGV = 11,

@@ -30,8 +30,6 @@
 #include "task.bpf.h"
 #include "tree.bpf.h"
 
-const volatile bool why = false; /* send evidence; on_signal is loaded */
-
 __u64 signals_recorded; /* how many went into `signals` and `kept` */
 __u64 ending;		/* how many are in `signals`, about */
 
