@@ -84,7 +84,7 @@ ENDINGS = {
         "ExecStart=/usr/local/bin/serviced abort",
         ("signal", 2, 6),
         "abort",
-        (r"serviced\[\d+\] called abort\(\) \(SIGABRT\)\.",),
+        (r"serviced\[\d+\] called abort\(\) in serviced main\+0x[0-9a-f]+ \(SIGABRT\)\.",),
     ),
     "deployed": Ending(
         "ExecStart=/usr/local/bin/serviced run",
