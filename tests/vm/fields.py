@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from signal import SIGKILL, SIGSEGV, SIGSYS, SIGTERM
 
+from support.causes import cause_of
 from support.cgroups import mounts
 from support.programs import compile_static
 from support.stage import Stage
@@ -125,9 +126,7 @@ def senders(program: Path) -> Answers:
         (group / "cgroup.procs").write_text(str(sender.pid))
         sender.kill(victim, SIGTERM)
         assert victim.wait() == -SIGTERM
-    cause = record_of(exits, victim.pid).cause
-    assert cause
-    told = cause.sender
+    told = cause_of(exits, victim).sender
     assert told
     return {
         "`sender`: `exe`, `cgroup` and `ancestors`": known(told.exe, told.cgroup, told.ancestors),
@@ -143,9 +142,7 @@ def memory(program: Path) -> Answers:
         (group.path / "cgroup.procs").write_text(str(victim.pid))
         victim.tell("fill", MUCH)
         assert victim.wait() == -SIGKILL
-    cause = record_of(exits, victim.pid).cause
-    assert cause
-    oom = cause.oom
+    oom = cause_of(exits, victim).oom
     assert oom
     return {
         "`oom`: `anon`, `limit` and `usage`": known(oom.anon, oom.limit, oom.usage),

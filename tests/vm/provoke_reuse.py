@@ -13,7 +13,9 @@ PIDS, CHILDREN = 400, 1500
 FIELDS = ("args", "exe", "ancestors", "nspid", "parent_comm")
 
 
-def wrong(record: Exit, number: int, status: int, parent: int, words: list[str]) -> list[str]:
+def wrong(
+    record: Exit, number: int, status: int, parent: int, words: list[str], *, per_thread: bool
+) -> list[str]:
     """Return what a record has of another process than the one it should be of."""
     program, *rest = words
     executed = number % 4 != 3
@@ -34,7 +36,7 @@ def wrong(record: Exit, number: int, status: int, parent: int, words: list[str])
         if getattr(record, part) != value
     ]
     kind = ("exited", "self", "killed")[number % 3]
-    if record.cause and record.cause.kind == "other_thread":
+    if per_thread and record.cause and (record.cause.kind, kind) == ("other_thread", "exited"):
         by = record.cause.thread
         if (
             not by
@@ -77,7 +79,7 @@ def traced(program: Path, *, per_thread: bool, threads: bool, late: bool) -> dic
         if not by_pid[pid]:
             mixed.append(f"{number}: no record")
             continue
-        mixed += wrong(by_pid[pid].pop(0), number, status, load.pid, words)
+        mixed += wrong(by_pid[pid].pop(0), number, status, load.pid, words, per_thread=per_thread)
     times = Counter(pid for pid, _, _ in told)
     return {"lost": lost, "ends": len(told), "times": max(times.values()), "mixed": mixed[:20]}
 

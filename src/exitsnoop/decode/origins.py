@@ -68,7 +68,7 @@ class Origins:
             return found
         sender = found.sender
         known = self._known.get((sender.pid, found.origin), _NOT_SENT)
-        if (known.container or known.pod) and None in (known.container_name, known.pod_name):
+        if (known.container and not known.container_name) or (known.pod and not known.pod_name):
             known = _with_names(known)
         return from_sender(found, (users.name_in_time(sender.uid), *known, sender.meant_for))
 
