@@ -156,6 +156,11 @@ static NOINLINE void die_hlt(void)
 	__asm__ volatile("hlt");
 }
 
+static NOINLINE void die_astray(void)
+{
+	__asm__ volatile("xor %%esp, %%esp; push %%rax" ::: "memory");
+}
+
 static NOINLINE void die_movaps(void)
 {
 	__asm__ volatile("movaps %%xmm0, 1(%0)" ::"r"(data));
@@ -257,6 +262,8 @@ static NOINLINE void middle(const char *way)
 		at(NULL), die_int3();
 	else if (IS("hlt"))
 		at(NULL), die_hlt();
+	else if (IS("astray"))
+		at((void *)-8), die_astray();
 	else if (IS("movaps"))
 		at(NULL), die_movaps();
 #endif

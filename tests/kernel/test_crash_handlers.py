@@ -63,6 +63,14 @@ def test_one_variable_that_is_larger_than_the_stack(tmp_path: Path) -> None:
     assert_place(told, pointers, "die_huge")
 
 
+def test_a_stack_pointer_that_went_astray_is_no_overflow(tmp_path: Path) -> None:
+    pointers = build(tmp_path / "pointers", "-fno-omit-frame-pointer")
+    told = crash(pointers, "astray")
+    assert (told.cause.address, told.cause.access) == (2**64 - 8, "write")
+    assert "overflow" not in told.cause.text, told.cause
+    assert_place(told, pointers, "die_astray")
+
+
 def test_a_fault_in_generated_code(program: Path) -> None:
     told = crash(program, "generated")
     assert (told.cause.address, told.cause.access, told.cause.at) == (16, "write", None)

@@ -14,6 +14,7 @@ _WORDS = {
 }
 _MIB = 1 << 20
 _GAP = 120 * _MIB
+_LARGEST_FRAME = 64 << 30
 _FRAMES = 256 << 10  # arguments, environment, the frame of a signal
 
 
@@ -82,9 +83,14 @@ def _is_stack_overflow(case: Case) -> bool:
 
 
 def _is_one_large_frame(case: Case) -> bool:
-    """Whether the frame pointer is in the first thread's stack, and the stack pointer below it."""
+    """Whether the frame pointer is in the first thread's stack, and the stack pointer below it.
+
+    Further below than any frame is a stack pointer that went astray.
+    """
     site = case.evidence.site
     if not site or "bp" not in site.registers:
         return False
     top, bottom = site.registers["bp"], site.registers["sp"]
+    if top - bottom > _LARGEST_FRAME:
+        return False
     return top <= case.evidence.stack_start and case.below_limit(top) < 0 < case.below_limit(bottom)
