@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"decode", "kernel", "model"},
     "sinks": {"model", "host.clock"},
     "store": {"model", "host.clock"},
-    "reports": {"store", "sinks.escape", "model", "host"},
+    "reports": {"store", "sinks.escape", "sinks.shell", "model", "host"},
     "pages": {"reports", "sinks", "store", "model", "host"},
     "top": {"reports", "sinks", "store", "model", "host"},
     "fleet": {"store", "model"},

@@ -53,7 +53,7 @@ def test_a_service_that_handled_the_signal_of_systemd() -> None:
 
 def test_who_asked_for_it() -> None:
     assert reason(ended(15), SYSTEMCTL) == [
-        r"systemctl[50], user ann\n, asked for it: systemctl stop we\ b",
+        r"systemctl[50], user ann\n, asked for it: systemctl stop 'we b'",
         "systemd[1] -> bash[40] -> systemctl[50]",
         JOURNAL,
     ]

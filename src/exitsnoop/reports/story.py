@@ -275,7 +275,7 @@ def _used(of: Exit) -> list[str]:
     if of.cpu_user is not None and of.cpu_system is not None:
         cpu_ns = round((of.cpu_user + of.cpu_system) * SECOND_NS)
         facts.append(f"{length(cpu_ns)} of CPU time")
-    if of.max_rss is not None:
+    if of.max_rss:  # 0 if it was killed before the kernel had counted a page
         facts.append(f"at most {human_bytes(of.max_rss)} of memory")
     return [", ".join(facts)] if facts else []
 

@@ -9,6 +9,7 @@ from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import from_container, human_bytes
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
+from exitsnoop.sinks.shell import shell_word
 
 _LONGEST_ARGS = 300
 
@@ -31,10 +32,10 @@ def owner(user: str | None, uid: int | None) -> str:
 
 
 def command(args: Sequence[str], *, truncated: bool = False) -> str:
-    """Return arguments as one line, as for a shell, which ends with "..." if some are left out."""
+    """Return arguments as a shell takes them back, with "..." at the end if some are left out."""
     while len(args) > 1 and not args[-1]:  # a program that wrote a title over its arguments
         args = args[:-1]
-    text = escape(args[0], spaces=False) if len(args) == 1 else " ".join(map(word, args))
+    text = escape(args[0], spaces=False) if len(args) == 1 else " ".join(map(shell_word, args))
     if len(text) > _LONGEST_ARGS or truncated:
         return f"{text[:_LONGEST_ARGS]} ..."
     return text
