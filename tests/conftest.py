@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A path for a recording, which is not there yet, and which all users can reach."""
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o011)
-    return tmp_path / "store"
+def store() -> Iterator[Path]:
+    """A path for a recording, which is not there yet, and which all users can reach.
+
+    It is not below tmp_path: each run of pytest closes what is above that to others.
+    """
+    with tempfile.TemporaryDirectory(prefix="exitsnoop-") as everybodys:
+        os.chmod(everybodys, 0o755)
+        yield Path(everybodys) / "store"
 
 
 @pytest.fixture(scope="session")

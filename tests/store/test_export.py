@@ -71,16 +71,16 @@ def test_the_disk_is_full(store: Path, tmp_path: Path, capfd: pytest.CaptureFixt
 
 
 @pytest.mark.usefixtures("as_root")
-def test_who_may_not(store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_who_may_not(store: Path, capfd: pytest.CaptureFixture[str]) -> None:
     record(store, exits(range(3)))
-    tmp_path.chmod(0o755)
+    copy = store.parent / "copy"
     store.chmod(0o755)
     for path in store.iterdir():
         path.chmod(0o644)
 
     def refused() -> None:
-        assert export(store, tmp_path / "copy") == 74
+        assert export(store, copy) == 74
 
     without_rights(refused)
-    assert f"cannot write {tmp_path}/copy: Permission denied" in capfd.readouterr().err
+    assert f"cannot write {copy}: Permission denied" in capfd.readouterr().err
     store.chmod(0o750)

@@ -86,16 +86,17 @@ def test_when_it_was_killed(store: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_after_a_reboot_or_on_a_copy(store: Path, tmp_path: Path) -> None:
+def test_after_a_reboot_or_on_a_copy(store: Path) -> None:
     """The log is there, the shared memory beside it is not."""
     numbers = killed(store)
     for path in store.glob("*-shm"):
         path.unlink()
     let_all_read(store)
     without_rights(lambda: answers(store, numbers))
-    shutil.copytree(store, tmp_path / "copy")
-    let_all_read(tmp_path / "copy")
-    without_rights(lambda: answers(tmp_path / "copy", numbers))
+    copy = store.parent / "copy"
+    shutil.copytree(store, copy)
+    let_all_read(copy)
+    without_rights(lambda: answers(copy, numbers))
 
 
 @pytest.mark.usefixtures("as_root")
