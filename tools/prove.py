@@ -111,7 +111,8 @@ PROOFS = {
         "make test TIMES=1000 PYTEST_ARGS='tests/kernel/test_record.py -k killed'",
     ),
     "ship": Proof(
-        "`exitsnoop ship`, or the receiver, killed 50 times while exits come: each arrives",
+        "`exitsnoop ship`, or the receiver, killed 50 times while exits come: each arrives, also "
+        "behind rotel, unless it was in rotel's memory",
         "make test TIMES=50 PYTEST_ARGS=tests/ship/test_killed.py",
     ),
     "prometheus": Proof(

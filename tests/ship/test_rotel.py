@@ -1,15 +1,13 @@
 """Through rotel, a receiver of OTLP that others wrote: what it makes of our messages is decoded."""
 
 import contextlib
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.machine import need
 from support.otlp import receiving
 from support.recorded import record
+from support.rotel import Rotel
 from support.shipping import made, ship
 from support.waiting import until
 
@@ -19,42 +17,14 @@ from exitsnoop.ship.otlp.settings import Settings
 FORMS = {"http/protobuf": False, "http/json": True}
 
 
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
-def answers(port: int) -> bool:
-    """Return whether somebody listens there."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 @contextlib.contextmanager
 def rotel(to: str) -> Iterator[str]:
-    """Run rotel, which passes on what it receives; return its address."""
-    package = pytest.importorskip("rotel", reason="rotel has wheels for x86-64 only")
-    agent = Path(package.__file__).with_name("rotel-agent")
-    http, grpc = free_port(), free_port()
-    words = ["start", "--otlp-http-endpoint", f"127.0.0.1:{http}"]
-    words += ["--otlp-grpc-endpoint", f"127.0.0.1:{grpc}", "--exporter", "otlp"]
-    words += ["--otlp-exporter-endpoint", to, "--otlp-exporter-protocol", "http"]
-    process = subprocess.Popen(
-        [agent, *words, "--batch-timeout", "100ms"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    """Run rotel; return its address."""
+    agent = Rotel(to)
     try:
-        until(lambda: answers(http) or process.poll() is not None)
-        need(process.poll() is None, "rotel does not run here")
-        yield f"http://127.0.0.1:{http}"
+        yield f"http://127.0.0.1:{agent.port}"
     finally:
-        process.kill()
-        process.wait()
+        agent.kill()
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToJson, ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -150,6 +150,9 @@ class Receiver(ThreadingHTTPServer):
         """Say nothing: clients are killed."""
 
 
+Server = TypeVar("Server", bound=Receiver)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Receiver
@@ -162,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def receiving(*reactions: Reaction) -> Iterator[Receiver]:
-    """Receive while the block runs."""
-    with Receiver(*reactions) as receiver:
+def serving(receiver: Server) -> Iterator[Server]:
+    """Let a receiver answer while the block runs."""
+    with receiver:
         thread = threading.Thread(target=receiver.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -172,3 +175,10 @@ def receiving(*reactions: Reaction) -> Iterator[Receiver]:
         finally:
             receiver.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def receiving(*reactions: Reaction) -> Iterator[Receiver]:
+    """Receive while the block runs."""
+    with serving(Receiver(*reactions)) as receiver:
+        yield receiver
