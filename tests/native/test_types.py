@@ -19,7 +19,7 @@ Types = dict[int, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    parts = ["extract.c", "kernel_btf.c"]
+    parts = ["extract.c", "fstat.c", "kernel_btf.c"]
     return sanitized(HERE / "types.c", tmp_path_factory.mktemp("native"), parts, "-lbpf")
 
 

@@ -62,7 +62,8 @@ def pythons() -> list[Path]:
 
 
 def test_tag(wheel: Path) -> None:
-    assert re.fullmatch(r"exitsnoop-[^-]+-cp310-abi3-manylinux_\d+_\d+_\w+\.whl", wheel.name)
+    """The tool auditwheel has read which versions of glibc its libraries ask for."""
+    assert re.fullmatch(r"exitsnoop-[^-]+-cp310-abi3-manylinux_2_28_[a-z0-9_]+\.whl", wheel.name)
 
 
 def test_uses_only_the_stable_abi(wheel: Path) -> None:
@@ -89,6 +90,32 @@ def test_brings_the_licences_of_its_libraries(wheel: Path) -> None:
         for library in libraries:
             (text,) = (name for name in names if name.endswith(f"/licenses/{library}.txt"))
             assert b"GPL" in archive.read(text)
+
+
+READ = """
+import ctypes, sys
+from pathlib import Path
+from exitsnoop import _native
+
+[library] = Path(_native.__file__).parents[1].glob("exitsnoop.libs/libelf-*")
+libelf, size = ctypes.CDLL(str(library)), ctypes.c_size_t()
+libelf.elf_begin.restype = libelf.elf_rawfile.restype = ctypes.c_void_p
+libelf.elf_version(1)
+with open(sys.executable, "rb") as file:
+    elf = ctypes.c_void_p(libelf.elf_begin(file.fileno(), 1, None))
+    assert libelf.elf_rawfile(elf, ctypes.byref(size))
+assert size.value == Path(sys.executable).stat().st_size
+"""
+
+
+def test_its_libelf_knows_the_size_of_a_file(wheel: Path, tmp_path: Path) -> None:
+    """It asks the extension, as older versions of glibc have no fstat()."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    [library] = tmp_path.glob("exitsnoop.libs/libelf-*")
+    imported = run("readelf", "--dyn-syms", "--wide", library)
+    assert re.findall(r"\S*fstat\S*", imported) == ["exitsnoop_fstat"]
+    run(sys.executable, "-c", READ, cwd=tmp_path)
 
 
 def test_the_extension_is_hardened(wheel: Path, tmp_path: Path) -> None:

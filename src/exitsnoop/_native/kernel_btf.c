@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "fstat.h"
 
 #define PATH "/sys/kernel/btf/vmlinux"
 
@@ -31,7 +32,7 @@ static int map_file(struct kernel_btf *kernel, int fd)
 	const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 	struct stat status;
 
-	if (fstat(fd, &status))
+	if (exitsnoop_fstat(fd, &status))
 		return errno;
 	kernel->size = (size_t)status.st_size;
 	kernel->bytes = mmap(NULL, kernel->size, PROT_READ, MAP_PRIVATE, fd, 0);
