@@ -34,7 +34,7 @@ SANITIZED := build/sanitized
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one pip at a time in one environment
 .PHONY: help build run ready-to-test test test-again test-sanitized test-kernels test-systemd test-reboot test-arm64 fuzz soak \
-	soak-many soak-attacker test-fleet test-spark prove prove-sample bench bench-fleet lint fix fields \
+	soak-many soak-attacker test-fleet test-spark prove prove-sample bench bench-fleet bench-ship lint fix fields \
 	pins wheel wheel-arm64 manual deb docs sbom release clean system-packages system-packages-for-tests system-packages-for-deb \
 	system-packages-for-bench system-packages-for-arm64 system-packages-for-test-arm64
 
@@ -110,6 +110,9 @@ bench: system-packages-for-bench build ## measure it beside its peers, as root; 
 bench-fleet: MACHINES ?= 1000
 bench-fleet: build $(VENV)/group-test $(VENV)/group-test-fleet ## make up recordings of $(MACHINES) machines, and ask a fleet's engines about them
 	PYTHONPATH=tests $(BIN)/python -B benchmarks/fleet.py $(MACHINES)
+
+bench-ship: build $(VENV)/group-test ## say how much memory `exitsnoop ship` takes for a backlog
+	PYTHONPATH=tests $(BIN)/python -B benchmarks/shipping.py
 
 # Root must leave nothing behind here, either.
 test-arm64: system-packages-for-test-arm64 wheel-arm64 build $(VENV)/group-test ## build for arm64 and run tests/kernel there, in QEMU
