@@ -46,7 +46,19 @@ TABLE = [
     (11, case(SEEN | SELF, si_code=2, address=16), "fault", "segfault at 0x10 (SEGV_ACCERR)"),
     (11, case(SEEN | SELF, si_code=0x80), "fault", "segfault (SI_KERNEL)"),
     (7, case(SEEN | SELF, si_code=2, address=4096), "fault", "bus error at 0x1000 (BUS_ADRERR)"),
-    (8, case(SEEN | SELF, si_code=1, address=1), "fault", "arithmetic fault at 0x1 (FPE_INTDIV)"),
+    (
+        8,
+        case(SEEN | SELF, si_code=1, address=1),
+        "fault",
+        "arithmetic fault at 0x1 (division by zero or overflow)",
+    ),
+    (
+        8,
+        case(SEEN | SELF, si_code=7, address=1),
+        "fault",
+        "arithmetic fault at 0x1 (invalid floating-point operation)",
+    ),
+    (8, case(SEEN | SELF, si_code=99, address=1), "fault", "arithmetic fault at 0x1 (99)"),
     (
         4,
         case(SEEN | SELF, si_code=2, address=1),

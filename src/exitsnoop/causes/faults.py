@@ -13,6 +13,17 @@ _WORDS = {
     ILL: "illegal instruction",
 }
 _MIB = 1 << 20
+# x86 raises the same exception if the result of a division is too large.
+_ARITHMETIC = {
+    "FPE_INTDIV": "division by zero or overflow",
+    "FPE_INTOVF": "integer overflow",
+    "FPE_FLTDIV": "floating-point division by zero",
+    "FPE_FLTOVF": "floating-point overflow",
+    "FPE_FLTUND": "floating-point underflow",
+    "FPE_FLTRES": "inexact floating-point result",
+    "FPE_FLTINV": "invalid floating-point operation",
+    "FPE_FLTSUB": "subscript out of range",
+}
 _GAP = 120 * _MIB
 _LARGEST_FRAME = 64 << 30
 _FRAMES = 256 << 10  # arguments, environment, the frame of a signal
@@ -45,7 +56,7 @@ def fault(case: Case) -> Cause:
     return case.cause(text, address=address, thread=evidence.thread, access=access, mapping=mapped)
 
 
-def _detail(case: Case, code: str | None, access: str | None, mapped: Mapped | None) -> str:
+def _detail(case: Case, code: str, access: str | None, mapped: Mapped | None) -> str:
     """Return what was wrong with the address: the si_code, or, if more is known, words."""
     site = case.evidence.site
     if _is_stack_overflow(case):
@@ -54,7 +65,7 @@ def _detail(case: Case, code: str | None, access: str | None, mapped: Mapped | N
         return f", {why}"
     told = site and (site.at or places.who_called(site))
     if not told or not mapped or code not in ("SEGV_MAPERR", "SEGV_ACCERR"):
-        return f" ({code})"
+        return f" ({_ARITHMETIC.get(code, code)})"
     return "" if mapped.kind == "none" else places.not_allowed(mapped, access)
 
 
