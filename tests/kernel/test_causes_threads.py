@@ -142,3 +142,27 @@ def test_by_kind() -> None:
     tids = {one.tid for one in ended if one.pid == process.pid}
     assert len(tids) == WAITING
     assert process.pid not in tids
+
+
+ASKED = 300
+ASKED_PROGRAM = f"""
+import os, signal, threading
+for _ in range({ASKED}):
+    if not (pid := os.fork()):
+        signal.signal(15, lambda *_: os._exit(9))
+        for _ in range(6):
+            threading.Thread(target=signal.pause, daemon=True).start()
+        signal.raise_signal(15)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_what_came_before_is_known_in_whatever_order_threads_end() -> None:
+    """Before Linux 6.16, the thread that exits may be reported after the last one."""
+    with recorded(why=True, per_thread=True) as exits:
+        process = subprocess.Popen([sys.executable, "-c", ASKED_PROGRAM])
+        assert process.wait() == 0
+    causes = [one.cause for one in exits if one.cause and one.ppid == process.pid]
+    own = [cause for cause in causes if cause.kind == "exited"]
+    assert len(own) == ASKED
+    assert [cause.after and cause.after.signal_name for cause in own] == ["SIGTERM"] * ASKED

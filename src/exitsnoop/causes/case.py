@@ -9,7 +9,7 @@ from typing import Any
 from exitsnoop import layout
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model import status as wait_status
-from exitsnoop.model.cause import FAULTS, KILL, XCPU, Cause, CauseKind, Sender, Thread
+from exitsnoop.model.cause import FAULTS, KILL, XCPU, Cause, CauseKind, Sender
 from exitsnoop.model.words import quoted, si_code_name
 
 # include/uapi/asm-generic/siginfo.h
@@ -17,13 +17,6 @@ SI_USER, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL = 0, -1, -
 SI_KERNEL = 0x80
 _OF_THE_KERNEL = {SI_MESGQ, SI_ASYNCIO, SI_SIGIO}
 _RED_ZONE = 256  # what a function may use below its stack pointer, and a push
-
-
-def in_thread(thread: Thread | None, pid: int) -> str:
-    """Return which thread of a process it was, for a sentence; "" for the first one."""
-    if not thread or thread.tid == pid:
-        return ""
-    return f", thread {quoted(thread.comm)}[{thread.tid}]"
 
 
 class Case:
@@ -34,6 +27,7 @@ class Case:
         self.signal = signal
         self.evidence = evidence
         self.pid = self.ppid = 0
+        self.names_thread = True
         flags = evidence.flags
         self.seen = bool(flags & layout.EVIDENCE_SEEN)
         self.forgotten = bool(flags & layout.EVIDENCE_FORGOTTEN)
@@ -68,13 +62,16 @@ class Case:
             self.si_code <= 0 and self.si_code not in _OF_THE_KERNEL and not self.by_timer
         )
 
-    def with_evidence(self, evidence: Evidence, pid: int, ppid: int) -> "Case":
+    def with_evidence(
+        self, evidence: Evidence, pid: int, ppid: int, *, names_thread: bool
+    ) -> "Case":
         """Return the same case for evidence that differs only in what no rule looks at."""
         case = Case.__new__(Case)
         case.__dict__ = vars(self).copy()  # in half the time of an update
         case.evidence = evidence
         case.pid = pid
         case.ppid = ppid
+        case.names_thread = names_thread
         return case
 
     @property
@@ -89,8 +86,11 @@ class Case:
 
     @property
     def in_thread(self) -> str:
-        """Which thread it was, for a sentence; "" for the first one."""
-        return in_thread(self.evidence.thread, self.pid)
+        """Which thread it was, for a sentence; "" for the first one, or if another text has it."""
+        thread = self.evidence.thread
+        if not self.names_thread or not thread or thread.tid == self.pid:
+            return ""
+        return f", thread {quoted(thread.comm)}[{thread.tid}]"
 
     def below_limit(self, address: int) -> int:
         """Return how far below the limit of the first thread's stack an address is, about."""

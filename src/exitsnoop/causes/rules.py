@@ -38,11 +38,18 @@ class _Rule(NamedTuple):
 
 
 def judge(
-    status: int, evidence: Evidence | None, *, pid: int = 0, ppid: int = 0, comm: str = ""
+    status: int,
+    evidence: Evidence | None,
+    *,
+    pid: int = 0,
+    ppid: int = 0,
+    comm: str = "",
+    names_thread: bool = True,
 ) -> Cause:
     """Return the cause of an end with this wait status.
 
     evidence: what is known of the signal; None if nothing is. pid, ppid, comm: of the process.
+    names_thread: whether the text says which thread it was, if not the first one.
     """
     signal = wait_status.signal(status)
     if signal is None:
@@ -51,7 +58,7 @@ def judge(
     case, sentence = _decided(
         signal, known.flags, known.si_code, known.limit is not None, bool(known.tty)
     )
-    return sentence(case.with_evidence(known, pid, ppid))
+    return sentence(case.with_evidence(known, pid, ppid, names_thread=names_thread))
 
 
 _NOTHING = Evidence(0, NOBODY)

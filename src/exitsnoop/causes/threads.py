@@ -1,6 +1,5 @@
 """Per thread: another one ended the process, and so this one."""
 
-from exitsnoop.causes.case import in_thread
 from exitsnoop.causes.rules import judge
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.decode.threads import ThreadEnd
@@ -15,8 +14,8 @@ def ended_by_call(end: ThreadEnd, status: int) -> Cause:
 
 def ended_by_signal(status: int, taken: Evidence, *, pid: int, ppid: int) -> Cause:
     """Another thread took the signal: had the fault, called abort(), or was meant."""
-    cause = judge(status, taken, pid=pid, ppid=ppid)
-    return _ended(taken.thread, cause.text.replace(in_thread(taken.thread, pid), ""))
+    cause = judge(status, taken, pid=pid, ppid=ppid, names_thread=False)
+    return _ended(taken.thread, cause.text)
 
 
 def _ended(thread: Thread | None, why: str) -> Cause:

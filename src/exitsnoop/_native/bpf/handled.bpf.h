@@ -18,7 +18,6 @@
 #include "event.h"
 #include "evidence.bpf.h"
 #include "kept.bpf.h"
-#include "rings.bpf.h"
 #include "task.bpf.h"
 
 /* HUP INT QUIT ABRT TERM XCPU */
@@ -86,51 +85,6 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 	read_siginfo(evidence, info, signal);
 	read_trap(evidence, task);
 	return true;
-}
-
-/* Whether a signal that was blocked still waits; if not, the process took it: with sigwait(), a signalfd, or
- * by a handler, once it was unblocked. What another thread than the last had been sent is not known.
- */
-static bool still_waits(struct signal_evidence *evidence, struct task_struct *last)
-{
-	__u64 bit = BIT(evidence->signal);
-
-	if (!evidence->thread)
-		return last->signal->shared_pending.signal.sig[0] & bit;
-	return evidence->thread != (__u32)last->pid || last->pending.signal.sig[0] & bit;
-}
-
-/* Whether another one asked a process to end a short time ago, and the process handled it. */
-static inline bool was_asked(struct task_struct *leader, struct task_struct *last)
-{
-	struct signal_evidence *evidence = kept_of(leader->tgid, REQUEST, start_boot_ns(leader));
-
-	return evidence && BIT(evidence->signal) & REQUESTS &&
-	       !(evidence->flags & (EVIDENCE_SELF | EVIDENCE_IGNORED)) &&
-	       !(evidence->flags & EVIDENCE_BLOCKED && still_waits(evidence, last)) &&
-	       bpf_ktime_get_boot_ns() - evidence->sent_boot_ns <= PATIENCE_NS;
-}
-
-static void send_one_handled(struct task_struct *leader, struct task_struct *subject,
-			     struct task_struct *last, __u32 sort)
-{
-	struct signal_evidence *evidence = kept_of(leader->tgid, sort, start_boot_ns(leader));
-
-	if (!evidence)
-		return;
-	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
-		evidence->flags &= ~EVIDENCE_BLOCKED;
-	evidence->kind = HANDLED_SIGNAL;
-	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
-	send_note(evidence, sizeof(*evidence));
-}
-
-/* Sends what is known of signals that the process handled; its exit is sent next. */
-static inline void send_handled(struct task_struct *leader, struct task_struct *subject,
-				struct task_struct *last)
-{
-	send_one_handled(leader, subject, last, REQUEST);
-	send_one_handled(leader, subject, last, FAULT);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What is sent of the signal that ends a process, just before its exit.
+ * What is sent of the signals that a process handled, and of the one that ends it, just before its exit.
  */
 #ifndef EXITSNOOP_LAST_SIGNAL_BPF_H
 #define EXITSNOOP_LAST_SIGNAL_BPF_H
@@ -17,6 +17,53 @@
 #include "signals.bpf.h"
 #include "task.bpf.h"
 #include "threads.bpf.h"
+
+/* Whether a signal that was blocked still waits; if not, the process took it: with sigwait(), a signalfd, or
+ * by a handler, once it was unblocked. What another thread than the last had been sent is not known.
+ */
+static bool still_waits(struct signal_evidence *evidence, struct task_struct *last)
+{
+	__u64 bit = BIT(evidence->signal);
+
+	if (!evidence->thread)
+		return last->signal->shared_pending.signal.sig[0] & bit;
+	return evidence->thread != (__u32)last->pid || last->pending.signal.sig[0] & bit;
+}
+
+/* Whether another one asked a process to end a short time ago, and the process handled it. */
+static inline bool was_asked(struct task_struct *leader, struct task_struct *last)
+{
+	struct signal_key key = { .pid = leader->tgid, .signal = REQUEST };
+	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
+
+	return evidence && BIT(evidence->signal) & REQUESTS &&
+	       !(evidence->flags & (EVIDENCE_SELF | EVIDENCE_IGNORED)) &&
+	       !(evidence->flags & EVIDENCE_BLOCKED && still_waits(evidence, last)) &&
+	       bpf_ktime_get_boot_ns() - evidence->sent_boot_ns <= PATIENCE_NS;
+}
+
+static void send_one_handled(struct task_struct *leader, struct task_struct *subject,
+			     struct task_struct *last, __u32 sort)
+{
+	struct signal_key key = { .pid = leader->tgid, .signal = sort };
+	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
+
+	if (!evidence)
+		return;
+	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
+		evidence->flags &= ~EVIDENCE_BLOCKED;
+	evidence->kind = HANDLED_SIGNAL;
+	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+	send_note(evidence, sizeof(*evidence));
+}
+
+/* Sends what is known of signals that the process handled; its exit is sent next. */
+static inline void send_handled(struct task_struct *leader, struct task_struct *subject,
+				struct task_struct *last)
+{
+	send_one_handled(leader, subject, last, REQUEST);
+	send_one_handled(leader, subject, last, FAULT);
+}
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
 #define DUMPS_CORE                                                                                 \

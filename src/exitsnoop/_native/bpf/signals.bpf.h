@@ -35,7 +35,7 @@ __u64 ending;		/* how many are in `signals`, about */
 
 struct signal_key {
 	__u32 pid;
-	__u32 signal;
+	__u32 signal; /* or what else is kept of a process: enum kept_sort */
 };
 
 /* The signals that end a process, for the moment until it ends. LRU: the oldest goes when it is full. */
@@ -320,23 +320,36 @@ static void forget_ending(struct signal_key *key, __u64 started)
 		__sync_fetch_and_add(&ending, -1);
 }
 
+/* Threads that are reported after the last one find here what was kept of their process. */
+static __noinline void leave_to_late_threads(struct signal_key *key, __u64 started)
+{
+	struct signal_evidence *kept = kept_of(key->pid, key->signal, started);
+
+	if (kept)
+		bpf_map_update_elem(&signals, key, kept, BPF_ANY);
+}
+
 /* Call it when a process ends, whether that is reported or not. */
 static inline void forget_process(struct task_struct *leader, int status)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = status & 0x7f };
 	__u64 started = start_boot_ns(leader);
-	struct signal_evidence *waited;
 
 	if (!why)
 		return;
 	if (key.signal) {
 		forget_ending(&key, started);
-		waited = per_thread ? kept_of(key.pid, key.signal, started) : NULL;
-		if (waited)
-			bpf_map_update_elem(&signals, &key, waited, BPF_ANY);
+		if (per_thread)
+			leave_to_late_threads(&key, started);
 		key.signal = SIGKILL; /* also what ends as after another one: see reboot_signal() */
 		forget_ending(&key, started);
 		bpf_map_delete_elem(&oom_kills, &key.pid);
+	}
+	if (per_thread) {
+		key.signal = REQUEST;
+		leave_to_late_threads(&key, started);
+		key.signal = FAULT;
+		leave_to_late_threads(&key, started);
 	}
 	drop_kept(key.pid);
 }
