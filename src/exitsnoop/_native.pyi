@@ -3,6 +3,12 @@
 Private; use Tracer.
 """
 
+def clock_steps() -> int:
+    """Return a new descriptor that is readable once the wall clock was set, or after a suspend.
+
+    A read of it then fails with ECANCELED, and it waits for the next time. Raises OSError.
+    """
+
 def drop_privileges(kept: int, /) -> None:
     """Give up all capabilities of this thread but those with their bit set; see privileges.py.
 

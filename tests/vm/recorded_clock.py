@@ -9,13 +9,16 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from vm.stepping import HOUR_NS, Child, offset_ns, step
+from vm.stepping import HOUR_NS, YEAR_NS, Child, offset_ns, step
 
 from exitsnoop.cli import main
+from exitsnoop.store.recording import Recording
 
 STORE = "/tmp/recording"
-RECORD = ["-c", "from exitsnoop.cli import main; main()", "record", "--store", STORE]
+# Only the children are recorded, not what asks the recording.
+RECORD = ["-c", "from exitsnoop.cli import main; main()", "record", "--store", STORE, "-n", "sh"]
 PATIENCE_S = 60
+FOLLOWS_S = 20
 FAILS = ("sh", "-c", "read -r line; exit 3")
 
 
@@ -82,6 +85,26 @@ def answers(child: Child) -> dict[str, Any]:
     }
 
 
+def begun_ns() -> int:
+    """Return when the recording began, as it says now. Nothing ends for that."""
+    return Recording(STORE).recorded()[-1].from_ns
+
+
+def stepped(children: list[Child], ns: int) -> dict[str, Any]:
+    """Step the clock; return what it says before another child ends, and after that.
+
+    `off_s` is what the recording had not followed of the step when nothing had ended yet.
+    """
+    before_ns = begun_ns()
+    step(ns)
+    end = time.monotonic() + FOLLOWS_S
+    while (off_ns := begun_ns() - before_ns - ns) and time.monotonic() < end:
+        if abs(off_ns) < abs(ns) // 2:
+            break
+        time.sleep(0.1)
+    return {"idle": {"off_s": off_ns / 1e9, **answers(children[0])}, **stage(children)}
+
+
 def recorded() -> dict[str, Any]:
     """Step the clock under a recorder, and after its end; return what the recording says."""
     recorder = subprocess.Popen([sys.executable, *RECORD], stderr=subprocess.PIPE, text=True)
@@ -89,12 +112,13 @@ def recorded() -> dict[str, Any]:
     recorder.stderr.readline()  # it records
     children: list[Child] = []
     told = {"before": stage(children)}
-    step(HOUR_NS)
-    told["forward"] = stage(children)
-    step(-HOUR_NS)
-    told["back"] = stage(children)
+    told["forward"] = stepped(children, HOUR_NS)
+    told["back"] = stepped(children, -HOUR_NS)
+    told["years"] = stepped(children, 20 * YEAR_NS)  # as NTP does after a boot
     recorder.terminate()
     recorder.wait()
     step(HOUR_NS)
     told["stopped"] = answers(children[0])
+    step(-3 * HOUR_NS)
+    told["stopped ahead"] = answers(children[-1])
     return told

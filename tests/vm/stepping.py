@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 HOUR_NS = 3600 * 10**9
+YEAR_NS = 365 * 24 * HOUR_NS
 
 
 def offset_ns() -> int:

@@ -48,7 +48,8 @@ def seconds(time: str) -> float:
     return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
 
 
-STEPPED = ("before", "forward", "back")
+STEPS = ("forward", "back", "years")
+STEPPED = ("before", *STEPS)
 
 
 @pytest.mark.parametrize("when", STEPPED)
@@ -65,7 +66,17 @@ def test_a_recording_has_the_times_of_the_clock_as_it_is_now(
 @pytest.mark.parametrize("when", STEPPED)
 def test_a_step_is_no_gap_in_a_recording(clock: dict[str, Any], when: str) -> None:
     """Nothing seems to be in the future, or before the recording began."""
-    told = clock["recorded"][when]
+    check_no_gap(clock["recorded"][when])
+
+
+@pytest.mark.parametrize("when", STEPS)
+def test_a_recording_follows_a_step_while_nothing_ends(clock: dict[str, Any], when: str) -> None:
+    told = clock["recorded"][when]["idle"]
+    assert abs(told["off_s"]) < MOST_OFF_S
+    check_no_gap(told)
+
+
+def check_no_gap(told: dict[str, Any]) -> None:
     why, status = told["why"], told["status"]
     begun, until = why["recorded"]["from"], why["recorded"]["to"]
     assert begun <= why["history"]["first_seen"] <= why["exit"]["time"] <= until <= told["now"]
@@ -84,3 +95,11 @@ def test_the_time_after_a_recording_is_the_only_gap(clock: dict[str, Any]) -> No
     assert gap["why"] == "stopped"
     assert gap["from"] == told["why"]["recorded"]["to"]
     assert gap["from"] < told["now"] <= gap["to"]
+
+
+def test_what_was_recorded_by_a_clock_that_was_ahead_is_not_to_come(clock: dict[str, Any]) -> None:
+    """The clock was set back by 2 hours when the recorder had stopped."""
+    text = " ".join(clock["recorded"]["stopped ahead"]["text"].split())
+    for what in ("That was at", "recording no, since", "on disk up to"):
+        assert re.search(what + r" [-\d]+ [:\d]+, by a clock \d+ min ahead of this one", text), text
+    assert not re.search(r"\bin \d+ (min|h)\b", text)

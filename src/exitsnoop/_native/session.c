@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
+#include "clock_steps.h"
 #include "kernel_names.h"
 #include "object.h"
 #include "privileges.h"
@@ -375,6 +376,7 @@ static int native_exec(PyObject *module)
 }
 
 static PyMethodDef native_functions[] = {
+	{ "clock_steps", clock_steps, METH_NOARGS, NULL },
 	{ "drop_privileges", drop_privileges, METH_O, NULL },
 	{ "kernel_has_names", kernel_has_names, METH_O, NULL },
 	{ NULL },

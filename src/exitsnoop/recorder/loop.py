@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from exitsnoop.kernel.clock_steps import ClockSteps
 from exitsnoop.recorder.notices import Notices
 from exitsnoop.recorder.notify import Service
 from exitsnoop.store.writer import Writer
@@ -18,7 +19,8 @@ def record(
 ) -> None:
     """Write all exits of a tracer until it ends, and close the writer.
 
-    While nothing ends nothing is done, except what the service manager wants.
+    While nothing ends nothing is done, except what the service manager wants. When the wall clock
+    is set, the times of what was recorded follow it at once.
 
     after_batch: is called after each batch.
 
@@ -27,8 +29,10 @@ def record(
     """
     why = "failed"
     try:
-        service.ready()
-        _follow(tracer, writer, notices, service, after_batch)
+        with ClockSteps() as steps:
+            tracer.wake_on(steps.fileno())
+            service.ready()
+            _follow(tracer, writer, steps, notices, service, after_batch)
         why = "stopped"
     finally:
         service.stopping()
@@ -38,6 +42,7 @@ def record(
 def _follow(
     tracer: Tracer,
     writer: Writer,
+    steps: ClockSteps,
     notices: Notices,
     service: Service,
     after_batch: Callable[[], None],
@@ -49,6 +54,8 @@ def _follow(
         undecided = min(tracer.undecided - all_undecided, lost - before)
         all_undecided += undecided
         writer.add(exits, lost - before, undecided)
+        if steps.happened():
+            writer.look_at_clock()
         writer.tick()
         notices.look()
         service.tick()

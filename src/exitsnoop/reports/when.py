@@ -190,12 +190,16 @@ def span(from_ns: int, to_ns: int, now_ns: int) -> str:
 
 
 def ago(wall_ns: int, now_ns: int) -> str:
-    """Return how long ago a time was: "12 min ago"; "in 12 min" if it is still to come."""
+    """Return how long ago a time was: "12 min ago".
+
+    What is recorded is never still to come. If it seems so, the clock was set back when nobody
+    recorded, or it is the clock of another machine: "by a clock 12 min ahead of this one".
+    """
     if abs(now_ns - wall_ns) < SECOND_NS:
         return "just now"
-    return (
-        f"{length(now_ns - wall_ns)} ago" if wall_ns < now_ns else f"in {length(wall_ns - now_ns)}"
-    )
+    if wall_ns > now_ns:
+        return f"by a clock {length(wall_ns - now_ns)} ahead of this one"
+    return f"{length(now_ns - wall_ns)} ago"
 
 
 def length(ns: int) -> str:

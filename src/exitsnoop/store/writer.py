@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from exitsnoop.host.clock import wall_offset_ns
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import boots
 from exitsnoop.store.boots import Boot
@@ -144,6 +145,12 @@ class Writer:
     def tick(self) -> None:
         """Commit if it is due."""
         if self.due is not None and self.due <= self._clock():
+            self._store(None)
+
+    def look_at_clock(self) -> None:
+        """Correct the times on disk if the wall clock was stepped."""
+        if self._eras.see(boots.boot_clock_ns(), wall_offset_ns()):
+            self._files.correct()
             self._store(None)
 
     def commit(self) -> None:

@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     import inspect
-    import types
     import typing
     from collections import abc
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from exitsnoop.model import exit as exit_
     from exitsnoop.tracing.targets import Targets
 else:  # for typing.get_type_hints(): imported when annotations are resolved, not by a start
-    asyncio, inspect, types, abc = map(Later, ("asyncio", "inspect", "types", "collections.abc"))
+    asyncio, inspect, abc = map(Later, ("asyncio", "inspect", "collections.abc"))
     typing = Later("typing")
     Unpack, keywords = LaterUnpack(), Later("exitsnoop.filters.keywords")
     batch, exit_ = Later("exitsnoop.model.batch"), Later("exitsnoop.model.exit")
@@ -208,23 +207,13 @@ class Tracer:
     def __enter__(self) -> "Tracer":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: "types.TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> "Tracer":
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: "types.TracebackType | None",
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> "typing.NoReturn":
@@ -331,6 +320,10 @@ class Tracer:
         """
         self._reading.pause()
         return self._reading.take(timeout)
+
+    def wake_on(self, descriptor: int) -> None:
+        """Have next_batch() return, too, while a descriptor is readable, until that is closed."""
+        self._reading.waiting.wake_on(descriptor)
 
     def batches(self, reader: int | None = None) -> "abc.Iterator[batch.Exits]":
         """Iterate over batches of exits: what is there at a time, at most some thousands.

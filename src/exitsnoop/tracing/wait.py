@@ -61,6 +61,10 @@ class Waiting:
         self._woken = True
         _write(self._waker, _WAKE)
 
+    def wake_on(self, descriptor: int) -> None:
+        """Have wait() end, too, while a descriptor is readable."""
+        self._epoll.register(descriptor, select.EPOLLIN)
+
     def watch(self, descriptor: int) -> None:
         """Have wait() end, too, when nobody reads from the other end of a pipe or socket."""
         try:
