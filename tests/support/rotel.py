@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.machine import need
+from support.services import free_port
 from support.waiting import until
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:
