@@ -158,6 +158,7 @@ def test_a_name_that_no_container_has(exitsnoop: str, kubelet: Path) -> None:
         assert process.stdout
         assert process.stderr
         line = process.stderr.readline()
+        assert process.stdout.readline()  # before it traces, SIGTERM ends it as any other process
         process.terminate()
         assert process.wait() == 0
     assert line == (
