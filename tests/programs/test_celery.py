@@ -31,11 +31,14 @@ app.conf.broker_transport_options = {
 def say_ready(**_):
     open("ready", "w").close()
 
-@app.task
-def stuck():
+@signals.task_prerun.connect
+def say_who(**_):
     with open("pid.new", "w") as file:
         file.write(str(os.getpid()))
     os.rename("pid.new", "pid")
+
+@app.task
+def stuck():
     signal.pause()
 
 @app.task
@@ -63,15 +66,17 @@ def worker(where: Path) -> Iterator["subprocess.Popen[str]"]:
         yield celery
 
 
-def ask_for(where: Path, task: str) -> None:
+def begun(where: Path, task: str) -> int:
+    """Ask for a task; return the PID of the process that has begun it."""
     subprocess.run([sys.executable, "-c", f"import tasks; tasks.{task}"], cwd=where, check=True)
+    until((where / "pid").exists)
+    return int((where / "pid").read_text())
 
 
 def ended_by(where: Path, task: str) -> tuple[Exit, int]:
     """Have a task done that ends its process; return how that ended, and the PID of celery."""
     with recorded(why=True) as exits, worker(where) as celery:
-        (child,) = children(celery.pid)
-        ask_for(where, task)
+        child = begun(where, task)
         until(lambda: child not in children(celery.pid))
         kill(celery.pid)
         celery.wait()
@@ -114,9 +119,7 @@ def test_a_task_that_takes_all_memory(tmp_path: Path) -> None:
 def stuck(where: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """Celery whose process is at work on a task without end; yields that one's PID, too."""
     with worker(where) as celery:
-        ask_for(where, "stuck.delay()")
-        until((where / "pid").exists)
-        yield celery, int((where / "pid").read_text())
+        yield celery, begun(where, "stuck.delay()")
 
 
 def test_a_process_that_somebody_kills(tmp_path: Path) -> None:
