@@ -44,6 +44,19 @@ class Proof(NamedTuple):
     guest: bool = False
 
 
+# What the tool was once wrong about, or said too little of, by reports from the field.
+CASES = (
+    'tests/kernel/test_causes_*.py tests/kernel/test_crash_*.py tests/kernel/test_terminal.py -k "'
+    + " or ".join(
+        (
+            "raised_again after_a_request stack_overflows without_an_address filled_the_cgroup "
+            "not_there every_exit_code truncated cannot_go_back victim_s_memory tried_at_nothing "
+            "null_pointer may_not_be_executed death_of_the reboot asked_first gone_before "
+            "width_of_the_moment"
+        ).split()
+    )
+    + '"'
+)
 RINGS = "tests/kernel/test_rings.py tests/kernel/test_truth.py"
 PROOFS = {
     "kernels": Proof(
@@ -128,6 +141,16 @@ PROOFS = {
     "again": Proof(
         "every test ten times, with both CPUs loaded",
         "make test-again TIMES=10",
+    ),
+    "cases": Proof(
+        "20 times, with both CPUs loaded, the ends that exitsnoop once said too little of: raised "
+        "again, stack overflows, late exec, memory that others share, reboot and others",
+        f"make test-again TIMES=20 PYTEST_ARGS='{CASES}'",
+    ),
+    "cases-elsewhere": Proof(
+        "the same under 5.10, 6.1, 6.12 and 7.x, three times",
+        " && ".join([f"make test-kernels PYTEST_ARGS='{CASES}'"] * 3),
+        guest=True,
     ),
     "soak": Proof(
         "a mixed load for an hour, traced twice and recorded",
