@@ -8,7 +8,7 @@ import pytest
 from support.blocks import ANCESTOR_BYTES, note
 
 from exitsnoop.decode import context
-from exitsnoop.decode.images import Images, Running
+from exitsnoop.decode.images import IMAGE, Images, Running
 from exitsnoop.decode.notes import path, text
 from exitsnoop.layout import (
     CONTEXT_OWN_PEAK,
@@ -20,7 +20,7 @@ from exitsnoop.layout import (
     IMAGE_ARGS_UNREAD,
 )
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.context import Ancestor, split_args
+from exitsnoop.model.context import Ancestor, Image, split_args
 from exitsnoop.model.fields import COLLECTED
 
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -220,16 +220,22 @@ def test_the_peak_of_an_earlier_image_is_not_ours() -> None:
     assert peak(51) == 51 * PAGE
 
 
+def image_of(known: Images, pid: int, start_boot_ns: int) -> Image | None:
+    """Return the image of a process of which something is known."""
+    running = known.get(pid, start_boot_ns)
+    assert running
+    return running[IMAGE]
+
+
 def test_images_pass_from_parent_to_child() -> None:
     known = Images()
     known.exec(execed(5, 1, b"sh\0-c\0", exe=b"dash\0bin\0\0"))
     known.fork(forked(6, 2, 5, 1))
     known.gone(note(GONE, start_boot_ns=1, pid=5))
     known.fork(forked(7, 3, 6, 2))
-    running = known.get(7, 3)
-    assert running
-    assert running.image
-    assert (running.image.args, running.image.exe) == (("sh", "-c"), "/bin/dash")
+    image = image_of(known, 7, 3)
+    assert image
+    assert (image.args, image.exe) == (("sh", "-c"), "/bin/dash")
     assert known.get(5, 1) is None
     assert known.get(7, 4) is None, "another that has the PID"
 
@@ -241,7 +247,8 @@ def test_a_thread_is_of_who_had_the_pid_when_it_was_created() -> None:
     def of_threads(*created: int) -> list[Any]:
         count = len(created)
         found = known.take([7] * count, [8] * count, created, [False] * count)
-        return [one and one.image and one.image.args for one in found]
+        images = [one and one[IMAGE] for one in found]
+        return [image and image.args for image in images]
 
     def gone(start: int) -> None:
         known.gone(note(GONE, start_boot_ns=start, pid=7))
@@ -287,13 +294,9 @@ def test_an_exec_that_was_not_told_leaves_nothing_known() -> None:
     assert completed(record(exec_id=5), running=running)["args"] == ("a",)
     assert completed(record(exec_id=6), running=running)["args"] is None
     known.fork(forked(71, 8_000, 70, 7_000, exec_id=6))
-    child = known.get(71, 8_000)
-    assert child
-    assert child.image is None
+    assert image_of(known, 71, 8_000) is None
     known.fork(forked(71, 8_000, 70, 7_000, exec_id=5))
-    child = known.get(71, 8_000)
-    assert child
-    assert child.image is running.image
+    assert image_of(known, 71, 8_000) is running[IMAGE]
 
 
 def test_who_is_gone_is_forgotten() -> None:
@@ -332,15 +335,11 @@ def test_args_that_are_not_known_or_not_all() -> None:
     known = Images()
     known.exec(execed(1, 1, b"", flags=IMAGE_ARGS_UNREAD, exe=b"x\0\0"))
     known.exec(execed(2, 1, b"abc", all_args=4, exe=b"/\0x\0\0"))
-    unread, cut = (known.get(pid, 1) for pid in (1, 2))
+    unread, cut = (image_of(known, pid, 1) for pid in (1, 2))
     assert unread
-    assert unread.image
-    assert (unread.image.args, unread.image.args_truncated) == (None, None)
-    assert unread.image.exe == "/x"
+    assert (unread.args, unread.args_truncated, unread.exe) == (None, None, "/x")
     assert cut
-    assert cut.image
-    assert (cut.image.args, cut.image.args_truncated) == (("abc",), True)
-    assert cut.image.exe == "/x (deleted)"
+    assert (cut.args, cut.args_truncated, cut.exe) == (("abc",), True, "/x (deleted)")
 
 
 @pytest.mark.parametrize(

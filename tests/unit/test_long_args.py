@@ -4,7 +4,7 @@ import tracemalloc
 
 from support.blocks import note
 
-from exitsnoop.decode.images import Images
+from exitsnoop.decode.images import IMAGE, Images
 from exitsnoop.decode.long_args import LONG, MOST_BYTES
 from exitsnoop.layout import EXEC_IMAGE, GONE, MAX_ARGS_BYTES
 from exitsnoop.model.context import Image
@@ -35,8 +35,9 @@ def execed(pid: int, raw_args: bytes) -> bytes:
 def image_of(images: Images, pid: int) -> Image:
     running = images.get(pid, pid)
     assert running
-    assert running.image
-    return running.image
+    image = running[IMAGE]
+    assert image
+    return image
 
 
 def test_the_oldest_are_cut_and_say_so() -> None:

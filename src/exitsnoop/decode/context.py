@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from exitsnoop.decode.images import Running
+from exitsnoop.decode.images import EXEC_ID, IMAGE, Running
 from exitsnoop.decode.notes import Process, path, require, text
 from exitsnoop.decode.structs import whole
 from exitsnoop.host import containers, users
@@ -88,7 +88,7 @@ class Contexts:
             made |= self._resources(raw, running)
         if self._groups & {"args", "exe"}:
             made["image"] = [
-                one.image if one and one.exec_id in (None, exec_id) else None
+                one[IMAGE] if one and one[EXEC_ID] in (None, exec_id) else None
                 for one, exec_id in zip(running, raw["exec_id"], strict=True)
             ]
         return made
@@ -179,9 +179,11 @@ def _own_peak(peak_pages: int, flags: int, exec_id: int, running: Running | None
     """Return the peak of the image in bytes; None if an earlier image may have had a higher one."""
     if flags & CONTEXT_OWN_PEAK:
         return peak_pages * _PAGE
-    if running is None or running.exec_id not in (None, exec_id):
+    if running is None:
         return None
-    earlier = running.earlier_peak_pages
+    _, earlier, of_exec = running
+    if of_exec not in (None, exec_id):
+        return None
     return peak_pages * _PAGE if earlier is not None and peak_pages > earlier else None
 
 
