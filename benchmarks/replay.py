@@ -100,7 +100,7 @@ def cost(parts: list[Drained], does: type[Replay]) -> float:
         replay = does(parts, directory)
         gc.collect()
         gc.freeze()  # as the command does, and as the next
-        gc.set_threshold(10_000)
+        gc.set_threshold(50_000)
         return replay.run() / exits * 1e6
 
 

@@ -23,7 +23,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     """
     hold_standard_descriptors()
     gc.disable()  # nothing that a start makes is garbage; garbage.enable() enables it again
-    gc.set_threshold(10_000)  # a batch makes thousands of objects, and no garbage in circles
+    gc.set_threshold(50_000)  # what waits to be written is thousands of objects, and no garbage
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)

@@ -48,6 +48,7 @@ class _Base:
         raw: each ended by a NUL.
         text: what is stored, which has no escapes.
         word, before: a word that became another lately, and what is before it.
+        old: the word as a text.
     """
 
     def __init__(self, number: int, raw: bytes, text: str) -> None:
@@ -55,6 +56,7 @@ class _Base:
         self.raw = raw
         self.text = text
         self.word = b""
+        self.old = ""
         self.before = raw
 
     def again(self, raw: bytes) -> bytes | None:
@@ -69,17 +71,17 @@ class _Base:
         at = _first_difference(raw, self.raw)
         self.before = raw[: at - _word(raw[:at][::-1]).end()]
         self.word = _word(self.raw, len(self.before)).group()
+        self.old = self.word.decode()
         return _word(raw, len(self.before)).group()
 
     def difference(self, text: str, new: str) -> Difference:
         """Return how to make a text of this one, whose word became another."""
         plain = _first_difference(text.encode(), self.text.encode())
         if self.word:
-            old = self.word.decode()
-            replaced = self.text.replace(old, new)
+            replaced = self.text.replace(self.old, new)
             shared = _first_difference(text.encode(), replaced.encode())
             if shared > plain:
-                return Difference(self.number, old, new, shared, text[shared:])
+                return Difference(self.number, self.old, new, shared, text[shared:])
         return Difference(self.number, "", "", plain, text[plain:])
 
 
@@ -96,7 +98,7 @@ class Alike:
         """
         base = self._bases.get((kind, raw[:_HEAD]))
         new = base and base.again(raw)
-        return (base.number, base.word.decode(), new.decode()) if base and new else None
+        return (base.number, base.old, new.decode()) if base and new else None
 
     def difference(self, kind: str | None, raw: bytes, text: str) -> Difference | None:
         """Return how to make arguments, in JSON; None if that would not be much shorter."""

@@ -3,18 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from json import dumps
-from json.encoder import encode_basestring as quoted
 from operator import sub
 from typing import Any
 from weakref import ref
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import At, Cause
-from exitsnoop.model.context import Ancestor, Chain, Image, Place
+from exitsnoop.model.context import Ancestor, Chain, Place
 from exitsnoop.model.fields import FIELDS, function
 from exitsnoop.model.plain import value as as_plain
 from exitsnoop.model.remembered import Remembered
-from exitsnoop.store.alike import SHORT, Alike
+from exitsnoop.store.arguments import Arguments, as_json, utf8
 from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
     CAUSE_PARTS,
@@ -32,10 +31,6 @@ _HOUR_NS = 3600 * 1_000_000_000
 _TEXT: Shape = ("texts", ("text",))
 _NAME: Shape = ("texts", ("text", "raw"))
 _PLACE: Shape = ("places", PLACE)
-_ARGS: Shape = ("images", ("args",))
-_CUT_ARGS: Shape = ("images", ("args", "truncated"))
-_AGAIN: Shape = ("images", ("base", "old", "new"))
-_ALIKE: Shape = ("images", ("base", "old", "new", "shared", "args"))
 _LINK: Shape = ("chains", ("pid", "comm", "above"))
 _TIME: Shape = ("times", ("era", "offset_ns", "until_ns"))
 NUMBERED = ("texts", "places", "images", "chains", "causes")
@@ -81,28 +76,24 @@ class Encoder:
     Attributes:
         rows: the rows to insert.
         hours: how many exits to add: (hour, name, exe, place, cause, status) -> count.
-        long_bytes: the size of the arguments and stacks in `rows`.
     """
 
     def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
         self.rows = Inserts({"rows": USUAL, "images": {"args": "", "truncated": 0}})
         self.hours: Counter[tuple[int, int, int, int, str, int]] = Counter()
-        self.long_bytes = 0
+        self._stack_bytes = 0
         self._next = {table: count + 1 for table, count in numbers.items()}
         self._kept = kept
         self._texts = _Numbers(self, Encoder._text)
         self._texts[None] = None  # type: ignore[assignment] # unknown stays NULL
         self._names = _Numbers(self, Encoder._name)
         self._places = _Numbers(self, Encoder._place)
-        self._images = _Numbers(self, Encoder._image)
-        self._args: dict[tuple[Any, bool | None], int] = {}
-        self._alike = Alike()
+        self._arguments = Arguments(kept, self.rows, numbers["images"])
         self._chains = _Numbers(self, Encoder._chain)
         self._causes = _Numbers(self, Encoder._cause)
-        self._links = _Numbers(self, Encoder._link)
         self._stacks = _Numbers(self, Encoder._stack)
         # Of senders: many send more than one signal.
-        self._words = Remembered[Sequence[str], str](lambda words: _json(kept.of(words) or ()))
+        self._words = Remembered[Sequence[str], str](lambda words: as_json(kept.of(words) or ()))
         self._above = Remembered(_json_of_ancestors)
         self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
         self._hour = 0
@@ -145,7 +136,7 @@ class Encoder:
             "parent": [*map(self._texts.__getitem__, exits.column("parent_comm"))],
             "place": place,
             "exe": exe,
-            "image": [*map(self._images.__getitem__, exits.shared("image"))],
+            "image": self._arguments.numbers(exits.shared("image")),
             "chain": [*map(self._chains.__getitem__, exits.shared("chain"))],
             "chain_truncated": exits.column("ancestors_truncated"),
             "nspid": _other_than(pid, exits.column("nspid"), USUAL["nspid"]),
@@ -159,20 +150,23 @@ class Encoder:
         self._add_times(ids, era, boot_ns, offsets, apart=apart)
         kinds = ["" if cause is None else cause.kind for cause in causes]
         self._count(walls, exits, name, exe, place, kinds, status)
-        for numbers in (self._texts, self._names, self._places, self._causes, self._links):
+        for numbers in (self._texts, self._names, self._places, self._causes):
             numbers.shrink()
         self._texts[None] = None  # type: ignore[assignment]
         self._chains.shrink()
-        if len(self._images) > MOST_REMEMBERED // 2:  # arguments may be long
-            self._images.clear()
-            self._args.clear()
+        self._arguments.shrink()
         if len(self._stacks) > MOST_REMEMBERED // 8:  # they are long
             self._stacks.clear()
+
+    @property
+    def long_bytes(self) -> int:
+        """The size of the arguments and stacks in `rows`."""
+        return self._arguments.bytes + self._stack_bytes
 
     def written(self) -> None:
         """Forget what has been written besides the rows."""
         self.hours.clear()
-        self.long_bytes = 0
+        self._arguments.bytes = self._stack_bytes = 0
 
     def _plain(self, field: str, kind: str, exits: Exits) -> Sequence[Any]:
         column = exits.column(field)
@@ -248,12 +242,12 @@ class Encoder:
         return number
 
     def _text(self, text: str) -> int:
-        return self._new(_TEXT, _utf8(text))
+        return self._new(_TEXT, utf8(text))
 
     def _stack(self, stack: tuple[At, ...]) -> int:
         text = _json_of_stack(stack)
-        self.long_bytes += len(text)
-        return self._new(_TEXT, _utf8(text))
+        self._stack_bytes += len(text)
+        return self._new(_TEXT, utf8(text))
 
     def _name(self, padded: bytes) -> int:
         text = padded.partition(b"\0")[0].decode("utf-8", "replace")
@@ -268,56 +262,15 @@ class Encoder:
         if place.cgroup is not None:
             known |= {name: function(FIELDS[name].by)(place.cgroup) for name in OF_CGROUP}
         known["runtime"], known["container"] = known.get("container") or (None, None)
-        return self._new(_PLACE, *[_utf8(known.get(column)) for column in PLACE])
-
-    def _image(self, image: Image | None) -> int:
-        if image is None or not self._kept.args:
-            return None  # type: ignore[return-value] # NULL: not known, or not kept
-        known = image.args if image.raw_args is None else image.raw_args
-        if known is None:
-            return None  # type: ignore[return-value]
-        number = self._args.get((known, image.args_truncated))
-        if number is None:
-            if image.raw_args is None or image.args_truncated or self._kept.redacts:
-                text = _json(self._kept.of(image.args) or ())
-                number = self._new_args(text, image.args_truncated)
-            else:
-                number = self._raw_args(image, image.raw_args)
-            self._args[known, image.args_truncated] = number
-        return number
-
-    def _raw_args(self, image: Image, raw: bytes) -> int:
-        """Number arguments of which nothing is left out."""
-        if len(raw) < SHORT:
-            return self._new_args(image.args_as_json(quoted, ","), truncated=False)
-        again = self._alike.again(image.exe, raw)
-        if again:
-            return self._new(_AGAIN, *again)
-        text = image.args_as_json(quoted, ",")
-        found = self._alike.difference(image.exe, raw, text)
-        if found:
-            self.long_bytes += len(found.rest)
-            return self._new(_ALIKE, *found)
-        number = self._new_args(text, truncated=False)
-        self._alike.keep(image.exe, raw, text, number)
-        return number
-
-    def _new_args(self, text: str, truncated: bool | None) -> int:
-        self.long_bytes += len(text)
-        if truncated is False:
-            return self._new(_ARGS, text)
-        return self._new(_CUT_ARGS, text, truncated and 1)
+        return self._new(_PLACE, *[utf8(known.get(column)) for column in PLACE])
 
     def _chain(self, chain: Chain | None) -> int:
         if chain is None:
             return None  # type: ignore[return-value] # NULL: not known
         if chain.above is None:
             return 0
-        return self._links[chain.pid, chain.comm, self._chains[chain.above]]
-
-    def _link(self, link: tuple[int, str, int]) -> int:
-        pid, comm, above = link
-        return self._new(_LINK, pid, self._texts[comm], above)
+        above = self._chains[chain.above]
+        return self._new(_LINK, chain.pid, self._texts[chain.comm], above)
 
     def _number_of_cause(self, causes: Sequence[Cause | None]) -> dict[int, int]:
         """Return the number of each cause, by its identity: many exits have the same object."""
@@ -342,7 +295,7 @@ class Encoder:
                 continue
             cell = value
             if isinstance(value, str):
-                cell = value if value.isascii() else _utf8(value)
+                cell = value if value.isascii() else utf8(value)
             elif name == "args":
                 if not self._kept.args:
                     continue
@@ -373,24 +326,12 @@ def _is_usual(column: Sequence[Any], usual: int | None) -> bool:
     return column[0] == usual and column.count(usual) == len(column)
 
 
-def _json(words: Sequence[str]) -> str:
-    """Return what json.dumps() returns with ensure_ascii=False and no spaces, at half its cost."""
-    return f"[{','.join([quoted(_utf8(word)) for word in words])}]"
-
-
 def _json_of_ancestors(ancestors: Sequence[Ancestor]) -> str:
     return dumps(as_plain("ancestors", ancestors), ensure_ascii=False)
 
 
 def _json_of_stack(stack: tuple[At, ...]) -> str:
     return dumps([one._asdict() for one in stack], ensure_ascii=False, separators=(",", ":"))
-
-
-def _utf8(cell: Any) -> Any:
-    """Return a text as it can be stored: a lone surrogate has no UTF-8."""
-    if isinstance(cell, str) and not cell.isascii():
-        return cell.encode("utf-8", "replace").decode()
-    return cell
 
 
 def _signed(cell: int) -> int:
