@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.recorded import (
     BOOT,
+    OFFSET_NS,
     START_NS,
     Clock,
     exits,
@@ -30,8 +31,8 @@ from exitsnoop.store.recording import Recording
 OK = 0
 
 
-def quiet(numbers: range, **columns: Any) -> Exits:
-    return exits(numbers, status=OK, **columns)
+def quiet(numbers: range, offset_ns: int = OFFSET_NS, **columns: Any) -> Exits:
+    return exits(numbers, offset_ns, status=OK, **columns)
 
 
 def test_exits_are_committed_within_a_second(store: Path) -> None:
@@ -49,6 +50,21 @@ def test_exits_are_committed_within_a_second(store: Path) -> None:
     assert recorder.due is None
     assert pids(store) == list(range(20))
     assert recorder.watermark_ns == START_NS + 19_000
+    recorder.close()
+
+
+def test_small_batches_in_one_commit_keep_their_times(store: Path) -> None:
+    """The wall clock is asked anew for each, and is never quite as far ahead as before."""
+    steps = [0, 0, 17, 17, 40_000, 40_017, 3]
+    batches = [
+        quiet(range(at * 40, at * 40 + 40 - at), OFFSET_NS + step)
+        for at, step in enumerate(steps * 3)
+    ]
+    recorder = writer(store, clock=Clock())
+    for batch in batches:
+        recorder.add(batch)
+    recorder.commit()
+    assert list(read(store)) == [one for batch in batches for one in batch]
     recorder.close()
 
 

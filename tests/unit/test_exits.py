@@ -4,6 +4,7 @@ import pytest
 
 from exitsnoop.decode.exits import EVENT, decode
 from exitsnoop.model.batch import Exits
+from exitsnoop.model.context import Place
 
 BLOCK = b"".join(
     EVENT.pack(pid * 10, pid, pid, pid, 1, pid << 8, True, pid != 2, b"%d" % pid)
@@ -53,3 +54,17 @@ def test_collected_one_by_one() -> None:
     assert list(again) == list(exits)
     assert Exits.of(exits) is exits
     assert [e.wanted for e in exits.replace(wanted=[False] * 3)] == [False] * 3
+
+
+def test_several_batches_are_one() -> None:
+    """Each has its own clock, and what was not collected of one stays unknown."""
+    place = Place(1, "one", "/a.slice", None, None, None, None)
+    parts = [
+        decode(BLOCK, 1000).replace(place=[place] * 3, cwd=["/"] * 3),
+        decode(BLOCK, 2000),
+        Exits.of([decode(BLOCK, 3000).replace(user=["two"] * 3)[1]]),
+    ]
+    together = Exits.joined(parts)
+    assert list(together) == [one for part in parts for one in part]
+    assert together.shared("place")[0] is place
+    assert [one.wall_ns for one in together] == [1010, 1020, 1030, 2010, 2020, 2030, 3020]

@@ -81,6 +81,16 @@ class Exits(Sequence["exit_.Exit"]):
             self._columns[source] = list(map(MAKERS[source], *columns))
         return self._columns[source]
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Exits]") -> "Exits":
+        """Return the exits of several batches as one."""
+        columns: dict[str, list[typing.Any]] = {}
+        for name in (*SOURCES, *[name for name in STORED if not FIELDS[name].source]):
+            column = columns[name] = []
+            for part in parts:
+                column += part.shared(name) if name in SOURCES else part.column(name)
+        return cls(columns)
+
     def where(self, keep: Sequence[bool]) -> "Exits":
         """Return the exits for which keep has True."""
         if all(keep):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import groupby
 from json import dumps
 from operator import sub
 from typing import Any
@@ -187,16 +188,13 @@ class Encoder:
     ) -> None:
         """Note how far the wall clock is ahead of the boot clock, from which exit on."""
         times = self.rows[_TIME]
-        if not apart and offsets.count(offsets[0]) == len(offsets):
-            until = self._until[era] = max(self._until.get(era, 0), *boot_ns)
-            times.append((ids[0], era, offsets[0], until))
-            return
         start = 0
-        for at in range(1, len(ids) + 1):
-            if at == len(ids) or apart or offsets[at] != offsets[start]:
-                until = self._until[era] = max(self._until.get(era, 0), *boot_ns[start:at])
-                times.append((ids[start], era, offsets[start], until))
-                start = at
+        for offset_ns, run in groupby(offsets):
+            for count in [1 for _ in run] if apart else [len([*run])]:
+                last = max(boot_ns[start : start + count])
+                until = self._until[era] = max(self._until.get(era, 0), last)
+                times.append((ids[start], era, offset_ns, until))
+                start += count
 
     def _count(self, walls: Sequence[int], exits: Exits, *columns: Sequence[Any]) -> None:
         first, last = min(walls) // _HOUR_NS, max(walls) // _HOUR_NS

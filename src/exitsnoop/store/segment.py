@@ -1,7 +1,9 @@
 """The segment that is written to."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from exitsnoop.model.batch import Exits
@@ -33,6 +35,9 @@ LEAST_AT_ONCE = 16
 
 class TooMuch(Exception):
     """The exits would take too much of the segment in one commit."""
+
+
+_SMALL = 256
 
 
 class Segment:
@@ -96,7 +101,7 @@ class Segment:
         try:
             connection.execute("BEGIN IMMEDIATE")
             eras.write(connection)
-            for exits, era in batches:
+            for exits, era in _not_small(batches):
                 encoder.add(exits, range(next_id, next_id + len(exits)), era)
                 next_id += len(exits)
                 if encoder.long_bytes > self._long_bytes and next_id - self.next_id > LEAST_AT_ONCE:
@@ -144,3 +149,22 @@ class Segment:
             self.connection.close()
         except sqlite3.Error:
             pass
+
+
+def _not_small(batches: Sequence[tuple[Exits, int]]) -> Iterator[tuple[Exits, int]]:
+    """Return the batches of each era, small ones joined: each costs as much as 20 exits."""
+    for era, run in groupby(batches, key=itemgetter(1)):
+        waiting: list[Exits] = []
+        count = 0
+        for exits, _ in run:
+            waiting.append(exits)
+            count += len(exits)
+            if count >= _SMALL:
+                yield _as_one(waiting), era
+                waiting, count = [], 0
+        if waiting:
+            yield _as_one(waiting), era
+
+
+def _as_one(batches: Sequence[Exits]) -> Exits:
+    return batches[0] if len(batches) == 1 else Exits.joined(batches)
