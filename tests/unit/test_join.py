@@ -1,6 +1,7 @@
 """What is kept of processes until their exits: none gets what belongs to another."""
 
 import os
+import tracemalloc
 
 import pytest
 from support.blocks import EXIT, note, pack
@@ -94,6 +95,24 @@ def test_the_kernel_s_log_has_the_limit_where_none_seemed_full(
     assert found
     assert (found.cgroup, found.limit, found.usage) == (cgroup, limit, limit)
     assert found.cgroup_anon == (33423360 if cgroup else None)
+
+
+def test_where_a_process_crashed_that_is_not_reported_is_forgotten() -> None:
+    """Each has a part of the stack: with a filter, others may crash for months."""
+    clues = Clues(frozenset({"why", "args", "exe"}))
+    stack_bytes = layout.SITE_STACK_BYTES
+    tracemalloc.start()
+    try:
+        for pid in range(1, 200):
+            crash = note(
+                layout.CRASH_SITE, pid=pid, start_boot_ns=START, stack_bytes=stack_bytes
+            ) + bytes(stack_bytes)
+            clues.add([crash, note(layout.GONE, pid=pid, start_boot_ns=START)])
+        del crash
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10 * stack_bytes
 
 
 def of_thread(tid: int, status: int, last_thread: int = 0) -> bytes:

@@ -81,10 +81,11 @@ class Images:
             self._long.note(image)
         self._set((pid, started), (image, peak, exec_id))
 
-    def gone(self, record: bytes) -> None:
-        """Take note of an end that is not reported."""
+    def gone(self, record: bytes) -> Process:
+        """Take note of an end that is not reported; return whose it was."""
         _, _, started, pid = _GONE.unpack(record)
         self._forget((pid, started))
+        return pid, started
 
     def left(self, record: bytes) -> None:
         """Check a record that says nothing about images."""

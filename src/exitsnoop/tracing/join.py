@@ -79,7 +79,7 @@ class Clues:
         self._resolved: dict[Process, list[Site]] = {}  # the same, with their stacks
         self._resolver = _resolver() if "why" in groups else None
         self._collected: list[bytes] = []
-        self._takes: dict[bytes, Callable[[bytes], None]] = {
+        self._takes: dict[bytes, Callable[[bytes], object]] = {
             kind_bytes(SIGNAL_EVIDENCE): self._signal,
             kind_bytes(HANDLED_SIGNAL): self._handled_signal,
             kind_bytes(OOM_EVIDENCE): self._oom,
@@ -88,7 +88,8 @@ class Clues:
             kind_bytes(THREAD_END): self._thread_end,
             kind_bytes(EXEC_IMAGE): self._images.exec,
             kind_bytes(FORKED): self._images.fork,
-            kind_bytes(GONE): self._images.gone,
+            # One of its threads may be reported late.
+            kind_bytes(GONE): self._images.gone if per_thread else self._gone,
             kind_bytes(LEFT): self._images.left,
         }
         self._children = Children()
@@ -146,6 +147,9 @@ class Clues:
     def _thread_end(self, record: bytes) -> None:
         thread, end = thread_end(record)
         self._ends[thread] = end
+
+    def _gone(self, record: bytes) -> None:
+        self._sites.pop(self._images.gone(record), None)
 
     def complete(self, exits: Exits) -> Exits:
         """Return the exits with their causes and contexts, and forget what belonged to them.
