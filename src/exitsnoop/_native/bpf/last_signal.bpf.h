@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
@@ -26,7 +27,7 @@ static bool still_waits(struct signal_evidence *evidence, struct task_struct *la
 	__u64 bit = BIT(evidence->signal);
 
 	if (!evidence->thread)
-		return last->signal->shared_pending.signal.sig[0] & bit;
+		return BPF_CORE_READ(last, signal, shared_pending.signal.sig[0]) & bit;
 	return evidence->thread != (__u32)last->pid || last->pending.signal.sig[0] & bit;
 }
 
@@ -114,7 +115,8 @@ static __u32 taker_of(struct signal_evidence *seen)
 /* Sends what is known of the signal, if any, that ends a process; its exit is sent next. With per_thread it
  * is sent for each thread, with the other one that took it, if one did. What came before is sent once: for the
  * thread that took it, or for the last. A call, so that the verifier does not follow what comes then for each map
- * that the evidence may be in.
+ * that the evidence may be in. It follows much of it a dozen times even so: what is seldom needed of the task's
+ * pointers is read by helper. untrusted() says why.
  */
 static __noinline void send_evidence(struct task_struct *task, struct task_struct *leader,
 				     struct task_struct *subject, int status, bool last_thread)
@@ -123,6 +125,7 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 	struct signal_key key = { .pid = leader->tgid,
 				  .signal = reboots ? SIGKILL : status & 0x7f };
 	struct signal_evidence *seen, *evidence;
+	struct task_struct *tracer;
 	__u64 started = start_boot_ns(leader);
 	__u32 taker = 0;
 
@@ -168,8 +171,9 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 									      : 0;
 		if (task->ptrace) {
 			evidence->flags |= EVIDENCE_TRACED;
-			evidence->sender_pid = task->parent->tgid;
-			read_comm(evidence->sender_comm, task->parent->group_leader);
+			evidence->sender_pid = BPF_CORE_READ(task, parent, tgid);
+			tracer = BPF_CORE_READ(task, parent, group_leader);
+			bpf_core_read(evidence->sender_comm, COMM_BYTES, &tracer->comm);
 		}
 	}
 	evidence->boot_ns = note_time();

@@ -149,7 +149,7 @@ static bool is_oom_kill(struct task_struct *task, struct task_struct *leader, __
 {
 	bool locked = flags & EVIDENCE_LOCKED && (is_locked(task) || is_locked(leader));
 
-	return task->signal->oom_mm || flags & EVIDENCE_SHARES_VICTIM || locked;
+	return BPF_CORE_READ(task, signal, oom_mm) || flags & EVIDENCE_SHARES_VICTIM || locked;
 }
 
 /* Call it when the signal is sent: by the exit the OOM reaper may have taken the memory. */

@@ -169,19 +169,26 @@ __noinline int add_sender(__u64 task)
 	return 0;
 }
 
+/* What is needed of the pointers of a task that a signal is for. */
+struct target {
+	struct task_struct *leader;
+	struct task_struct *parent;
+	struct signal_struct *group;
+	struct mm_struct *mm;
+	const struct cred *cred;
+};
+
 /* Keeps what is known of a signal: in `signals` if it ends the process at once; in `kept` if that may be
  * later, or if the process handles it. how: what the process does with it, unless it has a handler. Returns
  * whether it was kept as one that may end the process.
- *
- * What is needed of the task's pointers is loaded once, at the start: untrusted() says why.
  */
 static bool record_signal(int signal, struct kernel_siginfo *info, struct task_struct *task,
-			  bool to_process, bool ends, __u32 how)
+			  const struct target *of, bool to_process, bool ends, __u32 how)
 {
-	struct signal_struct *group = task->signal;
-	struct task_struct *leader = task->group_leader, *parent = task->parent;
-	struct mm_struct *mm = task->mm;
-	const struct cred *cred = leader->real_cred;
+	struct signal_struct *group = of->group;
+	struct task_struct *leader = of->leader, *parent = of->parent;
+	struct mm_struct *mm = of->mm;
+	const struct cred *cred = of->cred;
 	struct tty_struct *tty = group->tty;
 	struct signal_key key = { .pid = task->tgid, .signal = signal };
 	struct task_struct *sender = (void *)bpf_get_current_task();
@@ -282,9 +289,17 @@ static inline int report_signal(__u64 *ctx)
 	struct task_struct *task = (void *)ctx[2];
 	bool to_process = ctx[3], ends = false;
 	int result = ctx[4];
+	struct target of;
 
 	if (signal < 1 || signal > 64 || BIT(signal) & ENDS_NO_PROCESS)
 		return 0;
+	/* Here, before the verifier follows each of the ways below: untrusted() says why. */
+	of.leader = task->group_leader;
+	of.parent = task->parent;
+	of.group = task->signal;
+	of.mm = task->mm;
+	of.cred = of.leader->real_cred;
+	barrier();
 	if (result == IGNORED) {
 		if (!(BIT(signal) & REQUESTS))
 			return 0;
@@ -298,7 +313,7 @@ static inline int report_signal(__u64 *ctx)
 	} else if (!(BIT(signal) & (REQUESTS | RAISED_AGAIN))) {
 		return 0;
 	}
-	if (record_signal(signal, info, task, to_process, ends,
+	if (record_signal(signal, info, task, &of, to_process, ends,
 			  result == IGNORED ? EVIDENCE_IGNORED : 0))
 		__sync_fetch_and_add(&signals_recorded, 1);
 	return 0;
