@@ -1,9 +1,7 @@
 """Runtimes of languages: they handle signals and faults, and then end in their own ways."""
 
-import base64
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 from support.services import asked_to_end, at_a_terminal, need_program, one
@@ -44,27 +42,6 @@ def test_node_without_memory_aborts() -> None:
         node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         returncode = node.wait()
     assert one(exits, node.pid, returncode).kind == "abort"
-
-
-# javac --release 8 of: class Up { public static void main(String[] a) throws Exception {
-# System.out.println("up"); Thread.sleep(60000); } }
-CLASS = """
-yv66vgAAADQAJQoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcvT2JqZWN0AQAGPGluaXQ+AQADKClWCQAIAAkHAAoM
-AAsADAEAEGphdmEvbGFuZy9TeXN0ZW0BAANvdXQBABVMamF2YS9pby9QcmludFN0cmVhbTsIAA4BAAJ1cAoAEAAR
-BwASDAATABQBABNqYXZhL2lvL1ByaW50U3RyZWFtAQAHcHJpbnRsbgEAFShMamF2YS9sYW5nL1N0cmluZzspVgUA
-AAAAAADqYAoAGAAZBwAaDAAbABwBABBqYXZhL2xhbmcvVGhyZWFkAQAFc2xlZXABAAQoSilWBwAeAQACVXABAARD
-b2RlAQAEbWFpbgEAFihbTGphdmEvbGFuZy9TdHJpbmc7KVYBAApFeGNlcHRpb25zBwAkAQATamF2YS9sYW5nL0V4
-Y2VwdGlvbgAgAB0AAgAAAAAAAgAAAAUABgABAB8AAAARAAEAAQAAAAUqtwABsQAAAAAACQAgACEAAgAfAAAAGwAC
-AAEAAAAPsgAHEg22AA8UABW4ABexAAAAAAAiAAAABAABACMAAA==
-"""
-
-
-def test_a_jvm_exits_with_a_code(tmp_path: Path) -> None:
-    (tmp_path / "Up.class").write_bytes(base64.b64decode(CLASS))
-    command = [need_program("java"), "-cp", str(tmp_path), "Up"]
-    cause, returncode, sender = asked_to_end(command)
-    assert (returncode, cause.kind) == (143, "exited")
-    assert f" after SIGTERM from kill[{sender}]" in cause.text
 
 
 def test_a_key_that_node_raises_again() -> None:

@@ -14,6 +14,7 @@ from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import shell_meaning
 
 _AT_ONCE_S = 0.1
+_RETURNED_S = 0.01  # Go's handler returns to code that writes the stack, and exits
 _NS = 1_000_000_000
 _AGAIN = "again after its handler had it"
 _COUNTED = frozenset(("fault", "timer", "pipe", "cpu_limit", "file_limit", "hangup"))
@@ -124,24 +125,31 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
         first.limit,
     )
     text = cause.text
-    if _is_told(cause, after):
+    if _is_told(cause, after, handled.handler):
         if after.handled == "handled":  # a shell's code is then its own, not a command's
             text = text.removesuffix(f": {shell_meaning(128 + after.signal)}")
         text += f", {_duration(seconds)} after {_what(cause, first, after, handled, who)}"
     return cause._replace(text=text, after=after)
 
 
-def _is_told(cause: Cause, after: After) -> bool:
+def _is_told(cause: Cause, after: After, handler: int) -> bool:
     """Return whether the text reports it: not the fault for whose handler there was no room.
 
-    Some runtimes take faults on purpose (JVM, Go): one before an exit may mean nothing.
+    Some runtimes take faults on purpose (JVM, Go): once the handler has returned, the end may have
+    nothing to do with it.
     """
     if after.handled == "dumping core":
         return True
     if cause.trap == NO_ROOM and after.signal_name == "SIGSEGV":
         return False
     if (after.signal in FAULTS or after.signal == SYS) and after.kind != "killed":
-        return cause.kind != "exited" or (cause.text != "exit 0" and after.seconds <= _AT_ONCE_S)
+        if cause.kind == "exited" and cause.text == "exit 0":
+            return False
+        if handler == layout.HANDLER_RUNS:
+            return after.seconds <= PATIENCE_S
+        if handler == layout.HANDLER_RETURNED:
+            return after.seconds <= _RETURNED_S
+        return cause.kind != "exited" or after.seconds <= _AT_ONCE_S
     return after.seconds <= PATIENCE_S
 
 

@@ -27,6 +27,7 @@ _SIGNAL = only(
     *(
         "syscall_arch",
         "thread",
+        "handler",
         "signal",
         "trap",
         "sender_pid",
@@ -96,8 +97,9 @@ class Evidence(NamedTuple):
 
     flags: enum signal_evidence_flags of event.h. The rest is unset without EVIDENCE_SEEN. thread:
     that it was sent to; None if it was sent to the process. trap and call are None if they are
-    unknown. uid: the user of the process. origin: of the sender, see origins.py. site: where
-    that thread was, if the signal dumps core.
+    unknown. uid: the user of the process. origin: of the sender, see origins.py. handler: of a
+    fault that was handled, enum handler_state. site: where that thread was, if the signal dumps
+    core.
     """
 
     flags: int
@@ -117,6 +119,7 @@ class Evidence(NamedTuple):
     uid: int = 0
     origin: int = 0
     call: Call | None = None
+    handler: int = 0
     site: Site | None = None
 
 
@@ -127,7 +130,7 @@ _thread: Callable[[tuple[Any, ...]], Thread] = partial(tuple.__new__, Thread)
 _trap: Callable[[tuple[Any, ...]], Trap] = partial(tuple.__new__, Trap)
 _args = lru_cache(maxsize=256)(split_args)
 _UNKNOWN = NOBODY[7:]  # what Origins fills in
-_NOT_SENT = Evidence(0, NOBODY)[17:]
+_NOT_SENT = Evidence(0, NOBODY)[18:]
 
 
 def from_sender(found: Evidence, known: tuple[Any, ...]) -> Evidence:
@@ -158,6 +161,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         syscall,
         syscall_arch,
         thread,
+        handler,
         number,
         trap,
         sender_pid,
@@ -217,6 +221,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
             uid,
             origin,
             Call(call, argument, options) if flags & EVIDENCE_SENDER_CALL else None,
+            handler,
             *_NOT_SENT,
         )
     )

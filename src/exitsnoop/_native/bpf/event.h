@@ -110,6 +110,13 @@ enum signal_evidence_flags {
 	EVIDENCE_SAME_CGROUPS = 1 << 29, /* the sender is in the same cgroups as the process */
 };
 
+/* Whether the handler of a fault had returned when its thread ended. */
+enum handler_state {
+	HANDLER_UNKNOWN = 0,
+	HANDLER_RUNS = 1,
+	HANDLER_RETURNED = 2,
+};
+
 struct signal_evidence {
 	__u64 boot_ns;
 	__u64 kind;
@@ -125,6 +132,7 @@ struct signal_evidence {
 	__u64 origin; /* with sender_pid: the sender_origin; 0: none was sent */
 	__u64 sender_argument; /* x86: the first argument of the sender's system call */
 	__u64 sender_options;  /* x86: the fourth */
+	__u64 blocked; /* the signals that its thread blocked before the handler ran: bit N-1 */
 	__u32 pid;
 	__u32 uid;
 	__u32 flags;
@@ -133,7 +141,7 @@ struct signal_evidence {
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
 	__u32 taken_by;	    /* the TID that it was delivered to; 0: not seen */
-	__u32 padding;	    /* to a multiple of 8 bytes */
+	__u32 handler;	    /* of HANDLED_SIGNAL, a fault: enum handler_state */
 	__u16 signal;
 	__u16 trap; /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;

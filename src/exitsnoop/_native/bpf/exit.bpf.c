@@ -26,6 +26,7 @@
 #ifdef FULL
 #include "context.bpf.h"
 #include "crash.bpf.h"
+#include "handled.bpf.h"
 #include "images.bpf.h"
 #include "last_signal.bpf.h"
 #include "more_filters.bpf.h"
@@ -113,6 +114,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 
 	if (!is_first_to_see(task, EXIT, program, &late_exits))
 		return 0;
+	note_handler(task, leader);
 	last_thread = is_last_thread(ctx, task, leader);
 	if (!last_thread && !per_thread)
 		return 0;

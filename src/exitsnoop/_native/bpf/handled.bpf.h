@@ -15,6 +15,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "actions.bpf.h"
 #include "event.h"
 #include "evidence.bpf.h"
 #include "kept.bpf.h"
@@ -28,6 +29,8 @@
 	(BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11) | BIT(31)) /* ILL TRAP BUS FPE SEGV SYS */
 
 #define PATIENCE_NS (90 * 1000000000ULL) /* PATIENCE_S in Python */
+
+__u64 faults_kept; /* of all processes since the start */
 
 /* Whether what was kept before says more: a handler may raise its signal again; and while a process does
  * what it was asked, its own timer may go off (nginx), or a reader go away.
@@ -53,6 +56,8 @@ static void keep_handled(struct signal_evidence *evidence, __u64 leader, __u32 f
 	}
 	evidence->flags |= flags;
 	keep(leader, sort);
+	if (sort == FAULT)
+		__sync_fetch_and_add(&faults_kept, 1);
 }
 
 /* Whether the kernel raised the signal, as it does for faults. */
@@ -72,19 +77,58 @@ static bool is_own(struct task_struct *task)
 	return (int)(bpf_get_current_pid_tgid() >> 32) == task->tgid;
 }
 
-/* Where the thread had such a fault before, writes what is new of this one over it. */
+/* Whether the handler of a fault has not returned. While it runs, the kernel blocks for its thread what
+ * sigaction() asked for, in addition to what was blocked; as it returns, the mask is what it was.
+ */
+static bool is_in_handler(struct signal_evidence *fault, struct task_struct *task)
+{
+	__u64 blocked = task->blocked.sig[0];
+
+	return blocked != fault->blocked && (blocked & fault->blocked) == fault->blocked;
+}
+
+/* Where the thread had such a fault before, writes what is new of this one over it. But a fault of the handler
+ * itself is none: that of a JVM, which unblocks faults, looks at memory that may not be there.
+ */
 static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
 	struct signal_evidence *evidence = kept_of(task->tgid, FAULT,
 						   start_boot_ns(task->group_leader));
+	__u64 now;
 
-	if (!evidence || evidence->thread != (__u32)task->pid || evidence->signal != signal ||
-	    evidence->si_code <= 0)
+	if (!evidence || evidence->thread != (__u32)task->pid || evidence->si_code <= 0)
 		return false;
-	evidence->sent_boot_ns = bpf_ktime_get_boot_ns();
+	now = bpf_ktime_get_boot_ns();
+	if (is_in_handler(evidence, task) && now - evidence->sent_boot_ns <= PATIENCE_NS)
+		return true;
+	if (evidence->signal != signal)
+		return false;
+	evidence->sent_boot_ns = now;
+	evidence->blocked = task->blocked.sig[0];
 	read_siginfo(evidence, info, signal);
 	read_trap(evidence, task);
 	return true;
+}
+
+/* Marks the fault of a thread that ends. A thread that leaves the others has survived it: the C library blocks
+ * all signals for it then. Where the handler blocks nothing, and where it was taken away, the mask does not say
+ * whether it has returned.
+ */
+static inline void note_handler(struct task_struct *task, struct task_struct *leader)
+{
+	struct signal_evidence *evidence;
+
+	if (!why || !faults_kept)
+		return;
+	evidence = kept_of(leader->tgid, FAULT, start_boot_ns(leader));
+	if (!evidence || evidence->thread != (__u32)task->pid)
+		return;
+	if (!(task->signal->flags & SIGNAL_GROUP_EXIT))
+		evidence->handler = HANDLER_RETURNED;
+	else if (is_in_handler(evidence, task))
+		evidence->handler = HANDLER_RUNS;
+	else if (task->blocked.sig[0] == evidence->blocked && blocks_itself(task, evidence->signal))
+		evidence->handler = HANDLER_RETURNED;
 }
 
 #endif

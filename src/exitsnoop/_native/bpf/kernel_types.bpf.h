@@ -130,6 +130,7 @@ struct rlimit {
 
 struct sigaction {
 	void *sa_handler;
+	unsigned long sa_flags;
 };
 
 struct k_sigaction {

@@ -53,6 +53,10 @@ static inline void send_evidence(struct task_struct *task UNUSED, struct task_st
 {
 }
 
+static inline void note_handler(struct task_struct *task UNUSED, struct task_struct *leader UNUSED)
+{
+}
+
 static inline void forget_process(struct task_struct *leader UNUSED, int status UNUSED)
 {
 }

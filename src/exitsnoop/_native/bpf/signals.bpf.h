@@ -18,6 +18,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "actions.bpf.h"
 #include "event.h"
 #include "evidence.bpf.h"
 #include "filters.bpf.h"
@@ -65,19 +66,6 @@ static struct signal_evidence *evidence_of(struct signal_key *key, __u64 started
 	if (evidence && evidence->start_boot_ns == started)
 		return evidence;
 	return kept_of(key->pid, key->signal, started);
-}
-
-/* True also for forced signals: the kernel resets them to their default action before it sends them. */
-static bool has_default_action(struct task_struct *task, int signal)
-{
-	char *handlers = (char *)__builtin_preserve_access_index(
-		&task->sighand->action[0].sa.sa_handler);
-	__u64 offset = (signal - 1) * bpf_core_type_size(struct k_sigaction);
-	void *handler = NULL;
-
-	offset &= 0xffff; /* for the verifiers that do not follow a product */
-	bpf_probe_read_kernel(&handler, sizeof(handler), handlers + offset);
-	return !handler;
 }
 
 /* True if nothing can come between this signal and the process's end: either complete_signal() has
@@ -261,6 +249,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	 * thread, or to the children of a process that ends. The si_code stays 0, SI_USER.
 	 */
 	if (by_itself && !to_process) {
+		evidence->blocked = task->blocked.sig[0];
 		read_comm(evidence->thread_comm, task);
 		if (evidence->si_code > 0)
 			read_trap(evidence, task);
