@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 TESTS = HERE.parent / "kernel"
 TABLES = HERE.parents[1] / "docs" / "kernels.md"
 # What most tests run: compiled here once, and not in each guest, where the compiler is emulated.
-PROGRAMS = ("endings", "deaths", "lives", "refuse", "hostile", "garbage", "strokes")
+PROGRAMS = ("endings", "deaths", "lives", "refuse", "hostile", "garbage", "strokes", "returns")
 TITLES = {"fields": "field", "special": "where it differs", "features": "the kernel"}
 
 # Around where kernels differ most: no task storage and no bpf_loop(); the old and the new argument
