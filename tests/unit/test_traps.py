@@ -1,8 +1,8 @@
-"""What the bytes of an instruction say of a general protection fault: no kernel."""
+"""What the bytes of an instruction say of a fault: no kernel."""
 
 import pytest
 
-from exitsnoop.causes.traps import reason
+from exitsnoop.causes.traps import illegal, reason
 from exitsnoop.decode.signals import Trap
 
 SEGV, PROTECTION = 11, 13
@@ -37,3 +37,26 @@ TABLE = [
 def test_reason(code: str, words: str) -> None:
     trap = Trap(PROTECTION, 0, -1, 0x1000, bytes.fromhex(code).ljust(16, b"\x90"), 0)
     assert reason(SEGV, trap) == words
+
+
+MADE = "an instruction that a compiler puts where a program must stop"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("0f0b", MADE),  # ud2, as of gcc's __builtin_trap()
+        ("670fb94002", MADE),  # ud1l 2(%eax),%eax, as of clang's sanitizers
+        ("62f17c48294001", "an AVX-512 instruction"),
+        ("c5fc294001", "an AVX instruction"),
+        ("d6", None),
+        ("", None),  # it was not in memory
+    ],
+)
+def test_illegal(code: str, words: str | None) -> None:
+    padding = b"\x90" if code else b"\0"
+    assert illegal(Trap(6, 0, -1, 0x1000, bytes.fromhex(code).ljust(16, padding), 0)) == words
+
+
+def test_illegal_where_nothing_is_known() -> None:
+    assert illegal(None) is None

@@ -46,6 +46,7 @@ class Case:
         self.wanted = bool(flags & layout.EVIDENCE_PDEATHSIG)
         self.reboots = bool(flags & layout.EVIDENCE_REBOOT)
         self.of_tracer = bool(flags & layout.EVIDENCE_OF_TRACER)
+        self.of_realtime = bool(flags & layout.EVIDENCE_REALTIME)
         self.in_exec = bool(flags & layout.EVIDENCE_IN_EXEC)
         # The siginfo that came with it, if any did.
         self.si_code = None if self.by_kernel or self.for_sender else evidence.si_code

@@ -59,6 +59,8 @@ def fault(case: Case) -> Cause:
 def _detail(case: Case, code: str, access: str | None, mapped: Mapped | None) -> str:
     """Return what was wrong with the address: the si_code, or, if more is known, words."""
     site = case.evidence.site
+    if case.signal == ILL and (which := traps.illegal(case.evidence.trap)):
+        return f" ({which})"
     if _is_stack_overflow(case):
         return ", stack overflow" if site and site.at else f" ({code}), stack overflow"
     if site and code == "BUS_ADRERR" and (why := places.no_page(site, mapped, access)):

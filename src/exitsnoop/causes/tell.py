@@ -91,6 +91,9 @@ def timer(case: Case) -> Cause:
 def cpu_limit(case: Case) -> Cause:
     """It used up its CPU time."""
     limit = case.evidence.limit
+    if case.of_realtime and limit is not None:
+        size = f"{limit / 1_000_000:g} s without a pause"
+        return case.cause(f"CPU time limit at real-time priority of {size} ({case.name})")
     return case.cause(f"CPU time limit of {limit} s ({case.name})", limit=limit)
 
 

@@ -71,6 +71,22 @@ def access(address: int, trap: Trap | None) -> str | None:
     return "write" if trap.error & _WRITES else "read"
 
 
+def illegal(trap: Trap | None) -> str | None:
+    """Return which instruction the CPU does not have; None if that is unknown."""
+    code = trap.code if trap else b""
+    if code.removeprefix(b"\x67")[:2] in _MADE_TO_FAIL:
+        return "an instruction that a compiler puts where a program must stop"
+    return _OF_SOME_CPUS.get(code[:1])
+
+
+_MADE_TO_FAIL = {b"\x0f\x0b", b"\x0f\xb9", b"\x0f\xff"}  # ud2, ud1, ud0
+_OF_SOME_CPUS = {
+    b"\xc4": "an AVX instruction",
+    b"\xc5": "an AVX instruction",
+    b"\x62": "an AVX-512 instruction",
+}
+
+
 def reason(signal: int, trap: Trap | None) -> str | None:
     """Return what was wrong where the kernel gives no address; None if that is unknown.
 

@@ -108,6 +108,7 @@ enum signal_evidence_flags {
 	EVIDENCE_LOCKED = 1 << 27,   /* the task was locked, as the OOM killer locks its victim */
 	EVIDENCE_DUMPED = 1 << 28, /* of HANDLED_SIGNAL: it had its default action, to dump core */
 	EVIDENCE_SAME_CGROUPS = 1 << 29, /* the sender is in the same cgroups as the process */
+	EVIDENCE_REALTIME = 1 << 30,	 /* `limit` is RLIMIT_RTTIME, in microseconds */
 };
 
 /* Whether the handler of a fault had returned when its thread ended. */

@@ -18,6 +18,7 @@
 const volatile bool why = false; /* send evidence; on_signal is loaded */
 
 enum {
+	SIGILL = 4,
 	SIGKILL = 9,
 	SIGSEGV = 11,
 	SIGXCPU = 24,
@@ -44,7 +45,7 @@ enum {
 #define SECCOMP_MODE_STRICT 1
 #define SECCOMP_MODE_FILTER 2 /* and above: SECCOMP_MODE_DEAD, once the filter has killed */
 #define NSEC_PER_SEC 1000000000ULL
-enum { RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3 };
+enum { RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_RTTIME = 15 };
 
 #define NONE (~0ULL) /* RLIM_INFINITY */
 
@@ -70,6 +71,25 @@ static __u64 relevant_limit(struct signal_struct *group, int signal)
 		return group->rlim[RLIMIT_STACK].rlim_cur;
 	}
 	return NONE;
+}
+
+/* RLIMIT_RTTIME: how long a thread with a real-time priority may run before it sleeps. The kernel sends the
+ * same signals as for RLIMIT_CPU, in the thread itself.
+ */
+static void read_realtime_limit(struct signal_evidence *evidence, struct task_struct *task)
+{
+	__u64 limit = NONE;
+
+	if (evidence->limit != NONE || !BPF_CORE_READ(task, rt.timeout))
+		return;
+	if (evidence->signal == SIGXCPU)
+		limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_RTTIME].rlim_cur);
+	else if (evidence->signal == SIGKILL)
+		limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_RTTIME].rlim_max);
+	if (limit == NONE)
+		return;
+	evidence->limit = limit;
+	evidence->flags |= EVIDENCE_REALTIME;
 }
 
 /* Whether the sender is process 1 of a PID namespace, below the first, that the task is in. */
@@ -143,7 +163,7 @@ static inline void read_trap(struct signal_evidence *evidence, struct task_struc
 	if (above < LARGE_FRAME &&
 	    bpf_probe_read_user(&byte, sizeof(byte), (void *)evidence->stack_pointer))
 		evidence->flags |= EVIDENCE_NO_STACK;
-	if (evidence->si_code == SI_KERNEL)
+	if (evidence->si_code == SI_KERNEL || evidence->signal == SIGILL)
 		bpf_probe_read_user(evidence->code, CODE_BYTES, (void *)evidence->instruction);
 }
 

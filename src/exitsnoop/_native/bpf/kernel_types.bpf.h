@@ -128,6 +128,10 @@ struct rlimit {
 	unsigned long rlim_max;
 };
 
+struct sched_rt_entity {
+	unsigned long timeout;
+};
+
 struct sigaction {
 	void *sa_handler;
 	unsigned long sa_flags;
@@ -360,6 +364,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct sigpending pending;
+	struct sched_rt_entity rt;
 	sigset_t blocked;
 	sigset_t real_blocked; /* blocked, while in sigtimedwait() */
 	struct spinlock alloc_lock;

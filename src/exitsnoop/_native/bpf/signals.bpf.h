@@ -144,6 +144,8 @@ __noinline int add_sender(__u64 task)
 	if (!evidence)
 		return 0;
 	sender = who_sends(evidence, (void *)task);
+	if (evidence->flags & EVIDENCE_SELF && evidence->flags & EVIDENCE_KERNEL)
+		read_realtime_limit(evidence, sender);
 	if (evidence->flags & EVIDENCE_SELF || BPF_CORE_READ(sender, flags) & PF_KTHREAD)
 		return 0;
 	by_kernel = evidence->flags & EVIDENCE_KERNEL;
