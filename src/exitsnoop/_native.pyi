@@ -15,6 +15,9 @@ def drop_privileges(kept: int, /) -> None:
     Raises OSError.
     """
 
+def opens_tracepoint(name: str, /) -> bool:
+    """Return whether this process may open that tracepoint of the scheduler as a perf event."""
+
 def kernel_has_names(names: tuple[str, ...], /) -> tuple[bool, ...]:
     """Return for each name whether the kernel's BTF has it, as the name of anything.
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* refuse CALL ERRNO COMMAND...: runs COMMAND where the kernel refuses a system call with ERRNO, by a
- * seccomp filter: every BPF program if CALL is "load", to drop capabilities if it is "capset".
+ * seccomp filter: every BPF program if CALL is "load", to drop capabilities if it is "capset", perf events
+ * if it is "perf". If ERRNO is "kill", it kills the process.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -16,15 +17,25 @@
 
 #define LOAD_WORD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
 
+static unsigned int number_of(const char *call)
+{
+	if (strcmp(call, "load") == 0)
+		return SYS_bpf;
+	return strcmp(call, "perf") == 0 ? SYS_perf_event_open : SYS_capset;
+}
+
 int main(int argc, char **argv)
 {
-	int loads = argc > 1 && strcmp(argv[1], "load") == 0;
+	const char *call = argc > 1 ? argv[1] : "", *answer = argc > 2 ? argv[2] : "";
+	int loads = strcmp(call, "load") == 0;
 	struct sock_filter filter[] = {
 		LOAD_WORD(nr),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, loads ? SYS_bpf : SYS_capset, 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number_of(call), 0, 3),
 		LOAD_WORD(args[0]),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_PROG_LOAD, 0, loads),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (argc > 2 ? atoi(argv[2]) : 0)),
+		BPF_STMT(BPF_RET | BPF_K, strcmp(answer, "kill") == 0
+						  ? SECCOMP_RET_KILL_PROCESS
+						  : SECCOMP_RET_ERRNO | (unsigned int)atoi(answer)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };

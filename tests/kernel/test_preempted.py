@@ -1,6 +1,7 @@
 """A program inside which a task was preempted does not run for others on that CPU meanwhile.
 
-That may happen in 7.x: the kernel counts a miss, and offers the event to the next program.
+That may happen in 7.x: the kernel counts a miss, and offers the event to the next program. Forks
+are seen where nobody is preempted.
 Elsewhere there is one program, and it misses nothing.
 """
 
@@ -57,12 +58,12 @@ def test_nothing_is_missed_by_all(endings: Path) -> None:
             ran = [record for record in exits if record.ppid == worker]
             assert Counter((record.args, record.status) for record in ran) == expected
             assert {record.exe for record in ran} == {str(endings)}
-        if missed["on_exit"] and missed["on_exec"] and missed["on_fork"]:
+        if missed["on_exit"] and missed["on_exec"]:
             break
     if tracepoints_are_preemptible():
         assert missed["on_exit"]
         assert missed["on_exec"]
-        assert missed["on_fork"]
+        assert not missed["on_fork_unpreempted"]
         assert not missed["on_signal"]
     else:
         assert not missed.total(), missed

@@ -12,10 +12,14 @@ from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Tracer
-from exitsnoop.kernel.features import has_loops, tracepoints_are_preemptible
+from exitsnoop.kernel.features import (
+    has_loops,
+    perf_events_are_allowed,
+    tracepoints_are_preemptible,
+)
 from exitsnoop.model.fields import COLLECTED
 
-OFFERED = {"on_exit", "on_exec", "on_fork"}
+OFFERED = {"on_exit", "on_exec"}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,11 @@ def test_no_more_is_attached_than_needed(options: dict[str, Any], more: set[str]
         if "on_signal" in programs and has_loops():
             programs.add("on_delivery")
         if tracepoints_are_preemptible():
-            programs |= {f"{name}_if_missed_{n}" for name in programs & OFFERED for n in (1, 2, 3)}
+            last = "unpreempted" if perf_events_are_allowed() else "if_missed_3"
+            standing_by = ("if_missed_1", "if_missed_2", last)
+            programs |= {f"{name}_{by}" for name in programs & OFFERED for by in standing_by}
+            if "on_fork" in programs:
+                programs = programs - {"on_fork"} | {"on_fork_unpreempted"}
         assert sorted(attached_programs()) == sorted(programs)
     assert attached_programs() == []
 

@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
 
 # Which programs are loaded, what they see when threads and CPUs compete.
-RACES = "causes_several preempted programs races rings truth"
+RACES = "causes_several perf_events preempted programs races rings truth"
 # Which fields of the kernel they read, where signals come from, what is refused.
 FIELDS = (
     "causes_faults causes_oom causes_relations causes_senders context cwd images refusals resources"

@@ -12,6 +12,7 @@ from pathlib import Path
 from support.strokes import on_each
 
 CPUS = Path("/sys/devices/system/cpu")
+ROUNDS = 4  # Linux 7.x missed an exit in one of two or three
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
             if switch.read_text().strip() != "1":
                 switch.write_text("1")
             highest.append(cpu)
-    for what in ("kill", "exit"):
+    for what in ("kill", "exit") * ROUNDS:
         on_each([*highest, 0], Path(sys.argv[1]), what, 20)
     online = len(os.sched_getaffinity(0))
     sys.stdout.write(json.dumps({"possible": possible, "highest": highest, "online": online}))

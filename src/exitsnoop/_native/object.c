@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 
 #include "extract.h"
+#include "perf_event.h"
 
 #include "full.skel.h"
 #include "full_without_loops.skel.h"
@@ -290,29 +291,38 @@ static __u64 misses(const struct object *object, const char *name)
 	return info.recursion_misses;
 }
 
-/* What the first program missed, and no other has seen yet. `late` is read first: an event that comes in
- * between then seems missed, which passes, and not the other way round.
+/* The exits that the first program missed, and no other has seen yet. `late` is read first: an exit that
+ * comes in between then seems missed, which passes, and not the other way round.
  */
-static __u64 missed_by_others(const struct object *object, const char *first, enum counter late)
-{
-	__u64 seen = counters_get(&object->counters, late);
-
-	return misses(object, first) - seen;
-}
-
-/* A fork that was missed is a child less in the tree: its exit is not reported. */
 static __u64 missed_by_all(const struct object *object)
 {
-	__u64 missed = missed_by_others(object, "on_exit", LATE_EXITS);
+	__u64 seen = counters_get(&object->counters, LATE_EXITS);
 
-	if (bpf_object__find_map_fd_by_name(object->bpf, "tree") >= 0)
-		missed += missed_by_others(object, "on_fork", LATE_FORKS);
-	return missed;
+	return misses(object, "on_exit") - seen;
+}
+
+static struct bpf_link *attach(const struct bpf_program *program)
+{
+	struct bpf_link *link;
+	int event;
+
+	if (bpf_program__type(program) != BPF_PROG_TYPE_TRACEPOINT)
+		return bpf_program__attach_trace(program);
+	event = perf_event_open_tracepoint(strrchr(bpf_program__section_name(program), '/') + 1);
+	if (event < 0) {
+		errno = -event;
+		return NULL;
+	}
+	link = bpf_program__attach_perf_event(program, event);
+	if (!link)
+		close(event);
+	return link;
 }
 
 int object_attach(struct object *object)
 {
 	struct bpf_program *program;
+	__s64 missed;
 
 	bpf_object__for_each_program(program, object->bpf) {
 		struct bpf_link *link;
@@ -321,12 +331,14 @@ int object_attach(struct object *object)
 			continue;
 		if (object->link_count == MAX_PROGRAMS)
 			return E2BIG;
-		link = bpf_program__attach_trace(program);
+		link = attach(program);
 		if (!link)
 			return errno;
 		object->links[object->link_count++] = link;
 	}
-	object->misses.before = missed_by_all(object);
+	/* Less than none if the last program has just been the first to see an event. */
+	missed = (__s64)missed_by_all(object);
+	object->misses.before = missed > 0 ? (__u64)missed : 0;
 	return 0;
 }
 

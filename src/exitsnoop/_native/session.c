@@ -20,6 +20,7 @@
 #include "clock_steps.h"
 #include "kernel_names.h"
 #include "object.h"
+#include "perf_event.h"
 #include "privileges.h"
 #include "reader.h"
 
@@ -379,13 +380,11 @@ static PyMethodDef native_functions[] = {
 	{ "clock_steps", clock_steps, METH_NOARGS, NULL },
 	{ "drop_privileges", drop_privileges, METH_O, NULL },
 	{ "kernel_has_names", kernel_has_names, METH_O, NULL },
+	{ "opens_tracepoint", opens_tracepoint, METH_O, NULL },
 	{ NULL },
 };
 
-static PyModuleDef_Slot native_slots[] = {
-	{ Py_mod_exec, native_exec },
-	{ 0, NULL },
-};
+static PyModuleDef_Slot native_slots[] = { { Py_mod_exec, native_exec }, { 0, NULL } };
 
 static struct PyModuleDef native_module = {
 	PyModuleDef_HEAD_INIT,

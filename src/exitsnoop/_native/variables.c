@@ -77,7 +77,6 @@ static const char *const counter_names[] = {
 	[SIGNALS_RECORDED] = "signals_recorded",
 	[TREE_MEMBERS] = "tree_members",
 	[LATE_EXITS] = "late_exits",
-	[LATE_FORKS] = "late_forks",
 };
 
 int counters_open(struct counters *counters, const struct bpf_object *bpf)

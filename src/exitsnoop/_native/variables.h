@@ -12,16 +12,7 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-enum counter {
-	LOST,
-	UNTRACKED,
-	UNDECIDED,
-	SIGNALS_RECORDED,
-	TREE_MEMBERS,
-	LATE_EXITS,
-	LATE_FORKS,
-	COUNTERS
-};
+enum counter { LOST, UNTRACKED, UNDECIDED, SIGNALS_RECORDED, TREE_MEMBERS, LATE_EXITS, COUNTERS };
 
 struct counters {
 	void *variables; /* as they are now */

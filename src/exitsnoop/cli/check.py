@@ -93,7 +93,7 @@ def _remedy(finding: Finding) -> str | None:
 
 
 def _findings() -> Iterator[Finding]:
-    from exitsnoop.kernel.features import BTF, tracepoints_are_preemptible
+    from exitsnoop.kernel.features import BTF
 
     yield Finding(
         "BTF",
@@ -129,12 +129,21 @@ def _findings() -> Iterator[Finding]:
         "-c: filters by the path of a cgroup",
         "the host's paths are hidden inside a cgroup namespace: run it on the host",
     )
-    yield Finding(
+    yield _complete()
+
+
+def _complete() -> Finding:
+    from exitsnoop.kernel.features import perf_events_are_allowed, tracepoints_are_preemptible
+
+    if not tracepoints_are_preemptible():
+        return Finding("complete", available=True, meaning="one program sees every exit")
+    return Finding(
         "complete",
-        available=True,
-        meaning="this kernel may preempt tracepoints: three more programs stand by"
-        if tracepoints_are_preemptible()
-        else "one program sees every exit",
+        perf_events_are_allowed(),
+        "this kernel may preempt tracepoints: three more programs stand by, "
+        "the last of which cannot be preempted",
+        "it needs tracefs, mounted at /sys/kernel/tracing and readable, and perf_event_open(); "
+        "another stands in for it, and exits that all miss are counted as lost",
     )
 
 

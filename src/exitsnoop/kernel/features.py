@@ -23,6 +23,18 @@ def tracepoints_are_preemptible() -> bool:
     return _has("tracepoint_srcu_srcu_data") and _has("srcu_ctr")
 
 
+def perf_events_are_allowed() -> bool:
+    """Return whether this process may have programs of perf events, which are never preempted.
+
+    The number of the event is in tracefs, so that must be mounted and readable.
+    """
+    try:
+        opened: bool = extension().opens_tracepoint("sched_process_exit")
+    except ImportError:
+        return False
+    return opened
+
+
 def has_loops() -> bool:
     """Return whether BPF programs may call bpf_loop().
 

@@ -4,7 +4,12 @@ import os
 import sys
 
 from exitsnoop.filters.filters import Filters
-from exitsnoop.kernel.features import exit_has_memory, has_loops, tracepoints_are_preemptible
+from exitsnoop.kernel.features import (
+    exit_has_memory,
+    has_loops,
+    perf_events_are_allowed,
+    tracepoints_are_preemptible,
+)
 from exitsnoop.kernel.rings import POSSIBLE, cpus_in, rings
 from exitsnoop.layout import (
     CGROUP_FILTER_BYTES,
@@ -106,7 +111,7 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
         programs += execs
         maps["images"] = (len(execs), [])
     if (images and not filters.pids) or filters.tree:  # a child is never in `pids`
-        programs += _offered("on_fork", preemptible=preemptible)
+        programs.append("on_fork_unpreempted" if preemptible else "on_fork")
     ring_nodes, ring_of_cpu = rings()
     if ring_of_cpu:
         tunables |= {"several_rings": _ON, "ring_of_cpu": ring_of_cpu}
@@ -119,7 +124,10 @@ def plan(filters: Filters, *, unwanted: bool) -> Plan:
 def _offered(program: str, *, preemptible: bool) -> list[str]:
     """Return the programs that are offered an event in turn: once.bpf.h says why."""
     standing_by = range(1, PROGRAMS_PER_EVENT if preemptible else 1)
-    return [program, *(f"{program}_if_missed_{n}" for n in standing_by)]
+    programs = [program, *(f"{program}_if_missed_{n}" for n in standing_by)]
+    if preemptible and perf_events_are_allowed():
+        programs[-1] = f"{program}_unpreempted"
+    return programs
 
 
 def _variant(filters: Filters, *, unwanted: bool) -> str:

@@ -61,11 +61,9 @@ static bool speaks_for_process(struct task_struct *task, struct task_struct *lea
 	return false;
 }
 
-static bool is_last_thread(const __u64 *ctx, struct task_struct *task, struct task_struct *leader)
+static bool is_last_thread(struct task_struct *task, struct task_struct *leader, bool told)
 {
-	if (tells_last_thread)
-		return ctx[1] & 0xff;
-	return speaks_for_process(task, leader);
+	return tells_last_thread ? told : speaks_for_process(task, leader);
 }
 
 /* The expression of wait_task_zombie(), the same from 4.18 to 7.3; and of zap_pid_ns_processes(), which
@@ -103,9 +101,9 @@ static void send_exit(struct task_struct *leader, struct task_struct *subject, i
 	bpf_ringbuf_submit(event, 0);
 }
 
-static __noinline int report_exit(__u64 *ctx, __u32 program)
+/* told: whether the event says that it is the last thread's. */
+static __noinline int report_exit(struct task_struct *task, bool told, __u32 program)
 {
-	struct task_struct *task = (void *)ctx[0];
 	struct task_struct *leader = task->group_leader;
 	struct task_struct *subject = per_thread ? task : leader;
 	struct exit_context *context = NULL;
@@ -115,7 +113,7 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	if (!is_first_to_see(task, EXIT, program, &late_exits))
 		return 0;
 	note_handler(task, leader);
-	last_thread = is_last_thread(ctx, task, leader);
+	last_thread = is_last_thread(task, leader, told);
 	if (!last_thread && !per_thread)
 		return 0;
 	if (last_thread)
@@ -147,8 +145,15 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 	return 0;
 }
 
-/* All programs. plan.py chooses; those with _if_missed only where programs are preemptible, see
- * once.bpf.h. There a child in the tree whose fork was missed would be missed with all that it starts.
+static bool is_of_last_thread(const struct trace_event_raw_sched_process_exit *event)
+{
+	return event->group_dead;
+}
+
+/* All programs. plan.py chooses; those with _if_missed or _unpreempted only where programs are
+ * preemptible, see once.bpf.h. There a child in the tree whose fork was missed would be missed with all
+ * that it starts. So forks are seen a moment later, in wake_up_new_task(): it holds the lock of a run
+ * queue, so nobody is preempted there. Before v6.1 the map `tree` may not grow under that lock.
  */
 #define PROGRAM(name, event, call)                                                                 \
 	SEC("exitsnoop/" #event)                                                                   \
@@ -157,20 +162,37 @@ static __noinline int report_exit(__u64 *ctx, __u32 program)
 		return call;                                                                       \
 	}
 
+/* A program of a perf event, for events of the current task. With 0 it would hide the event from others
+ * that have opened it.
+ */
+#define UNPREEMPTED(name, event, call)                                                             \
+	SEC("tp/sched/" #event)                                                                    \
+	int name(void *ctx)                                                                        \
+	{                                                                                          \
+		struct task_struct *task = bpf_get_current_task_btf();                             \
+                                                                                                   \
+		(void)ctx;                                                                         \
+		call;                                                                              \
+		return 1;                                                                          \
+	}
+
+#define TASK (void *)ctx[0]
+#define OF_LAST_THREAD (tells_last_thread && ctx[1] & 0xff) /* older kernels have no ctx[1] */
+
 /* clang-format off */
-PROGRAM(on_exit,             sched_process_exit, report_exit(ctx, 0))
-PROGRAM(on_exit_if_missed_1, sched_process_exit, report_exit(ctx, 1))
-PROGRAM(on_exit_if_missed_2, sched_process_exit, report_exit(ctx, 2))
-PROGRAM(on_exit_if_missed_3, sched_process_exit, report_exit(ctx, 3))
+PROGRAM(on_exit,             sched_process_exit, report_exit(TASK, OF_LAST_THREAD, 0))
+PROGRAM(on_exit_if_missed_1, sched_process_exit, report_exit(TASK, OF_LAST_THREAD, 1))
+PROGRAM(on_exit_if_missed_2, sched_process_exit, report_exit(TASK, OF_LAST_THREAD, 2))
+PROGRAM(on_exit_if_missed_3, sched_process_exit, report_exit(TASK, OF_LAST_THREAD, 3))
+UNPREEMPTED(on_exit_unpreempted, sched_process_exit, report_exit(task, is_of_last_thread(ctx), 3))
 #ifdef FULL
-PROGRAM(on_exec,             sched_process_exec, report_exec(ctx, 0))
-PROGRAM(on_exec_if_missed_1, sched_process_exec, report_exec(ctx, 1))
-PROGRAM(on_exec_if_missed_2, sched_process_exec, report_exec(ctx, 2))
-PROGRAM(on_exec_if_missed_3, sched_process_exec, report_exec(ctx, 3))
-PROGRAM(on_fork,             sched_process_fork, report_fork(ctx, 0))
-PROGRAM(on_fork_if_missed_1, sched_process_fork, report_fork(ctx, 1))
-PROGRAM(on_fork_if_missed_2, sched_process_fork, report_fork(ctx, 2))
-PROGRAM(on_fork_if_missed_3, sched_process_fork, report_fork(ctx, 3))
+PROGRAM(on_exec,             sched_process_exec, report_exec(TASK, 0))
+PROGRAM(on_exec_if_missed_1, sched_process_exec, report_exec(TASK, 1))
+PROGRAM(on_exec_if_missed_2, sched_process_exec, report_exec(TASK, 2))
+PROGRAM(on_exec_if_missed_3, sched_process_exec, report_exec(TASK, 3))
+UNPREEMPTED(on_exec_unpreempted, sched_process_exec, report_exec(task, 3))
+PROGRAM(on_fork,             sched_process_fork, report_fork(TASK, (void *)ctx[1]))
+PROGRAM(on_fork_unpreempted, sched_wakeup_new,   report_fork(bpf_get_current_task_btf(), TASK))
 PROGRAM(on_signal,           signal_generate,    report_signal(ctx))
 PROGRAM(on_delivery,         signal_deliver,     report_delivery(ctx))
 #endif

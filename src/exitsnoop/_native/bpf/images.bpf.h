@@ -60,9 +60,8 @@ static __u32 append_args(struct exec_image *image, struct mm_struct *mm, __u32 a
 	return at + bytes;
 }
 
-static __noinline int report_exec(__u64 *ctx, __u32 program)
+static __noinline int report_exec(struct task_struct *task, __u32 program)
 {
-	struct task_struct *task = (void *)ctx[0];
 	struct mm_struct *mm = task->mm;
 	struct image_buffer *buffer = bpf_map_lookup_elem(&images, &program);
 	struct exec_image *image;
@@ -71,7 +70,7 @@ static __noinline int report_exec(__u64 *ctx, __u32 program)
 	if (!buffer || !mm)
 		return 0;
 	image = &buffer->image;
-	if (!is_first_to_see(task, FORK_OR_EXEC, program, &late_execs))
+	if (!is_first_to_see(task, EXEC, program, &late_execs))
 		return 0;
 	if (!is_in_pids(task->group_leader) || !is_in_tree(task->group_leader))
 		return 0;
@@ -108,13 +107,10 @@ static bool follow_fork(struct task_struct *parent, struct task_struct *child)
 	return true;
 }
 
-static __noinline int report_fork(__u64 *ctx, __u32 program)
+static inline int report_fork(struct task_struct *parent, struct task_struct *child)
 {
-	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	struct forked *forked;
 
-	if (!is_first_to_see(child, FORK_OR_EXEC, program, &late_forks))
-		return 0;
 	if (!follow_fork(parent, child))
 		return 0;
 	if (only_pids || !with_images)

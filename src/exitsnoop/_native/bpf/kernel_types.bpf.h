@@ -391,6 +391,13 @@ struct task_struct___before_5_5 {
 	__u64 real_start_time;
 };
 
+/* What programs of a perf event get, since Linux kernel commit 3e816361e94a ("sched/tracepoints: Move and
+ * extend the sched_process_exit() tracepoint") (in v6.16).
+ */
+struct trace_event_raw_sched_process_exit {
+	bool group_dead;
+};
+
 #pragma clang attribute pop
 
 #endif

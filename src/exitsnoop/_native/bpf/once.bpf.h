@@ -17,19 +17,22 @@
  * (recursion_misses) and goes on. That cannot happen where tracepoints disable preemption. Since they
  * are guarded by SRCU-fast instead (seen in v7.3), a task can be preempted inside the program, and all
  * events of that kind on that CPU would go unreported until it runs again. So there an event is offered
- * to PROGRAMS_PER_EVENT programs in turn; the first one that runs reports it.
+ * to PROGRAMS_PER_EVENT programs in turn; the first one that runs reports it. A task may be preempted
+ * inside each of them, but not inside the last one, where that is attached to a perf event: perf disables
+ * preemption (Linux kernel commit 16718274ee75, "tracing: perf: Have perf tracepoint callbacks always
+ * disable preemption", in v7.0). It does not run either while a task is preempted on that CPU inside a
+ * bpf() call for a map (bpf_prog_active), so the others go before it.
  */
 const volatile bool preemptible = false;
 
 /* Events that the first program missed and another one saw: object.c compares them with the misses. */
 __u64 late_exits;
-__u64 late_forks;
 __u64 late_execs;
 
 /* A thread that calls exec takes the PID and the start of the leader, who exits then: the count of execs
  * tells them apart.
  */
-enum event_kind { EXIT, FORK_OR_EXEC };
+enum event_kind { EXIT, EXEC };
 
 struct event_id {
 	__u64 start_boot_ns;
@@ -70,6 +73,7 @@ static inline int note_event(struct task_struct *task, enum event_kind kind)
 /* Where programs can be preempted: true for the first of them that sees an event. An event that cannot
  * be noted is left to the next program, and the last one reports it: twice rather than not at all. Each
  * event must come here, so that `late` grows by those that the first program missed and another saw.
+ * The first program may come after the last one, if another tracer had opened that perf event before.
  */
 static inline bool is_first_to_see(struct task_struct *task, enum event_kind kind, __u32 program,
 				   __u64 *late)
@@ -79,9 +83,7 @@ static inline bool is_first_to_see(struct task_struct *task, enum event_kind kin
 	if (!preemptible)
 		return true;
 	error = note_event(task, kind);
-	if (error == -EEXIST)
-		return false;
-	if (error && program != PROGRAMS_PER_EVENT - 1) {
+	if (error == -EEXIST || (error && program != PROGRAMS_PER_EVENT - 1)) {
 		if (!program) /* it did not miss the event, and yet another one reports it */
 			__sync_fetch_and_add(late, -1);
 		return false;
