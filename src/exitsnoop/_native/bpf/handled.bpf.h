@@ -111,7 +111,7 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 }
 
 /* Marks the fault of a thread that ends. A thread that leaves the others has survived it: the C library blocks
- * all signals for it then. Where the handler blocks nothing, and where it was taken away, the mask does not say
+ * all signals for it then. (Without others the flag says nothing: 5.10 does not set it.) Where the handler blocks nothing, and where it was taken away, the mask does not say
  * whether it has returned.
  */
 static inline void note_handler(struct task_struct *task, struct task_struct *leader)
@@ -123,7 +123,7 @@ static inline void note_handler(struct task_struct *task, struct task_struct *le
 	evidence = kept_of(leader->tgid, FAULT, start_boot_ns(leader));
 	if (!evidence || evidence->thread != (__u32)task->pid)
 		return;
-	if (!(task->signal->flags & SIGNAL_GROUP_EXIT))
+	if (task->signal->live.counter && !(task->signal->flags & SIGNAL_GROUP_EXIT))
 		evidence->handler = HANDLER_RETURNED;
 	else if (is_in_handler(evidence, task))
 		evidence->handler = HANDLER_RUNS;
