@@ -8,16 +8,19 @@ import ctypes
 import errno
 import os
 import platform
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from support.bpf import attached_programs
-from support.command import NOBODY, become
+from support.command import ENOUGH, NOBODY, become
 from support.machine import need, need_of_kernel
 
+import exitsnoop
 from exitsnoop import Tracer
 from exitsnoop.kernel.features import perf_events_are_allowed, tracepoints_are_preemptible
 
@@ -51,7 +54,14 @@ def test_they_take_tracefs() -> None:
 
 
 def test_they_take_the_right_to_read_it() -> None:
-    assert answer(WITH_TRACEFS, *become(NOBODY, "-all,+bpf,+perfmon")) == "False"
+    """Of a copy that nobody can reach, who has no capability for that."""
+    with tempfile.TemporaryDirectory() as everybodys:
+        os.chmod(everybodys, 0o755)
+        shutil.copytree(Path(exitsnoop.__file__).parent, Path(everybodys, "exitsnoop"))
+        for capabilities, allowed in ((ENOUGH, "True"), ("-all,+bpf,+perfmon", "False")):
+            command = ["env", f"PYTHONPATH={everybodys}", "/usr/bin/python3", "-B", "-c", ASK]
+            command = [str(WITH_TRACEFS), *become(NOBODY, capabilities), *command]
+            assert subprocess.check_output(command, text=True).strip() == allowed
 
 
 @pytest.mark.parametrize("how", ["kill", errno.EPERM])

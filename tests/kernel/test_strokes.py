@@ -22,6 +22,7 @@ from support.strokes import Told, check, on_each, stroke, told
 from support.truth import recorded
 from support.waiting import until
 
+from exitsnoop import Cause, Exit
 from exitsnoop.layout import MOST_KEPT_OF_USER
 
 CPUS = sorted(os.sched_getaffinity(0), reverse=True)[:8]
@@ -64,6 +65,11 @@ def at_one_stroke(program: Path, *words: Any) -> None:
     check(exits, sender, ends, "kill")
 
 
+def causes_of(exits: list[Exit], program: Path) -> dict[int, Cause | None]:
+    """Return the causes by PID, which others may have had before."""
+    return {ended.pid: ended.cause for ended in exits if ended.comm == program.name}
+
+
 def started(program: Path, *words: object) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [program, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -94,7 +100,7 @@ def test_a_flood_by_nobody_takes_no_room_of_others(strokes: Path) -> None:
                 others.append(process.pid)
             floods.append(told(crowd.communicate()[0]))
 
-    causes = {ended.pid: ended.cause for ended in exits}
+    causes = causes_of(exits, strokes)
     for pid in others:
         assert (cause := causes[pid])
         assert (cause.kind, cause.sender and cause.sender.pid) == ("killed", os.getpid())
@@ -136,6 +142,6 @@ def test_users_of_a_namespace_share_the_room_of_its_maker(strokes: Path) -> None
         assert inside.stdout.readline() == "ready\n"
         ((pid, _),) = told(inside.communicate()[0]).items()
         crowd.communicate()
-    causes = {ended.pid: ended.cause for ended in exits}
+    causes = causes_of(exits, strokes)
     assert (cause := causes[pid])
     assert (cause.kind, "forgotten" in cause.text) == ("unknown", True)
