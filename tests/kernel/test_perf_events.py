@@ -54,7 +54,7 @@ def test_they_take_tracefs() -> None:
 
 
 def test_they_take_the_right_to_read_it() -> None:
-    """Of a copy that nobody can reach, who has no capability for that."""
+    """The copy is one that a user without capabilities can import."""
     with tempfile.TemporaryDirectory() as everybodys:
         os.chmod(everybodys, 0o755)
         shutil.copytree(Path(exitsnoop.__file__).parent, Path(everybodys, "exitsnoop"))
