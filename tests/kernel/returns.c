@@ -18,13 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define check(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			perror(#condition);                                                        \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 static const char *handler, *end;
 static sigjmp_buf program, inner;

@@ -22,13 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define check(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			perror(#condition);                                                        \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 #define NOBODY 65534
 

@@ -87,8 +87,8 @@ static bool is_in_handler(struct signal_evidence *fault, struct task_struct *tas
 	return blocked != fault->blocked && (blocked & fault->blocked) == fault->blocked;
 }
 
-/* Where the thread had such a fault before, writes what is new of this one over it. But a fault of the handler
- * itself is none: that of a JVM, which unblocks faults, looks at memory that may not be there.
+/* Where the thread had such a fault before, writes what is new of this one over it. A fault of the handler itself
+ * does not count: that of a JVM unblocks faults, and reads memory that may not be there.
  */
 static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
@@ -111,8 +111,8 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 }
 
 /* Marks the fault of a thread that ends. A thread that leaves the others has survived it: the C library blocks
- * all signals for it then. (Without others the flag says nothing: 5.10 does not set it.) Where the handler blocks nothing, and where it was taken away, the mask does not say
- * whether it has returned.
+ * all signals for it then. (Without others SIGNAL_GROUP_EXIT says nothing: 5.10 does not set it.) The mask does
+ * not say whether the handler has returned if the handler blocks nothing, or was taken away.
  */
 static inline void note_handler(struct task_struct *task, struct task_struct *leader)
 {
