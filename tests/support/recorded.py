@@ -106,7 +106,13 @@ def writer(path: Path, **options: Any) -> Writer:
 
 
 def record(path: Path, *batches: Exits, **options: Any) -> None:
-    """Write a recording, and end it."""
+    """Write a recording, and end it.
+
+    The recorder's clock is that of the first batch, so that it does not find the clock stepped.
+    """
+    if batches and "boot" not in options:
+        began_ns = batches[0].column("wall_ns")[0] - batches[0].column("boot_ns")[0]
+        options["boot"] = BOOT._replace(began_ns=began_ns)
     recorder = writer(path, **options)
     for batch in batches:
         recorder.add(batch)
