@@ -226,8 +226,9 @@ $(COMPILED): $(SOURCES) $(VENV)/group-build
 		--config-settings build-dir=build/meson --wheel-dir build/wheel .
 	@touch $@
 
+# With SOURCE_DATE_EPOCH, pip compiles modules so that each import reads and hashes its source.
 $(INSTALLED): $(COMPILED)
-	$(PIP) install --no-deps --force-reinstall build/wheel/*.whl
+	env -u SOURCE_DATE_EPOCH $(PIP) install --no-deps --force-reinstall build/wheel/*.whl
 	@touch $@
 
 # It asks the installed package.

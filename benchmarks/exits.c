@@ -24,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AT_A_TIME 64 /* threads; a thread that ends makes no room before it is joined */
+#define SHORT_SLEEPS 1000 /* a second */
+#define AT_A_TIME 64	  /* threads; a thread that ends makes no room before it is joined */
 
 static void fail(const char *what)
 {
@@ -169,16 +170,29 @@ static int on_each(void (*end)(int), int count, char **cpus, int cpu_count)
 	return 0;
 }
 
+/* To wake up takes longer than the pause between exits of a high rate: then several follow a sleep. */
+static void sleep_until(long long due, int rate)
+{
+	struct timespec until;
+
+	if (rate > SHORT_SLEEPS) {
+		if (due <= now())
+			return;
+		due += 1000000;
+	}
+	until = (struct timespec){ due / 1000000000, due % 1000000000 };
+	clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
+}
+
 static int paced(int count, int rate)
 {
 	long long start = now();
 
 	for (int i = 0; i < count; i++) {
 		long long due = start + i * 1000000000LL / rate;
-		struct timespec until = { due / 1000000000, due % 1000000000 };
 		pid_t pid;
 
-		clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
+		sleep_until(due, rate);
 		pid = end_a_process();
 		printf("%d %lld\n", pid, now());
 	}
