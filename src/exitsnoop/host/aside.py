@@ -1,5 +1,6 @@
 """Work that may take for ever: another thread does it, and is waited for with patience."""
 
+import _thread
 import os
 import threading
 import time
@@ -15,7 +16,6 @@ class Aside:
     lasts as long as the process.
 
     Args:
-        name: of the thread.
         most_s: how long one piece is waited for, at most.
         saved_s: how long several are, if they come together.
         share: how much of the time is spent waiting, in the long run.
@@ -24,8 +24,7 @@ class Aside:
         is_late: whether work was not done in time, and is still being done.
     """
 
-    def __init__(self, name: str, most_s: float, saved_s: float, share: float) -> None:
-        self._name = name
+    def __init__(self, most_s: float, saved_s: float, share: float) -> None:
         self._most_s = most_s
         self._saved_s = saved_s
         self._share = share
@@ -59,9 +58,9 @@ class Aside:
 
     def _start(self) -> bool:
         if not self._has_thread:
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             try:
-                thread.start()
+                # Thread.start() would wait for ever for a thread that has no memory to begin.
+                _thread.start_new_thread(self._run, ())
             except RuntimeError:  # there may be no more threads
                 return False
             self._has_thread = True
@@ -77,17 +76,22 @@ class Aside:
         self._saved -= self._waited_at - began
 
     def _run(self) -> None:
-        while True:
-            work, take = self._work.get()
-            found = []
-            try:
-                found.append(work())
-            except Exception:  # noqa: S110 - whoever asked has other answers
-                pass
-            with self._progress:
-                if found:
-                    take(found.pop())
-                self._done += 1
-                self.is_late = False
-                self._progress.notify_all()
-            del work, take  # and what they hold
+        try:
+            while True:
+                self._do_next()
+        except MemoryError:
+            pass  # what is not done stays late
+
+    def _do_next(self) -> None:
+        work, take = self._work.get()
+        found = []
+        try:
+            found.append(work())
+        except Exception:  # noqa: S110 - whoever asked has other answers
+            pass
+        with self._progress:
+            if found:
+                take(found.pop())
+            self._done += 1
+            self.is_late = False
+            self._progress.notify_all()

@@ -41,7 +41,7 @@ class Names:
         self._clock = clock
         self._known: dict[_Which, _Found] = {}
         self._due = math.inf
-        self._aside = Aside("containers", _PATIENCE_S, _SAVED_S, _SHARE)
+        self._aside = Aside(_PATIENCE_S, _SAVED_S, _SHARE)
 
     def of(self, runtime: str | None, number: str | None, pod: str | None) -> Called:
         """Return the names of a container; each is None if it cannot be found.

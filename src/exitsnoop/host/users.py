@@ -23,7 +23,7 @@ class _Names:
         self.numbers_given = 0
         self._known: dict[int, str | None] = {}
         self._asked: set[int] = set()
-        self._aside = Aside("users", PATIENCE_S, PATIENCE_S, PATIENCE_SHARE)
+        self._aside = Aside(PATIENCE_S, PATIENCE_S, PATIENCE_SHARE)
 
     def name(self, uid: int) -> str | None:
         """Return the name, None if there is none; or the number, if that is not known in time."""

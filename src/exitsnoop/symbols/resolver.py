@@ -32,7 +32,7 @@ _AT_ONCE = 8
 Crash = tuple[Site, int, int]
 """Where a process crashed, its PID and that of its parent; it may have ended."""
 
-_aside = Aside("symbols", _PATIENCE_S, _MOST_SAVED_S, _SHARE)
+_aside = Aside(_PATIENCE_S, _MOST_SAVED_S, _SHARE)
 
 
 class Resolver:
