@@ -4,6 +4,7 @@
  *
  *   rings SEED ROUNDS
  *   rings broken HEADER [note]
+ *   rings starved
  *
  * A producer reserves room, takes the time, writes and submits; in between others do, and the reader
  * reads. Checked: exits come in order of time, each once and as it was; notes too, and none after
@@ -11,19 +12,32 @@
  *
  * broken: an exit is followed by what says with HEADER that it is of some other size, and then by
  * more; wherever in the ring that is, the reader must refuse it. Prints how often it did.
+ *
+ * starved: no part of the ring can be mapped for a while; nothing is lost.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <linux/bpf.h>
+#include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
 
 #include "reader.h"
 
+static void *map_part(void *, size_t, int, int, int, off_t);
+static int unmap_part(void *, size_t);
+
+/* What is not mapped is poisoned: no access may go there. */
+#define RING_WINDOW_BYTES 4096
+#define mmap map_part
+#define munmap unmap_part
+#include "ring.c"
+
 #define RINGS 3
 #define RING_BYTES 8192
-#define OVERLAP 4096
 #define OPEN 6 /* records that are being written, in each ring */
 #define MOST_NOTE 2000
 
@@ -34,12 +48,13 @@ struct open_record {
 
 struct producer {
 	unsigned long consumer, producer;
-	char *data;
+	char *data; /* twice */
 	struct open_record open[OPEN];
 	int open_count;
 };
 
 static struct producer producers[RINGS];
+static bool starved;
 static unsigned long state;
 static unsigned long sent_exits, sent_notes, got_exits, got_notes, lost;
 static __u64 sent_sum, got_sum, last_exit, last_note;
@@ -66,15 +81,42 @@ static __u64 boot_clock(void)
 	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
 }
 
-/* Writes where the ring is mapped twice at both places. */
-static void put(struct producer *producer, unsigned long position, const void *bytes, size_t size)
+static void *map_part(void *at, size_t size, int protection, int flags, int which, off_t offset)
+{
+	struct producer *producer = &producers[which];
+	size_t page = page_bytes();
+	char *part = producer->data + offset - 2 * page;
+
+	(void)at, (void)protection, (void)flags;
+	if ((size_t)offset < 2 * page)
+		return offset ? &producer->producer : &producer->consumer;
+	if (starved) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	require(offset - 2 * page + size <= 2 * RING_BYTES, "more is mapped than there is");
+	ASAN_UNPOISON_MEMORY_REGION(part, size);
+	return part;
+}
+
+static int unmap_part(void *at, size_t size)
+{
+	for (int i = 0; i < RINGS; i++)
+		if (at == &producers[i].consumer || at == &producers[i].producer)
+			return 0;
+	ASAN_POISON_MEMORY_REGION(at, size);
+	return 0;
+}
+
+/* Writes at both places of the ring, mapped or not. */
+__attribute__((no_sanitize("address"))) static void
+put(struct producer *producer, unsigned long position, const void *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		size_t at = (position + i) & (RING_BYTES - 1);
 
 		producer->data[at] = ((const char *)bytes)[i];
-		if (at < OVERLAP)
-			producer->data[RING_BYTES + at] = producer->data[at];
+		producer->data[RING_BYTES + at] = producer->data[at];
 	}
 }
 
@@ -160,22 +202,20 @@ static void take(struct reader *reader, size_t most)
 	reader_drop_exits(reader, count);
 }
 
-static void add_ring(struct reader *reader, struct producer *producer)
+static void add_ring(struct reader *reader, int which)
 {
-	struct ring ring = {
-		.consumer_position = &producer->consumer,
-		.producer_position = &producer->producer,
-		.bytes = RING_BYTES,
-	};
+	struct ring ring;
 
-	ring.data = producer->data = calloc(1, RING_BYTES + OVERLAP);
-	require(ring.data, "there is no memory");
+	producers[which].data = calloc(2, RING_BYTES);
+	require(producers[which].data, "there is no memory");
+	ASAN_POISON_MEMORY_REGION(producers[which].data, 2 * RING_BYTES);
+	require(!ring_open(&ring, which, RING_BYTES), "it cannot be opened");
 	reader_add(reader, &ring);
 }
 
-static void free_ring(struct reader *reader, int which)
+static void free_ring(int which)
 {
-	reader->rings[which].consumer_position = NULL; /* not mapped, so not to be unmapped */
+	ASAN_UNPOISON_MEMORY_REGION(producers[which].data, 2 * RING_BYTES);
 	free(producers[which].data);
 }
 
@@ -203,7 +243,7 @@ static int refuse(__u32 header, bool note)
 			__u64 now = boot_clock();
 
 			*producer = (struct producer){ .producer = start, .consumer = start };
-			add_ring(&reader, producer);
+			add_ring(&reader, 0);
 			reader.rings[0].position = start;
 			write_record(producer, sizeof(struct exit_event), now,
 				     sizeof(struct exit_event));
@@ -213,12 +253,36 @@ static int refuse(__u32 header, bool note)
 					"it was not refused");
 			require(reader.exits_end - reader.exits_first == 1 && !reader.notes_end,
 				"it is not what was sent");
-			free_ring(&reader, 0);
 			reader_close(&reader);
+			free_ring(0);
 			refused++;
 		}
 	}
 	printf("%d refused\n", refused);
+	return 0;
+}
+
+static int starve(void)
+{
+	size_t count = RING_BYTES / rounded(sizeof(struct exit_event)), got = 0, some;
+	struct reader reader = { 0 };
+
+	add_ring(&reader, 0);
+	for (size_t i = 0; i < count; i++)
+		write_record(&producers[0], sizeof(struct exit_event), boot_clock(),
+			     sizeof(struct exit_event));
+	starved = true;
+	for (int again = 0; again < 2; again++)
+		require(reader_read(&reader, count) == READER_NO_MEMORY, "that was not noticed");
+	starved = false;
+	while ((some = reader_read(&reader, count))) {
+		require(some <= count, "it does not go on");
+		reader_drop_exits(&reader, some);
+		got += some;
+	}
+	require(got == count, "exits are missing, or there are too many");
+	reader_close(&reader);
+	free_ring(0);
 	return 0;
 }
 
@@ -229,9 +293,11 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "broken"))
 		return refuse((__u32)strtoul(argv[2], NULL, 0), argc > 3);
+	if (argc > 1 && !strcmp(argv[1], "starved"))
+		return starve();
 	state = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
 	for (int i = 0; i < RINGS; i++)
-		add_ring(&reader, &producers[i]);
+		add_ring(&reader, i);
 	for (long round = 0; round < rounds; round++) {
 		struct producer *producer = &producers[any(RINGS)];
 
@@ -251,9 +317,9 @@ int main(int argc, char **argv)
 	require(got_exits == sent_exits, "exits are missing, or there are too many");
 	require(got_notes == sent_notes, "notes are missing, or there are too many");
 	require(got_sum == sent_sum, "records are not what was sent");
-	for (int i = 0; i < RINGS; i++)
-		free_ring(&reader, i);
 	reader_close(&reader);
+	for (int i = 0; i < RINGS; i++)
+		free_ring(i);
 	printf("%lu exits, %lu notes, %lu lost\n", got_exits, got_notes, lost);
 	return 0;
 }

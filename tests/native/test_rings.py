@@ -22,7 +22,7 @@ DISCARDED = 0x40000000  # BPF_RINGBUF_DISCARD_BIT
 
 @pytest.fixture(scope="module")
 def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sanitized(SOURCE, tmp_path_factory.mktemp("native"), ["reader.c", "ring.c"])
+    return sanitized(SOURCE, tmp_path_factory.mktemp("native"), ["reader.c"])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -53,3 +53,7 @@ def test_a_malformed_record_is_refused(rings: Path, header: int, note: bool) -> 
     words = [str(rings), "broken", hex(header), *(["note"] if note else [])]
     result = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert (result.returncode, result.stderr, result.stdout) == (0, "", "4096 refused\n")
+
+
+def test_no_memory_for_a_while(rings: Path) -> None:
+    subprocess.run([rings, "starved"], check=True, timeout=300)

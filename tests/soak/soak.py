@@ -10,8 +10,8 @@ exits that waitpid saw, if neither memory nor descriptors grew after the first f
 (checked if that is at least a minute), if the plain tracer never had more than 25 MB and the
 recorder 40, if the store was never above its bound, and if `exitsnoop why` knows the crash loop.
 
-Memory is VmRSS. The process's own memory (RssAnon) is shown apart. The rest is the ring, which
-counts in full once it has been read through, and the pages of the interpreter's files.
+Memory is VmRSS. The process's own memory (RssAnon) is shown apart. The rest is the part of the ring
+that is mapped, and the pages of the interpreter's files.
 """
 
 import json

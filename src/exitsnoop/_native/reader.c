@@ -157,6 +157,8 @@ static size_t read_round(struct reader *reader)
 		ring_release(&reader->rings[i]);
 		if (reader->rings[i].position != reader->rings[i].end)
 			reader->complete = false;
+		if (!reader->rings[i].window)
+			error = READER_NO_MEMORY;
 	}
 	if (reader->complete)
 		reader->complete_until = now;

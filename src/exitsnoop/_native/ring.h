@@ -15,8 +15,12 @@
 struct ring {
 	unsigned long *consumer_position;
 	const unsigned long *producer_position;
-	const char *data; /* its start follows its end once more: no record wraps */
-	size_t bytes;	  /* a power of two */
+	size_t bytes; /* a power of two */
+	int fd;	      /* of the map; not this one's to close */
+	/* The part of the ring that is mapped, from window_at on: NULL if there was no memory for it. */
+	const char *window;
+	size_t window_at;
+	size_t window_bytes; /* a power of two; what a record may take beyond them is mapped, too */
 	size_t mapped_bytes;
 	unsigned long position; /* of the next record to read */
 	unsigned long end;	/* what follows may be incomplete */
@@ -27,14 +31,16 @@ struct record {
 	__u32 size;
 };
 
-/* Maps the ring buffer map `fd` of `bytes` bytes. Returns 0 or an errno. */
+/* Maps the start of the ring buffer map `fd`, which has `bytes` bytes and stays open. Returns 0 or an errno. */
 int ring_open(struct ring *ring, int fd, size_t bytes);
 
 /* Sets `end` to where the producers are now. */
 void ring_look(struct ring *ring);
 
-/* Gets the record at `position`. Returns false if there is none before `end`, or it is being written. */
-bool ring_peek(const struct ring *ring, struct record *record);
+/* Gets the record at `position`, until the next call. Returns false if there is none before `end`, it is being
+ * written, or there is no memory for the window.
+ */
+bool ring_peek(struct ring *ring, struct record *record);
 
 /* Whether all of the record at `position` is before `end`: else it is malformed. */
 bool ring_has(const struct ring *ring, const struct record *record);
