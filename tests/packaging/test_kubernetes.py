@@ -9,12 +9,12 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 from support.machine import need_to_trace
+from support.manifests import MANIFESTS, WITH_METRICS, Object, container_of, pod_of, rendered
 from support.recorded import record
 from support.recorder import Recorder
 from support.services import need_program
@@ -22,35 +22,13 @@ from support.shipping import made
 from support.waiting import until
 
 ROOT = Path(__file__).parents[2]
-MANIFESTS = ROOT / "packaging" / "kubernetes"
-WITH_METRICS = ROOT / "packaging" / "kubernetes-metrics"
 VERSIONS = ("1.25", "1.30", "1.37")
 STORE = "/var/lib/exitsnoop"
-
-
-Object = dict[str, Any]
-
-
-def rendered(directory: Path) -> list[Object]:
-    """Return the objects that `kubectl apply -k` sends."""
-    found = subprocess.check_output([need_program("kubectl"), "kustomize", directory], text=True)
-    return list(yaml.safe_load_all(found))
 
 
 @pytest.fixture(params=[MANIFESTS, WITH_METRICS], ids=lambda directory: directory.name)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
     return rendered(request.param)
-
-
-def pod_of(objects: list[Object]) -> Object:
-    (daemons,) = [one for one in objects if one["kind"] == "DaemonSet"]
-    found: Object = daemons["spec"]["template"]["spec"]
-    return found
-
-
-def container_of(pod: Object, name: str) -> Object:
-    (found,) = [one for one in pod["containers"] if one["name"] == name]
-    return dict(found)
 
 
 @pytest.fixture(scope="module")

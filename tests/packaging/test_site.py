@@ -1,10 +1,13 @@
 """The site of the documents in build/docs."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.browser import Browser, browser
 from support.machine import need
+from support.services import need_program
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "build" / "docs"
@@ -61,3 +64,35 @@ def test_it_begins_with_the_questions() -> None:
     first = (SITE / "index.html").read_text()
     start = SITE / re.findall(r"url=([^\"]*)", first)[0]
     assert "why did it die?" in start.read_text()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    need_program("chromium")
+    with browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+# Of a phone; of a terminal with 80 columns, beside which a browser stands; of a screen.
+@pytest.mark.parametrize("width", [360, 640, 1600])
+def test_every_page_fits_and_complains_of_nothing(
+    chromium: Browser, pages: list[Path], width: int
+) -> None:
+    """A wide table or a long line scrolls by itself: the page does not."""
+    for page in pages:
+        if page == SITE / "index.html":
+            continue  # it leads to the start page at once
+        chromium.open(page, width=width)
+        assert chromium.complaints == [], page
+        assert all(url.startswith(("file:", "data:")) for url in chromium.requests), page
+        assert chromium.value("document.documentElement.scrollWidth") <= width, page
+
+
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("width", [360, 1600])
+def test_the_questions_are_read_without_scrolling_sideways(chromium: Browser, width: int) -> None:
+    chromium.open(SITE / "docs" / "index.html", width=width)
+    rows = "[...document.querySelectorAll('article table tr')]"
+    assert chromium.value(f"{rows}.filter(r => r.innerText.includes('?')).length") == 5
+    right = f"Math.max(...{rows}.map(r => r.getBoundingClientRect().right))"
+    assert chromium.value(right) <= width

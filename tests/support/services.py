@@ -144,6 +144,10 @@ def children(pid: int) -> list[int]:
     ]
 
 
+LIMITS = [f"--ulimit={one}=1000:1000" for one in ("nofile", "nproc")]
+"""Those that podman gives a container are too high."""
+
+
 @contextlib.contextmanager
 def podman(name: str, directory: Path, *more: str) -> Iterator[list[str]]:
     """What runs a shell in a container of this name, and removes it then; a script follows.
@@ -152,19 +156,28 @@ def podman(name: str, directory: Path, *more: str) -> Iterator[list[str]]:
     """
     engine = [need_program("podman"), "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
     need_program("runc")
-    tops = [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]
-    parents = [top / "libpod_parent" for top in tops]  # podman leaves it behind
-    there = {parent for parent in parents if parent.exists()}
     root = directory / "root"
     root.mkdir()
     shutil.copy(need_program("busybox"), root / "sh")
-    limits = [f"--ulimit={one}=1000:1000" for one in ("nofile", "nproc")]  # its own are too high
-    options = ["--rm", "--name", name, "--network", "none", *limits, *more, "--rootfs", str(root)]
-    try:
+    options = ["--rm", "--name", name, "--network", "none", *LIMITS, *more, "--rootfs", str(root)]
+    with removed(engine, name):
         yield [*engine, "run", *options, "/sh", "-c"]
+
+
+@contextlib.contextmanager
+def removed(engine: Sequence[str], name: str) -> Iterator[None]:
+    """Remove a container of podman at the end, and the cgroups that podman leaves behind.
+
+    engine: the first words of each command.
+    """
+    tops = [path for path, kind, _ in mounts() if kind in ("cgroup", "cgroup2")]
+    parents = {top / "libpod_parent" for top in tops}
+    there = {parent for parent in parents if parent.exists()}
+    try:
+        yield
     finally:
         subprocess.run([*engine, "rm", "-f", "-t", "0", name], check=False, capture_output=True)
-        for parent in {*parents} - there:
+        for parent in parents - there:
             for group in (parent / "conmon", parent):
                 until(partial(_is_removed, group))
 

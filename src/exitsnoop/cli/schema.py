@@ -19,7 +19,7 @@ The columns are those of `exitsnoop sql`, and which machine it was. There are tw
 exits, and coverage, which says what was recorded and what was not.
 
 examples:
-    exitsnoop schema clickhouse | clickhouse-client
+    exitsnoop schema clickhouse | clickhouse-client --multiquery
     exitsnoop schema clickhouse --queries
     exitsnoop schema duckdb --parquet ./fleet > fleet.sql; duckdb -init fleet.sql
 

@@ -61,7 +61,7 @@ def explain(step: str, number: int, log: str) -> TraceError:
         return NotPermitted(
             "the kernel does not let this process use bpf(), though it has the capabilities: "
             "they do not count inside a user namespace, and a container's seccomp profile may "
-            "forbid it. Run it on the host, or in a privileged container. Before Linux 5.11 the "
+            "forbid it. Run it on the host, or let that profile allow bpf(). Before Linux 5.11 the "
             "limit of locked memory may be too low: raise it (ulimit -l)"
         )
     return KernelRefused(f"{_STEPS[step]}: {os.strerror(number)}", log)
