@@ -77,7 +77,7 @@ def completed(
     """Return the fields that can be collected, the cause apart, of an exit."""
     head = context.head(raw)
     assert context.whose(head) == (70, 7_000)
-    context.check([raw], [head])
+    context.check([raw])
     columns = context.Contexts(groups).columns([raw], [head], [running])
     exits = Exits({"tid": [70], **columns})
     return {name: exits.column(name)[0] for name in COLLECTED if name != "cause"}

@@ -68,3 +68,20 @@ def test_several_batches_are_one() -> None:
     assert list(together) == [one for part in parts for one in part]
     assert together.shared("place")[0] is place
     assert [one.wall_ns for one in together] == [1010, 1020, 1030, 2010, 2020, 2030, 3020]
+
+
+def test_seconds_may_come_as_nanoseconds() -> None:
+    exits = decode(BLOCK, 0).replace(cpu_user_ns=[1, None, 2_500_000_000])
+    assert exits.column("cpu_user") == [1e-9, None, 2.5]
+    assert exits.nanoseconds("cpu_user") == [1, None, 2_500_000_000]
+    both = Exits.joined([exits[1:], decode(BLOCK, 0)])
+    assert both.nanoseconds("cpu_user") == [None, 2_500_000_000, None, None, None]
+    assert exits.replace(cpu_user=[0.25] * 3).nanoseconds("cpu_user") == [250_000_000] * 3
+
+
+def test_the_wall_clock_is_ahead_by_the_same_time_unless_each_exit_has_its_own() -> None:
+    exits = decode(BLOCK, 1000)
+    assert exits.column("wall_ns") == [1010, 1020, 1030]
+    assert exits.wall_offset_ns == exits[1:].wall_offset_ns == 1000
+    assert exits.replace(wall_ns=[1, 2, 3]).wall_offset_ns is None
+    assert Exits.joined([exits, decode(BLOCK, 7)]).wall_offset_ns is None

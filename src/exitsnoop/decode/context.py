@@ -12,7 +12,7 @@ from typing import Any
 
 from exitsnoop.decode.images import EXEC_ID, IMAGE, Running
 from exitsnoop.decode.notes import Process, path, require, text
-from exitsnoop.decode.structs import whole
+from exitsnoop.decode.structs import only, whole
 from exitsnoop.host import containers, users
 from exitsnoop.host.engines import Called
 from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, MAX_ANCESTORS, STRUCTS
@@ -21,37 +21,45 @@ from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, chain, place
 from exitsnoop.model.fields import COLLECTED
 from exitsnoop.model.remembered import Remembered
 
-_HEAD = whole("exit_context")
 _FIELDS = tuple(STRUCTS["exit_context"])
 _ANCESTOR = whole("ancestor")
 _PAGE = os.sysconf("SC_PAGESIZE")
-_SECOND_NS = 1_000_000_000
 
-# From its uid on, the head of a record and the parts after it are often those of a record before.
-_REPEATED = struct.Struct(
-    "=" + "".join(list(STRUCTS["exit_context"].values())[_FIELDS.index("uid") :])
-)
-_REPEATED_AT = _HEAD.size - _REPEATED.size
+# From its uid on, a record is often the same as one before: the rest of its head, and its parts.
+_OWN_FIELDS = _FIELDS[_FIELDS.index("start_boot_ns") : _FIELDS.index("uid")]
 _REPEATED_FIELDS = _FIELDS[_FIELDS.index("uid") :]
+_REPEATED = struct.Struct("=" + "".join(STRUCTS["exit_context"][name] for name in _REPEATED_FIELDS))
+_OWN = only("exit_context", *_OWN_FIELDS)
+_REPEATED_AT = _OWN.size - _REPEATED.size
+_MOST_ANCESTORS = MAX_ANCESTORS * _ANCESTOR.size
+_MOST_REPEATED = 128  # each may have some KB
 
 Head = tuple[Any, ...]
 Column = Sequence[Any]
-whose: Callable[[Head], Process] = itemgetter(*map(_FIELDS.index, ("tid", "start_boot_ns")))
+head: Callable[[bytes], Head] = _OWN.unpack_from
+"""Returns what a record has of its own. Raises struct.error."""
+whose: Callable[[Head], Process] = itemgetter(*map(_OWN_FIELDS.index, ("tid", "start_boot_ns")))
 """Returns the exit that a context belongs to: (tid, start_boot_ns)."""
-head: Callable[[bytes], Head] = _HEAD.unpack_from
-"""Returns the head of a record. Raises struct.error."""
-_ANCESTORS = _FIELDS.index("ancestors_bytes")
-_lengths: Callable[[Head], tuple[int, ...]] = itemgetter(
-    *[at for at, name in enumerate(_FIELDS) if name.endswith("_bytes") and name not in COLLECTED]
-)
 
 
-def check(records: Iterable[bytes], heads: Iterable[Head]) -> None:
+def check(records: Iterable[bytes]) -> None:
     """Raise struct.error if a record is malformed."""
-    for record, raw in zip(records, heads, strict=True):
-        require(len(record) == _HEAD.size + sum(_lengths(raw)))
-        number, rest = divmod(raw[_ANCESTORS], _ANCESTOR.size)
-        require(not rest and number <= MAX_ANCESTORS)
+    for record in records:
+        _divided(record[_REPEATED_AT:])
+
+
+def _divided(raw: bytes) -> tuple[bytes, bytes, bool, bytes, bytes]:
+    """Divide what repeats in a record.
+
+    Returns all that a Place is made of, the name of the parent, whether there were more ancestors,
+    the ancestors, and the working directory. Raises struct.error if it is malformed.
+    """
+    _, cgroup, hostname, ancestors, cwd, truncated, parent_comm = _REPEATED.unpack_from(raw)
+    ancestors_at = _REPEATED.size + cgroup + hostname
+    cwd_at = ancestors_at + ancestors
+    if len(raw) != cwd_at + cwd or ancestors > _MOST_ANCESTORS or ancestors % _ANCESTOR.size:
+        require(False)
+    return raw[:ancestors_at], parent_comm, truncated, raw[ancestors_at:cwd_at], raw[cwd_at:]
 
 
 class Contexts:
@@ -59,12 +67,16 @@ class Contexts:
 
     def __init__(self, groups: frozenset[str]) -> None:
         self._groups = groups
+        self._repeated: dict[bytes, tuple[Any, ...]] = {}
         self._places: Remembered[bytes, Place | None] = Remembered(self._place)
         self._chains: Remembered[bytes, Chain] = Remembered(self._chain)
-        self._same = [name for name in _FIELDS if COLLECTED.get(name) in groups - {"resources"}]
-        self._same = [name for name in self._same if name not in ("uid", "parent_comm")]
+        self._is_somewhere = bool(groups & {"identity", "cgroup"})
+        collected = groups - {"resources"}
+        self._same = [name for name in _OWN_FIELDS if COLLECTED.get(name) in collected]
         self._counts = [
-            name for name in _FIELDS if COLLECTED.get(name) == "resources" and "resources" in groups
+            name
+            for name in _OWN_FIELDS
+            if COLLECTED.get(name) == "resources" and "resources" in groups
         ]
 
     def columns(
@@ -77,47 +89,52 @@ class Contexts:
             heads: head() of each.
             running: the last report of what each of the processes ran.
 
-        Raises struct.error if a record is not as long as it says.
+        Raises struct.error if a record is malformed.
         """
-        raw: dict[str, Column] = dict(zip(_FIELDS, zip(*heads, strict=True), strict=True))
+        raw: dict[str, Column] = dict(zip(_OWN_FIELDS, zip(*heads, strict=True), strict=True))
         made: dict[str, Column] = {name: raw[name] for name in self._same}
-        made |= self._parts(records, raw)
-        if "identity" in self._groups:
-            made["parent_comm"] = list(map(text, raw["parent_comm"]))
+        made |= self._of_repeated(records)
         if "resources" in self._groups:
             made |= self._resources(raw, running)
         if self._groups & {"args", "exe"}:
             made["image"] = [
-                one[IMAGE] if one and one[EXEC_ID] in (None, exec_id) else None
+                one[IMAGE] if one and (one[EXEC_ID] == exec_id or one[EXEC_ID] is None) else None
                 for one, exec_id in zip(running, raw["exec_id"], strict=True)
             ]
         return made
 
-    def _parts(self, records: Sequence[bytes], raw: dict[str, Column]) -> dict[str, Column]:
-        ends = [
-            (_HEAD.size + cgroup + hostname, _HEAD.size + cgroup + hostname + ancestors)
-            for cgroup, hostname, ancestors in zip(
-                raw["cgroup_bytes"], raw["hostname_bytes"], raw["ancestors_bytes"], strict=True
-            )
-        ]
-        expected = [end + cwd for (_, end), cwd in zip(ends, raw["cwd_bytes"], strict=True)]
-        require(expected == [*map(len, records)])
-        made: dict[str, Column] = {}
-        parts = list(zip(records, ends, strict=True))
-        if self._groups & {"identity", "cgroup"}:
-            places = self._places
-            if containers.NAMES.is_due():
-                places.clear()
-            before = users.numbers_given()
-            made["place"] = [places[record[_REPEATED_AT:at]] for record, (at, _) in parts]
-            if users.numbers_given() != before:  # their names may come later
-                places.clear()
-        chains = self._chains
-        of_chains = [chains[record[at:end]] for record, (at, end) in parts]
-        if "ancestors" in self._groups:
-            made["chain"] = of_chains
-        if "cwd" in self._groups:
-            made["cwd"] = [path(record[end:]) for record, (_, end) in parts]
+    def _of_repeated(self, records: Sequence[bytes]) -> dict[str, Column]:
+        """Return the columns of what repeats: each that differs is decoded once."""
+        known = self._repeated
+        if containers.NAMES.is_due():
+            self._places.clear()
+            known.clear()
+        elif len(known) > _MOST_REPEATED:
+            known.clear()
+        before = users.numbers_given()
+        tails = [record[_REPEATED_AT:] for record in records]
+        columns = zip(*[known.get(raw) or self._decoded(raw) for raw in tails], strict=True)
+        if users.numbers_given() != before:  # their names may come later
+            self._places.clear()
+            known.clear()
+        names = ("place", "parent_comm", "chain", "ancestors_truncated", "cwd")
+        groups = ({"identity", "cgroup"}, {"identity"}, {"ancestors"}, {"ancestors"}, {"cwd"})
+        return {
+            name: column
+            for name, of, column in zip(names, groups, columns, strict=True)
+            if of & self._groups
+        }
+
+    def _decoded(self, raw: bytes) -> tuple[Any, ...]:
+        """Return a value for each of those columns, and remember them."""
+        identified, parent_comm, truncated, ancestors, cwd = _divided(raw)
+        made = self._repeated[raw] = (
+            self._places[identified] if self._is_somewhere else None,
+            text(parent_comm),
+            self._chains[ancestors],
+            truncated,
+            path(cwd),
+        )
         return made
 
     def _place(self, raw: bytes) -> Place | None:
@@ -138,7 +155,6 @@ class Contexts:
     def _chain(self, raw: bytes) -> Chain:
         if not raw:
             return NO_ANCESTORS
-        require(len(raw) <= MAX_ANCESTORS * _ANCESTOR.size)
         pid, comm = _ANCESTOR.unpack_from(raw)
         return chain(pid, text(comm), self._chains[raw[_ANCESTOR.size :]])
 
@@ -146,8 +162,8 @@ class Contexts:
         self, raw: dict[str, Column], running: Sequence[Running | None]
     ) -> dict[str, Column]:
         made = {name: raw[name] for name in self._counts}
-        times = list(map(_adjusted, *(raw[name] for name in _TIMES)))
-        made["cpu_user"], made["cpu_system"] = zip(*times, strict=True)
+        times = [*map(_adjusted, *(raw[name] for name in _TIMES))]
+        made["cpu_user_ns"], made["cpu_system_ns"] = zip(*times, strict=True)
         flags = set(raw["flags"])
         if any(some & CONTEXT_PARTIAL for some in flags):  # no sums over the threads
             made = {
@@ -189,7 +205,7 @@ def _own_peak(peak_pages: int, flags: int, exec_id: int, running: Running | None
 
 def _adjusted(
     user_ns: int, system_ns: int, run_ns: int, reported_user_ns: int, reported_system_ns: int
-) -> tuple[float, float]:
+) -> tuple[int, int]:
     """Divide the measured time in the proportion of the sampled times, as cputime_adjust() does.
 
     What the kernel has reported never falls, even if the samples since then say otherwise. This is
@@ -197,7 +213,7 @@ def _adjusted(
     nothing, so their times are exact already.
     """
     if reported_user_ns + reported_system_ns >= run_ns:
-        return reported_user_ns / _SECOND_NS, reported_system_ns / _SECOND_NS
+        return reported_user_ns, reported_system_ns
     if system_ns == 0:
         system = 0
     elif user_ns == 0:
@@ -209,4 +225,4 @@ def _adjusted(
     user = run_ns - system
     if user < reported_user_ns:
         user = reported_user_ns
-    return user / _SECOND_NS, (run_ns - user) / _SECOND_NS
+    return user, run_ns - user

@@ -146,11 +146,9 @@ class Encoder:
         }
         bound = tuple([name for name in ROW if not _is_usual(columns[name], USUAL.get(name))])
         self.rows["rows", bound] += zip(ids, *map(columns.__getitem__, bound), strict=True)
-        walls = exits.column("wall_ns")
-        offsets = [wall - boot - correction_ns for wall, boot in zip(walls, boot_ns, strict=True)]
-        self._add_times(ids, era, boot_ns, offsets, apart=apart)
+        self._add_times(ids, era, boot_ns, _offsets(exits), correction_ns, apart=apart)
         kinds = ["" if cause is None else cause.kind for cause in causes]
-        self._count(walls, exits, name, exe, place, kinds, status)
+        self._count(_hours(exits), exits, name, exe, place, kinds, status)
         for numbers in (self._texts, self._names, self._places, self._causes):
             numbers.shrink()
         self._texts[None] = None  # type: ignore[assignment]
@@ -170,36 +168,35 @@ class Encoder:
         self._arguments.bytes = self._stack_bytes = 0
 
     def _plain(self, field: str, kind: str, exits: Exits) -> Sequence[Any]:
-        column = exits.column(field)
         if kind == "text":
-            return [*map(self._texts.__getitem__, column)]
+            return [*map(self._texts.__getitem__, exits.column(field))]
         if kind == "seconds":
-            return [None if value is None else int(value * 1e9 + 0.5) for value in column]
-        return column
+            return exits.nanoseconds(field)
+        return exits.column(field)
 
     def _add_times(
         self,
         ids: Sequence[int],
         era: int,
         boot_ns: Sequence[int],
-        offsets: Sequence[int],
+        offsets: Iterable[tuple[int, int]],
+        correction_ns: int,
         *,
         apart: bool,
     ) -> None:
         """Note how far the wall clock is ahead of the boot clock, from which exit on."""
         times = self.rows[_TIME]
         start = 0
-        for offset_ns, run in groupby(offsets):
-            for count in [1 for _ in run] if apart else [len([*run])]:
+        for offset_ns, run in offsets:
+            for count in [1] * run if apart else [run]:
                 last = max(boot_ns[start : start + count])
                 until = self._until[era] = max(self._until.get(era, 0), last)
-                times.append((ids[start], era, offset_ns, until))
+                times.append((ids[start], era, offset_ns - correction_ns, until))
                 start += count
 
-    def _count(self, walls: Sequence[int], exits: Exits, *columns: Sequence[Any]) -> None:
-        first, last = min(walls) // _HOUR_NS, max(walls) // _HOUR_NS
-        hours = [wall // _HOUR_NS for wall in walls] if first != last else [first] * len(walls)
+    def _count(self, hours: Sequence[int], exits: Exits, *columns: Sequence[Any]) -> None:
         counted = Counter(zip(hours, *columns, strict=True))
+        last = max(hours)
         if last > self._hour:
             self._hour = last
             self._keys.clear()
@@ -308,6 +305,25 @@ class Encoder:
                 cell = _signed(value)
             columns.append(column)
             cells.append(cell)
+
+
+def _offsets(exits: Exits) -> list[tuple[int, int]]:
+    """Return how far the wall clock is ahead of the boot clock, each time for how many exits."""
+    if exits.wall_offset_ns is not None:
+        return [(exits.wall_offset_ns, len(exits))]
+    offsets = map(sub, exits.column("wall_ns"), exits.column("boot_ns"))
+    return [(offset_ns, len([*run])) for offset_ns, run in groupby(offsets)]
+
+
+def _hours(exits: Exits) -> Sequence[int]:
+    """Return in which hour each of the exits was."""
+    clock, ahead = exits.column("boot_ns"), exits.wall_offset_ns
+    if ahead is None:
+        clock, ahead = exits.column("wall_ns"), 0
+    first = (min(clock) + ahead) // _HOUR_NS
+    if first == (max(clock) + ahead) // _HOUR_NS:
+        return [first] * len(clock)
+    return [(at + ahead) // _HOUR_NS for at in clock]
 
 
 def _other_than(

@@ -114,7 +114,9 @@ class Writer:
         urgent = False
         if len(exits):
             boot_ns = exits.column("boot_ns")
-            offset_ns = exits.column("wall_ns")[0] - boot_ns[0]
+            offset_ns = exits.wall_offset_ns
+            if offset_ns is None:
+                offset_ns = exits.column("wall_ns")[0] - boot_ns[0]
             if self._eras.see(boot_ns[0], offset_ns):
                 self._files.correct()
             until = max(boot_ns)

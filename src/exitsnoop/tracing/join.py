@@ -184,6 +184,12 @@ class Clues:
         """Return the causes. joined: what else was collected of these exits."""
         nothing = [None] * len(exits)
         exited, judged, handled, ends = self._exited, self._judged, self._handled, self._ends
+        statuses = exits.column("status")
+        if not handled and not ends:
+            different = {*statuses}
+            if all(status <= _PLAIN_STATUS and not status & 0x7F for status in different):
+                known = {status: exited[status, b""] for status in different}
+                return [*map(known.__getitem__, statuses)]
         names = ("pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             judged(pid, ppid, started, status, raw_comm, boot_ns, place)
@@ -290,9 +296,9 @@ class Clues:
         count = len(exited)
         if processes[:count] == exited:  # most often
             self._collected = records[count:]
-            context.check(self._collected, heads[count:])
+            context.check(self._collected)
             return self._contexts.columns(records[:count], heads[:count], running) if count else {}
-        context.check(records, heads)
+        context.check(records)
         found = dict(zip(processes, zip(records, heads, strict=True), strict=True))
         joined = [found.pop(process, None) for process in exited]
         self._collected = [record for record, _ in found.values()]
