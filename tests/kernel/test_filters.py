@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.machine import long, within
 from support.processes import adopted, kill_off
 from support.stage import Stage
 from support.truth import recorded
@@ -188,19 +189,22 @@ def test_names(life: Stage, patterns: list[str], matching: set[str], excluding: 
 
 # --- age ---
 
+EDGE = long(50) / 1000
+"""An age in seconds. On a slow machine, two tracers look at an exit further apart."""
+
 
 @pytest.mark.parametrize(
     ("limit", "passes"),
     [
-        ({"min_age": 0.05}, lambda age: age >= 0.05),
-        ({"max_age": 0.05}, lambda age: age <= 0.05),
-        ({"min_age": 0.05, "max_age": 1}, lambda age: 0.05 <= age <= 1),
+        ({"min_age": EDGE}, lambda age: age >= EDGE),
+        ({"max_age": EDGE}, lambda age: age <= EDGE),
+        ({"min_age": EDGE, "max_age": 20 * EDGE}, lambda age: EDGE <= age <= 20 * EDGE),
     ],
 )
 def test_age(life: Stage, limit: dict[str, float], passes: Callable[[float], bool]) -> None:
     ours = set()
     with recorded(unwanted=True, **limit) as all_exits, recorded(**limit) as exits:  # type: ignore[arg-type]
-        for ms in (0, 100, 1100):
+        for ms in (0, long(100), long(1100)):
             puppet = life.puppet()
             puppet.ask("spin", ms)
             for _ in range(5):
@@ -211,7 +215,7 @@ def test_age(life: Stage, limit: dict[str, float], passes: Callable[[float], boo
     assert pids(all_exits) == ours
     assert {passes(record.age) for record in all_exits} == {False, True}
     for record in all_exits:
-        if all(abs(record.age - edge) > 0.002 for edge in limit.values()):  # asked a moment apart
+        if all(abs(record.age - edge) > within(0.002) for edge in limit.values()):
             assert record.wanted == passes(record.age)
             assert (record.start_boot_ns in {e.start_boot_ns for e in exits}) == record.wanted
 
