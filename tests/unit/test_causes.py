@@ -208,14 +208,30 @@ def test_a_name_cannot_forge_the_sentence(name: str) -> None:
     assert cause.text.endswith("'[712] uid 1000 (SIGKILL)")
 
 
-@given(st.text(max_size=15) | st.text("'\\()[]{} ,19auidSIGKL", max_size=15))
+PLAIN, QUOTED = r"[\w.:/@%+=,~#-]+", r"'((?:[^'\\]|\\['\\])*)'"
+NAMES = st.text(max_size=15) | st.text("'\\()[]{} ,19auidSIGKL", max_size=15)
+
+
+def read_back(form: str, text: str) -> str:
+    """Return the name in a sentence, which has {} for it."""
+    found = re.fullmatch(form.replace("{}", f"(?:({PLAIN})|{QUOTED})"), text, re.DOTALL)
+    assert found
+    return found[1] or re.sub(r"\\(.)", r"\1", found[2])
+
+
+@given(NAMES)
 def test_the_sentence_reads_back_whatever_the_name(name: str) -> None:
     cause = judge(9, Evidence(SEEN, BOB._replace(comm=name), si_code=0))
-    plain, text = r"[\w.:/@%+=,~#-]+", r"'((?:[^'\\]|\\['\\])*)'"
-    form = rf"killed by (?:({plain})|{text})\[712\] uid 1000 \(SIGKILL\)"
-    found = re.fullmatch(form, cause.text, re.DOTALL)
-    assert found
-    assert (found[1] or re.sub(r"\\(.)", r"\1", found[2])) == name
+    assert read_back(r"killed by {}\[712\] uid 1000 \(SIGKILL\)", cause.text) == name
+
+
+@given(NAMES)
+def test_the_sentence_reads_back_whatever_the_cgroup_is_called(name: str) -> None:
+    """Whoever owns a delegated cgroup names those in it."""
+    memory = MEMORY._replace(cgroup=f"/user.slice/{name}")
+    cause = judge(9, case(SEEN | KERNEL | layout.EVIDENCE_OOM, memory=memory))
+    form = r"out of memory: cgroup {} limit 64\.0M, anon 62\.0M, triggered by bob\[712\]"
+    assert read_back(form, cause.text) == memory.cgroup
 
 
 def test_every_kind_has_a_rule_and_a_case() -> None:

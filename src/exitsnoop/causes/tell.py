@@ -6,7 +6,7 @@ from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
 from exitsnoop.model.callers import abort_reason, caller
 from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom
-from exitsnoop.model.words import human_bytes, syscall_name
+from exitsnoop.model.words import human_bytes, quoted, syscall_name
 
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
 
@@ -18,7 +18,7 @@ def oom(case: Case) -> Cause:
         return case.cause("out of memory")
     where = "system"
     if memory.cgroup is not None and memory.limit is not None:
-        where = f"cgroup {memory.cgroup} limit {human_bytes(memory.limit)}"
+        where = f"cgroup {quoted(memory.cgroup)} limit {human_bytes(memory.limit)}"
         where += _filled_by_others(memory, memory.limit)
     text = f"out of memory: {where}, anon {human_bytes(memory.anon)}"
     if memory.shmem > memory.anon:
