@@ -1,10 +1,13 @@
 """COMMAND starts as `env` would start it."""
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from support.command import run
+from support.waiting import until
 
 
 @pytest.mark.parametrize("ignored", ["", "PIPE", "XFSZ", "PIPE XFSZ"])
@@ -30,6 +33,35 @@ def test_a_script_without_an_interpreter_is_run_by_sh(
     told = run(exitsnoop, "--output", "/dev/null", "--", name, "a b", "", env=env)
     assert (told.returncode, told.stdout) == (5, plain.stdout)
     assert plain.stdout == f"{script}|a b||"
+
+
+def blocks(pid: int, number: int) -> bool:
+    """Whether a process blocks a signal, so that it waits."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")]
+    return bool(int(mask, 16) >> number - 1 & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_of_the_time_before_it_starts_ends_it(exitsnoop: str, number: int) -> None:
+    """Ctrl-C, too: nothing of Python, which would make an exception of it, is in COMMAND."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.write(writing, bytes(1 << 20))  # as much as it holds
+    os.set_blocking(writing, True)
+    command = [exitsnoop, "--ready-fd", str(writing), "--", "sleep", "1000"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[writing]
+    ) as tracer:
+        os.close(writing)
+        try:
+            until(lambda: blocks(tracer.pid, number))
+            tracer.send_signal(number)
+            with open(reading, "rb") as pipe:
+                pipe.read()
+            assert tracer.wait(timeout=60) == 128 + number
+        finally:
+            tracer.kill()
 
 
 SUDO = {"SUDO_UID": "65534", "SUDO_GID": "65534"}

@@ -209,6 +209,8 @@ class Child:
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores both
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, on_child)
+            if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # Python would raise an exception
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if caller:
                 caller.become()
