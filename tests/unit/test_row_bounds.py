@@ -13,6 +13,7 @@ from support.fakes import record
 from exitsnoop.model.exit import Exit
 from exitsnoop.sinks.csv import Csv
 from exitsnoop.sinks.escape import escape
+from exitsnoop.sinks.json_lines import JsonLines
 from exitsnoop.sinks.table import Table
 from exitsnoop.sinks.values import MAX_ARGS
 
@@ -86,7 +87,7 @@ def test_no_character_stays_remembered() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("sink", SINKS)
+@pytest.mark.parametrize("sink", [*SINKS, JsonLines])
 @pytest.mark.parametrize("column", ["cgroup", "container", "unit", "cwd", "exe", "hostname"])
 def test_long_texts_do_not_pile_up(sink: Any, column: str) -> None:
     made = sink((column,))

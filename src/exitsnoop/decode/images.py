@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from exitsnoop.decode.long_args import LONG, LongArgs
+from exitsnoop.decode.long_images import LONG, LongImages
 from exitsnoop.decode.notes import Process, path, require
 from exitsnoop.decode.structs import only, whole
 from exitsnoop.host.processes import all_pids, exists, stat
@@ -53,7 +53,7 @@ class Images:
         self._starts: dict[int, list[int]] | None = {} if per_thread else None
         self._before: dict[int, tuple[int, Running]] = {}  # by PID: start in ticks
         self._retired: deque[Process] = deque()
-        self._long = LongArgs()
+        self._long = LongImages()
         self._sweep_at = _SWEEP_AT_LEAST
 
     def fork(self, record: bytes) -> None:
@@ -77,7 +77,7 @@ class Images:
             require(False)
         raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at:]
         image = Image(path(record[_HEAD.size : at]), raw_args, all_args_bytes)
-        if args_bytes > LONG:
+        if args_bytes + exe_bytes > LONG:
             self._long.note(image)
         self._set((pid, started), (image, peak, exec_id))
 

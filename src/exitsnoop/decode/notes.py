@@ -28,6 +28,7 @@ def require(well_formed: bool) -> None:
 
 
 _REMOVED = b"/\0"
+_LONG = 512
 
 
 @lru_cache(maxsize=1024)  # names repeat
@@ -36,13 +37,17 @@ def text(raw: bytes) -> str:
     return raw.partition(b"\0")[0].decode("utf-8", "replace")
 
 
-@lru_cache(maxsize=1024)  # so do paths
 def path(raw: bytes) -> str | None:
     """Return the path made of names, which come the nearest first; None if there are none.
 
     "..." stands for the start of a path that did not fit; " (deleted)" is at the end if the file or
     directory was removed, as in /proc.
     """
+    return _path(raw) if len(raw) <= _LONG else _path.__wrapped__(raw)
+
+
+@lru_cache(maxsize=1024)  # paths repeat, too; long ones would fill the memory
+def _path(raw: bytes) -> str | None:
     names = raw.removeprefix(_REMOVED)
     if not names:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from sys import getsizeof
 from typing import NamedTuple
 
 from exitsnoop.decode.context import called
@@ -17,6 +18,7 @@ from exitsnoop.model.context import Ancestor
 _HEAD = whole("sender_origin")
 _ANCESTOR = whole("ancestor")
 MOST = 4096  # senders that are remembered: four times as many as the BPF program knows
+MOST_BYTES = 4 << 20  # of their paths, which others choose
 
 
 class Origin(NamedTuple):
@@ -41,6 +43,7 @@ class Origins:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Origin] = {}
+        self._bytes = 0  # of their paths
 
     def add(self, record: bytes) -> None:
         """Take in a report. Raises struct.error if it is malformed."""
@@ -50,8 +53,6 @@ class Origins:
         require(len(parts) == ancestors + cgroup + exe)
         require(ancestors % _ANCESTOR.size == 0 and ancestors <= MAX_ANCESTORS * _ANCESTOR.size)
         where = path(parts[ancestors : ancestors + cgroup])
-        if len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]
         known = Origin(
             path(parts[ancestors + cgroup :]),
             where,
@@ -60,7 +61,15 @@ class Origins:
             names.pod(where) if where else None,
             _ancestors(parts[:ancestors]),
         )
+        self._forget((pid, number))
         self._known[pid, number] = _with_names(known)  # now, as the container may soon be gone
+        self._bytes += _size(known)
+        while len(self._known) > MOST or self._bytes > MOST_BYTES:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, sender: tuple[int, int]) -> None:
+        if known := self._known.pop(sender, None):
+            self._bytes -= _size(known)
 
     def complete(self, found: Evidence) -> Evidence:
         """Return evidence with all that is known of the sender, if that is another process."""
@@ -71,6 +80,10 @@ class Origins:
         if (known.container and not known.container_name) or (known.pod and not known.pod_name):
             known = _with_names(known)
         return from_sender(found, (users.name_in_time(sender.uid), *known, sender.meant_for))
+
+
+def _size(known: Origin) -> int:
+    return getsizeof(known.exe) + getsizeof(known.cgroup)
 
 
 def _with_names(known: Origin) -> Origin:

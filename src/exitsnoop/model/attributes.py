@@ -225,8 +225,8 @@ class Attributes:
         As they were at the exec, even if it changed them later; at most 16,384 bytes. A process
         that only forked has those of its parent. If it ran before the trace began: what
         /proc/PID/cmdline said then. A table and CSV show some 16,384 characters of them at most,
-        escapes included; ... at the end says that there were more. If arguments of more than 1,024
-        bytes take 8 MiB, for all processes that live, the oldest are cut to that size.
+        escapes included; ... at the end says that there were more. If arguments and paths of more
+        than 1,024 bytes take 8 MiB, for all processes that live, the oldest are cut to that size.
         """
         return self._values[10]
 
@@ -242,7 +242,8 @@ class Attributes:
         As /proc/PID/exe shows it: symbolic links resolved, for a script its interpreter;
         /memfd:NAME for a program without a file; with  (deleted) at its end if the file had been
         removed by the time of the exec. For processes of other users that ran before the trace
-        began, it is known only with CAP_SYS_PTRACE.
+        began, it is known only with CAP_SYS_PTRACE. /... is at the start of a path that was cut
+        (see args).
         """
         return self._values[12]
 

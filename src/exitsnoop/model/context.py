@@ -155,10 +155,12 @@ class Image:
             return sum(map(len, self._args or ()))
         return len(self.raw_args)
 
-    def cut_args(self, most: int) -> None:
-        """Keep only so many bytes of the arguments."""
+    def cut(self, most: int) -> None:
+        """Keep only so many bytes of the arguments, and characters of the path: its end."""
         if self.raw_args is not None and len(self.raw_args) > most:
             self.raw_args, self.args_truncated = self.raw_args[:most], True
+        if self.exe is not None and len(self.exe) > most:
+            self.exe = f"/...{self.exe[self.exe.find('/', len(self.exe) - most) :]}"
 
     def args_as_json(self, quote: Callable[[str], str], comma: str) -> str:
         """Return the arguments, which must be known, as an array of JSON.

@@ -14,7 +14,7 @@ from exitsnoop.model.field import Field
 from exitsnoop.model.fields import COLUMNS, FIELDS, function
 from exitsnoop.model.plain import ADDRESSES, DECIMALS, PLAIN, address
 from exitsnoop.model.plain import text as plain_text
-from exitsnoop.sinks.values import each_once, name_of, texts
+from exitsnoop.sinks.values import cached, each_once, name_of, texts
 
 if TYPE_CHECKING:
     from exitsnoop.model.cause import Sender
@@ -67,7 +67,7 @@ class JsonLines:
         return f'{{{self._label}"lost": {count}, "time": "{when}"}}\n'
 
 
-@lru_cache(maxsize=1024)  # names repeat, so most are encoded once
+@cached  # names repeat, so most are encoded once
 def _text(text: str | bytes) -> str:
     return _quoted(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
@@ -97,7 +97,6 @@ def _of_status(columns: Sequence[Field]) -> "Values":
 def _of_place(columns: Sequence[Field]) -> "Values":
     """Return what writes columns that a Place has, or that follow from one."""
 
-    @lru_cache(maxsize=1024)
     def write(place: "Place | None") -> str:
         known = [
             getattr(place, column.of[0] if column.of else column.name, None) for column in columns
@@ -110,7 +109,22 @@ def _of_place(columns: Sequence[Field]) -> "Values":
             ],
         )
 
-    return lambda exits: map(write, exits.shared("place"))
+    known: dict[Place | None, str] = {}
+
+    def again(place: "Place | None") -> str:
+        text = known.get(place)
+        if text is None:
+            text = write(place)
+            if len(text) <= _LONGEST_PLACE:  # others would fill the memory
+                if len(known) >= _MOST_PLACES:
+                    known.clear()
+                known[place] = text
+        return text
+
+    return lambda exits: map(again, exits.shared("place"))
+
+
+_MOST_PLACES, _LONGEST_PLACE = 1024, 2048
 
 
 def _members(columns: Sequence[Field], values: Sequence[Any]) -> str:
