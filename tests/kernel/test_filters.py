@@ -1,6 +1,7 @@
 """Which processes are traced: what each filter lets pass, and what not."""
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,19 @@ def test_who_is_left_out_of_a_family(life: Stage) -> None:
         kill_off(child)
         root.die("exit", 0)
         assert pids(list(tracer)) == {root.pid, grandchild}
+
+
+@pytest.mark.timeout(60)
+def test_the_last_one_is_left_out_while_another_thread_reads(life: Stage) -> None:
+    root = life.puppet()
+    with Tracer(tree=[root.pid]) as tracer:
+        reading = threading.Thread(target=lambda: list(tracer))
+        reading.start()
+        while tracer._reading.lock.acquire(blocking=False):  # until the thread waits with it
+            tracer._reading.lock.release()
+        assert tracer.running == 1
+        tracer.leave_out(root.pid)
+        reading.join()
 
 
 def test_where_there_is_no_family_nobody_leaves_it() -> None:

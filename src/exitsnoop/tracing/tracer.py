@@ -56,10 +56,10 @@ class Tracer:
     ...     for ended in tracer:
     ...         print(ended.pid, ended.comm, ended.exit_code)
 
-    One thread at a time may read. Any thread may call close(); any thread, or a signal handler,
-    may call stop(). After os.fork() the Tracer is the parent's: in the child it has ended, and
-    nothing that is done with it there reaches the parent. Tracing needs CAP_BPF and CAP_PERFMON, or
-    root, and Linux 5.8 or later with BTF.
+    One thread at a time may read. Any thread may call close() or leave_out(); any thread, or a
+    signal handler, may call stop(). After os.fork() the Tracer is the parent's: in the child it has
+    ended, and nothing that is done with it there reaches the parent. Tracing needs CAP_BPF and
+    CAP_PERFMON, or root, and Linux 5.8 or later with BTF.
 
     Args:
         filters: what to trace and what to collect.
@@ -281,14 +281,16 @@ class Tracer:
 
     def leave_out(self, pid: int) -> None:
         """Take a process out of the tree; its descendants stay. Harmless if it is not in it."""
-        with self._reading.lock:
+        with self._wake_lock:  # a thread that reads may wait for long
             if self._filters.tree and not self._closed:
                 self._session.leave_tree(pid_key(pid))
+                if not self._session.tree_members():
+                    self._reading.waiting.wake()
 
     @property
     def running(self) -> int:
         """How many processes of `tree` run: at the end, how many had not ended by then."""
-        with self._reading.lock:
+        with self._wake_lock:
             return 0 if self._closed or not self._filters.tree else self._session.tree_members()
 
     def close(self) -> None:
