@@ -24,6 +24,9 @@ def kernel_has_names(names: tuple[str, ...], /) -> tuple[bool, ...]:
     Raises OSError if there is no BTF, or it cannot be read.
     """
 
+def return_memory() -> None:
+    """Have the C library give back to the system what was freed; it keeps much otherwise."""
+
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).
 

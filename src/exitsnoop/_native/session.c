@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The extension module: loads and attaches exit.bpf.c, moves its records to Python in order of time.
+/* Session: loads and attaches exit.bpf.c, moves its records to Python in order of time.
  * It knows bytes and libbpf. Python decides what to trace, and what a record means.
  */
 #define _GNU_SOURCE
@@ -17,12 +17,9 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "clock_steps.h"
-#include "kernel_names.h"
 #include "object.h"
-#include "perf_event.h"
-#include "privileges.h"
 #include "reader.h"
+#include "session.h"
 
 typedef struct {
 	PyObject_HEAD
@@ -363,7 +360,7 @@ static int register_programs(void)
 	return -1;
 }
 
-static int native_exec(PyObject *module)
+int add_session(PyObject *module)
 {
 	PyObject *type = PyType_FromModuleAndSpec(module, &session_spec, NULL);
 	PyObject *error = PyErr_NewException("exitsnoop._native.SessionError", NULL, NULL);
@@ -374,26 +371,4 @@ static int native_exec(PyObject *module)
 	Py_XDECREF(error);
 	libbpf_set_print(keep_log);
 	return failed ? -1 : 0;
-}
-
-static PyMethodDef native_functions[] = {
-	{ "clock_steps", clock_steps, METH_NOARGS, NULL },
-	{ "drop_privileges", drop_privileges, METH_O, NULL },
-	{ "kernel_has_names", kernel_has_names, METH_O, NULL },
-	{ "opens_tracepoint", opens_tracepoint, METH_O, NULL },
-	{ NULL },
-};
-
-static PyModuleDef_Slot native_slots[] = { { Py_mod_exec, native_exec }, { 0, NULL } };
-
-static struct PyModuleDef native_module = {
-	PyModuleDef_HEAD_INIT,
-	.m_name = "exitsnoop._native",
-	.m_methods = native_functions,
-	.m_slots = native_slots,
-};
-
-PyMODINIT_FUNC PyInit__native(void)
-{
-	return PyModuleDef_Init(&native_module);
 }

@@ -4,10 +4,14 @@ import time
 from collections.abc import Callable
 
 from exitsnoop.kernel.clock_steps import ClockSteps
+from exitsnoop.kernel.memory import return_memory
 from exitsnoop.recorder.notices import Notices
 from exitsnoop.recorder.notify import Service
 from exitsnoop.store.writer import Writer
 from exitsnoop.tracing.tracer import Tracer
+
+
+_RETURNED_EACH_S = 10.0  # memory; that takes some milliseconds
 
 
 def record(
@@ -48,6 +52,7 @@ def _follow(
     after_batch: Callable[[], None],
 ) -> None:
     lost = all_undecided = 0
+    returned = time.monotonic()
     while not tracer.ended:
         exits = tracer.next_batch(_seconds_until(writer.due, service.due))
         before, lost = lost, tracer.lost
@@ -60,6 +65,9 @@ def _follow(
         notices.look()
         service.tick()
         after_batch()
+        if time.monotonic() - returned >= _RETURNED_EACH_S:
+            return_memory()
+            returned = time.monotonic()
 
 
 def _seconds_until(*due: float | None) -> float | None:
