@@ -89,6 +89,7 @@ const struct command commands[] = {
 	{ "in_thread", in_thread },
 	{ "break_filter", break_filter },
 	{ "break_pipe", break_pipe },
+	{ "try_to_write", try_to_write },
 	{ "time_out", time_out },
 	{ "use_cpu", use_cpu },
 	{ "use_realtime", use_realtime },

@@ -1,5 +1,6 @@
 """Runtimes of languages: they handle signals and faults, and then end in their own ways."""
 
+import os
 import signal
 import subprocess
 
@@ -70,6 +71,29 @@ def test_perl_with_a_handler() -> None:
     cause, returncode, sender = asked_to_end(["perl", "-e", script])
     assert (returncode, cause.kind) == (3, "exited")
     assert f" after SIGTERM from kill[{sender}]" in cause.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["/usr/bin/python3", "-c", "print('up')"],
+        ["/usr/bin/python3", "-c", "while True: print('up' * 1000)"],
+        ["node", "-e", "process.stdout.write('up', () => process.exit(3))"],
+        ["bash", "-c", "trap '' PIPE; echo up || exit 5"],
+    ],
+)
+def test_nobody_reads_what_it_writes(words: list[str]) -> None:
+    """It ignores SIGPIPE, and fails by the error."""
+    need_program(words[0])
+    reader, writer = os.pipe()
+    os.close(reader)
+    with recorded(why=True) as exits:
+        writes = subprocess.Popen(words, stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        assert writes.wait() > 0
+    cause = one(exits, writes.pid, writes.returncode)
+    assert cause.text.startswith(f"exit {writes.returncode}, ")
+    assert cause.text.endswith(" after it wrote to a closed pipe (SIGPIPE, which it ignored)")
 
 
 @pytest.mark.parametrize("code", [137, 143, 127, 77])

@@ -30,6 +30,10 @@ KILLED, ASKED = (f"killed by bob[712] ({name})" for name in ("SIGKILL", "SIGTERM
 AGAIN = sent(11, 0, flags=SEEN | SELF, si_code=1, address=64)
 ALARM = sent(14, 0.02, NOBODY, flags=SEEN | layout.EVIDENCE_KERNEL)
 CLOSED = sent(13, 0.02, NOBODY, flags=SEEN | SELF | layout.EVIDENCE_NO_INFO)
+UNREAD = CLOSED._replace(flags=CLOSED.flags | IGNORED)
+FULL = UNREAD._replace(signal=25, limit=4096)
+TOO_LARGE = "a file size limit of 4.0K (SIGXFSZ), which it ignored"
+WROTE = "it wrote to a closed pipe (SIGPIPE, which it ignored)"
 BLOCKED_BY = " from bob[712], which it blocked"
 BY_EVE = "killed by eve[9] (SIGKILL)"
 SEGFAULT = "segfault at 0x40 (SEGV_MAPERR)"
@@ -58,6 +62,11 @@ TABLE = [
     ),
     (1 << 8, None, ALARM, "exit 1, 0.02 s after an alarm or interval timer (SIGALRM)"),
     (1 << 8, None, CLOSED, "exit 1, 0.02 s after a closed pipe"),
+    (1 << 8, None, CLOSED._replace(sent_boot_ns=END - 2 * 10**9), "exit 1"),
+    (9, sent(9, 0, EVE), CLOSED, BY_EVE),
+    (1 << 8, None, UNREAD, f"exit 1, 0.02 s after {WROTE}"),
+    (6, RAISED._replace(signal=6), UNREAD, f"abort(), 0.02 s after {WROTE}"),
+    (1 << 8, None, FULL, f"exit 1, 0.02 s after {TOO_LARGE}"),
     (3 << 8, None, FAULT, f"exit 3, 1.0 ms after a {SEGFAULT}"),
     (3 << 8, None, FAULT._replace(sent_boot_ns=END - 10**9), "exit 3"),
     (0, None, FAULT, "exit 0"),
@@ -93,6 +102,25 @@ def test_a_shell_that_had_the_signal_itself_says_nothing_of_a_command(
     alone = judge(code << 8, None, comm="sh")
     cause = with_handled(alone, None, [before], signal=None, pid=1, boot_ns=END)
     assert cause.text == f"exit {code}{meant}, 0.02 s after SIGTERM from bob[712]"
+
+
+@pytest.mark.parametrize(
+    ("before", "wrote_s", "text", "signal"),
+    [
+        (TERM, 0.001, ", 0.02 s after SIGTERM from bob[712]", 15),
+        (LONG_AGO, 0.02, f", 0.02 s after {WROTE}", 13),
+        (LONG_AGO, 2, "", 15),
+        (None, 2, "", None),
+    ],
+)
+def test_a_write_that_failed_is_told_if_nothing_else_is(
+    before: Evidence | None, wrote_s: float, text: str, signal: int | None
+) -> None:
+    write = UNREAD._replace(sent_boot_ns=END - round(wrote_s * 1e9))
+    both = [one for one in (before, write) if one]
+    cause = with_handled(judge(1 << 8, None), None, both, signal=None, pid=1, boot_ns=END)
+    assert cause.text == f"exit 1{text}"
+    assert (cause.after and cause.after.signal) == signal
 
 
 def test_what_is_not_told_is_evidence_all_the_same() -> None:

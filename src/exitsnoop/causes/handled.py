@@ -9,14 +9,16 @@ from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import named, place, run_by
 from exitsnoop.causes.traps import NO_ROOM
 from exitsnoop.decode.signals import Evidence
-from exitsnoop.model.cause import FAULTS, PATIENCE_S, SYS, After, Cause
+from exitsnoop.model.cause import FAULTS, PATIENCE_S, PIPE, SYS, XFSZ, After, Cause
 from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import shell_meaning
 
 _AT_ONCE_S = 0.1
+FAILED_WRITE_S = 1
 _RETURNED_S = 0.01  # Go's handler returns to code that writes the stack, and exits
 _NS = 1_000_000_000
 _AGAIN = "again after its handler had it"
+_BY_ITSELF = frozenset(("exited", "abort", "self"))
 _COUNTED = frozenset(("fault", "timer", "pipe", "cpu_limit", "file_limit", "hangup"))
 
 
@@ -66,8 +68,24 @@ def with_handled(
     before = [one for one in handled if one.sent_boot_ns != sent]
     if not before:
         return cause
-    last = max(before, key=lambda one: one.sent_boot_ns)
-    return _after(cause, last, (pid, ppid), max(0, boot_ns - last.sent_boot_ns) / _NS)
+    writes = [one for one in before if _is_failed_write(one)]
+    found = cause
+    for some in ([one for one in before if one not in writes], writes):
+        if some and found.text == cause.text:
+            last = max(some, key=lambda one: one.sent_boot_ns)
+            seconds = max(0, boot_ns - last.sent_boot_ns) / _NS
+            after = _after(cause, last, (pid, ppid), seconds)
+            if some is not writes or after.text != cause.text:
+                found = after
+    return found
+
+
+def _is_failed_write(handled: Evidence) -> bool:
+    """Whether a process that ignores the signal went on with an error instead.
+
+    It says something only if the process failed at once. What it was asked before says more.
+    """
+    return handled.signal in (PIPE, XFSZ) and _how(handled) == "ignored"
 
 
 def _as_taken(first: Evidence, last: Evidence | None, signal: int | None) -> Evidence:
@@ -150,6 +168,8 @@ def _is_told(cause: Cause, after: After, handler: int) -> bool:
         if handler == layout.HANDLER_RETURNED:
             return after.seconds <= _RETURNED_S
         return cause.kind != "exited" or after.seconds <= _AT_ONCE_S
+    if after.kind in ("pipe", "file_limit"):  # a runtime handles each, and goes on (JVM, Go)
+        return after.seconds <= FAILED_WRITE_S and cause.kind in _BY_ITSELF
     return after.seconds <= PATIENCE_S
 
 
@@ -170,6 +190,8 @@ def _what(
         text = first.text
     if after.handled == "dumping core":
         return f"{text}, while it dumped core"
+    if (first.kind, after.handled) == ("pipe", "ignored"):
+        return "it wrote to a closed pipe (SIGPIPE, which it ignored)"
     return text if after.handled == "handled" else f"{text}, which it {after.handled}"
 
 

@@ -38,7 +38,7 @@ _OF_SIGNALS = {
     **dict.fromkeys(
         (
             *("signal_scratch", "kept", "living", "accounts", "oom_kills", "oom_scratch"),
-            *("origin_scratch", "crash_scratch"),
+            *("origin_scratch", "crash_scratch", "failed_writes"),
         ),
         0,
     ),

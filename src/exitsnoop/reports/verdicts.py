@@ -133,7 +133,10 @@ def _before(exit_: Exit, cause: Cause) -> str:
         who = "the same" if is_same else f"{_by(after.sender)}{_from(after.sender, exit_)}"
         source = f" from {who}"
     how = "" if after.handled == "handled" else f", which it {after.handled}"
-    return f", {length(round(after.seconds * 1e9))} after {after.signal_name}{source}{how}"
+    ago = f", {length(round(after.seconds * 1e9))} after"
+    if after.kind == "pipe":
+        return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"
+    return f"{ago} {after.signal_name}{source}{how}"
 
 
 def _told(cause: Cause) -> str:

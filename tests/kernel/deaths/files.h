@@ -3,7 +3,9 @@
 #ifndef DEATHS_FILES_H
 #define DEATHS_FILES_H
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +20,18 @@ static void break_pipe(void)
 	close(ends[0]);
 	answer("writing");
 	check(write(ends[1], "", 1));
+}
+
+static void try_to_write(void) /* to a pipe that nobody reads */
+{
+	int ends[2];
+	ssize_t written;
+
+	check(pipe(ends));
+	close(ends[0]);
+	written = write(ends[1], "", 1);
+	answer("%s", written < 0 ? strerrorname_np(errno) : "written");
+	close(ends[1]);
 }
 
 static void outgrow_file_limit(void) /* "outgrow_file_limit BYTES FILE" */

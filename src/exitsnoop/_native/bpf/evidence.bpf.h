@@ -19,8 +19,10 @@ const volatile bool why = false; /* send evidence; on_signal is loaded */
 
 enum {
 	SIGILL = 4,
+	SIGABRT = 6,
 	SIGKILL = 9,
 	SIGSEGV = 11,
+	SIGPIPE = 13,
 	SIGXCPU = 24,
 	SIGXFSZ = 25,
 	SIGSYS = 31,

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "failed_writes.bpf.h"
 #include "handled.bpf.h"
 #include "oom.bpf.h"
 #include "rings.bpf.h"
@@ -140,8 +141,10 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 		else if (!key.signal)
 			is_own = is_end_of_process(bpf_get_current_task(), last_thread);
 	}
-	if (is_own)
+	if (is_own) {
 		send_handled(leader, subject, task);
+		send_failed_write(leader, subject, status);
+	}
 	if (!key.signal)
 		return;
 	if (is_own && key.signal == SIGKILL)

@@ -21,6 +21,7 @@
 #include "actions.bpf.h"
 #include "event.h"
 #include "evidence.bpf.h"
+#include "failed_writes.bpf.h"
 #include "filters.bpf.h"
 #include "handled.bpf.h"
 #include "kept.bpf.h"
@@ -292,6 +293,8 @@ static inline int report_signal(__u64 *ctx)
 	of.cred = of.leader->real_cred;
 	barrier();
 	if (result == IGNORED) {
+		if (is_of_failed_write(signal, ctx[1], task, to_process))
+			note_failed_write(signal, task);
 		if (!(BIT(signal) & REQUESTS))
 			return 0;
 	} else if (result != DELIVERED && result != LOSE_INFO) {
