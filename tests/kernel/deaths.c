@@ -95,6 +95,8 @@ const struct command commands[] = {
 	{ "use_realtime", use_realtime },
 	{ "outgrow_file_limit", outgrow_file_limit },
 	{ "be_told_of_input", be_told_of_input },
+	{ "be_told_of_message", be_told_of_message },
+	{ "post", post },
 	{ "allocate", allocate },
 	{ "allocate_in_vfork", allocate_in_vfork },
 	{ NULL, NULL },

@@ -1,10 +1,8 @@
 """What a process does to itself: it exits, crashes, breaks a rule, or reaches a limit."""
 
-import os
 import platform
 import re
 import subprocess
-from pathlib import Path
 from signal import (
     SIGALRM,
     SIGBUS,
@@ -383,18 +381,3 @@ def test_file_limit(stage: Stage, size: int) -> None:
     cause = cause_of(exits, victim)
     assert_only(cause, "file_limit", "limit")
     assert cause.limit == size
-
-
-@pytest.mark.parametrize("number", [0, SIGTERM, SIGKILL])
-def test_input_that_was_asked_to_be_told_of(stage: Stage, tmp_path: Path, number: int) -> None:
-    """SIGIO, or the signal of F_SETSIG: the kernel's own, not of the process that wrote."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    with recorded(why=True) as exits:
-        victim, writer = stage.puppet(), stage.puppet()
-        victim.ask("be_told_of_input", fifo, int(number))
-        writer.ask("put", fifo, "x")
-        victim.wait()
-    cause = cause_of(exits, victim)
-    assert_only(cause, "kernel")
-    assert cause.si_code in ("SI_KERNEL", "POLL_IN")

@@ -16,6 +16,8 @@ BOB = Sender(712, 1, "bob", 1000, ("bob", "-9"))
 SEEN, KERNEL = layout.EVIDENCE_SEEN, layout.EVIDENCE_KERNEL
 NO_INFO, SELF = layout.EVIDENCE_NO_INFO, layout.EVIDENCE_SELF
 DIES = layout.EVIDENCE_SENDER_EXITING
+BROKEN = "the memory itself is broken"
+KEY = "its protection key forbids it"
 MEMORY = Memory(62 << 20, 1 << 20, 0, 0, "/app", 64 << 20, 64 << 20)
 
 
@@ -138,6 +140,22 @@ TABLE = [
     (9, case(SEEN | KERNEL), "kernel", "SIGKILL from the kernel"),
     (10, case(SEEN | KERNEL), "kernel", "SIGUSR1 from the kernel"),
     (29, case(si_code=-5), "kernel", "SIGIO from the kernel"),
+    (
+        29,
+        case(SEEN | KERNEL),
+        "kernel",
+        "SIGIO from the kernel, as it had asked (O_ASYNC, F_NOTIFY or a lease)",
+    ),
+    (
+        12,
+        case(si_code=6),
+        "kernel",
+        "SIGUSR2 from the kernel: a descriptor was hung up, as it had asked (F_SETSIG)",
+    ),
+    (29, case(si_code=7), "kernel", "SIGIO from the kernel"),
+    (12, case(si_code=-3), "kernel", "SIGUSR2 from the kernel"),
+    (7, case(SEEN | SELF, si_code=4, address=64), "fault", f"bus error at 0x40 ({BROKEN})"),
+    (11, case(SEEN | SELF, si_code=4, address=64), "fault", f"segfault at 0x40 ({KEY})"),
     (24, case(SEEN | KERNEL | SELF), "kernel", "SIGXCPU from the kernel"),
     (
         15,

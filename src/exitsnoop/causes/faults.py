@@ -13,8 +13,8 @@ _WORDS = {
     ILL: "illegal instruction",
 }
 _MIB = 1 << 20
-# x86 raises the same exception if the result of a division is too large.
-_ARITHMETIC = {
+_MEANING = {
+    # x86 raises the same exception if the result of a division is too large.
     "FPE_INTDIV": "division by zero or overflow",
     "FPE_INTOVF": "integer overflow",
     "FPE_FLTDIV": "floating-point division by zero",
@@ -23,6 +23,9 @@ _ARITHMETIC = {
     "FPE_FLTRES": "inexact floating-point result",
     "FPE_FLTINV": "invalid floating-point operation",
     "FPE_FLTSUB": "subscript out of range",
+    "SEGV_PKUERR": "its protection key forbids it",
+    "BUS_MCEERR_AR": "the memory itself is broken",
+    "BUS_MCEERR_AO": "the memory itself is broken",
 }
 _GAP = 120 * _MIB
 _LARGEST_FRAME = 64 << 30
@@ -67,7 +70,7 @@ def _detail(case: Case, code: str, access: str | None, mapped: Mapped | None) ->
         return f", {why}"
     told = site and (site.at or places.who_called(site))
     if not told or not mapped or code not in ("SEGV_MAPERR", "SEGV_ACCERR"):
-        return f" ({_ARITHMETIC.get(code, code)})"
+        return f" ({_MEANING.get(code, code)})"
     return "" if mapped.kind == "none" else places.not_allowed(mapped, access)
 
 

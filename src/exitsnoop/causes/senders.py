@@ -2,7 +2,7 @@
 
 from exitsnoop import layout
 from exitsnoop.causes.case import Case
-from exitsnoop.decode.signals import Evidence
+from exitsnoop.decode.signals import Call, Evidence
 from exitsnoop.model.cause import KILL, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.words import from_container, quoted, syscall_name
@@ -69,7 +69,7 @@ def meant_for(case: Case) -> str | None:
             return "cgroup" if case.signal == KILL else None
         return "thread"
     call = case.evidence.call
-    name = syscall_name(call.number, _X86_64) if call else None
+    name = called(call) if call else None
     if call is None or name is None:
         return None
     if name == "kill":
@@ -80,3 +80,8 @@ def meant_for(case: Case) -> str | None:
     if name == "pidfd_send_signal":
         return "process group" if call.options & _TO_GROUP else "process"
     return "process" if name == "rt_sigqueueinfo" else None
+
+
+def called(call: Call) -> str | None:
+    """Return the name of the system call that a sender was in; None if that is unknown."""
+    return syscall_name(call.number, _X86_64)

@@ -1,11 +1,11 @@
 """A sentence for each rule of rules.py: what ended a process."""
 
 from exitsnoop.causes import places, senders
-from exitsnoop.causes.case import SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
+from exitsnoop.causes.case import SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
 from exitsnoop.model.callers import abort_reason, caller
-from exitsnoop.model.cause import ALRM, HUP, INT, VTALRM, Cause, Oom
+from exitsnoop.model.cause import ALRM, HUP, INT, IO, VTALRM, WITH_CODES, Cause, Oom
 from exitsnoop.model.words import human_bytes, quoted, syscall_name
 
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
@@ -163,7 +163,34 @@ def sent_by_tracer(case: Case) -> Cause:
 
 def kernel(case: Case) -> Cause:
     """The kernel sent it, for another reason."""
-    return case.cause(f"{case.name} from the kernel")
+    return case.cause(f"{case.name} from the kernel{_as_asked(case)}")
+
+
+def _as_asked(case: Case) -> str:
+    """Return what the process had asked to be signalled for; "" if it had not, or that is unknown.
+
+    Who sends SI_MESGQ by itself, without a message, is in another system call.
+    """
+    call = case.evidence.call
+    if case.by_kernel and case.signal == IO:
+        return ", as it had asked (O_ASYNC, F_NOTIFY or a lease)"
+    if case.si_code == SI_MESGQ and call and senders.called(call) == "mq_timedsend":
+        by = named(case.evidence.sender)
+        return f": a message to its queue from {by}, as it had asked (mq_notify)"
+    if case.signal not in WITH_CODES and case.si_code in _READY:
+        return f": {_READY[case.si_code]}, as it had asked (F_SETSIG)"
+    return ""
+
+
+# include/uapi/asm-generic/siginfo.h: POLL_IN and so on
+_READY = {
+    1: "a descriptor has input",
+    2: "a descriptor takes output",
+    3: "a directory changed, or a lease was broken",
+    4: "a descriptor has an error",
+    5: "a descriptor has urgent input",
+    6: "a descriptor was hung up",
+}
 
 
 def unknown(case: Case) -> Cause:

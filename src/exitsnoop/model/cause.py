@@ -44,6 +44,9 @@ PATIENCE_S = 90
 ILL, TRAP, BUS, FPE, SEGV = FAULTS = tuple(
     SIGNALS[name] for name in "ILL TRAP BUS FPE SEGV".split()
 )
+IO = SIGNALS["IO"]
+WITH_CODES = {*FAULTS, SYS, SIGNALS["CHLD"]}
+"""Signals whose positive si_codes are their own; others can have those of SIGIO."""
 ALRM, VTALRM, PROF = TIMERS = tuple(SIGNALS[name] for name in "ALRM VTALRM PROF".split())
 
 # Kinds that come only with some signals. A filter for such kinds is also one for these signals,

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -52,6 +54,23 @@ static void be_told_of_input(void) /* "be_told_of_input FIFO SIGNAL": O_ASYNC; S
 	check(fcntl(fd, F_SETSIG, number(2)));
 	check(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK));
 	answer("listening");
+}
+
+static void be_told_of_message(void) /* "be_told_of_message QUEUE SIGNAL" */
+{
+	mqd_t queue = (mqd_t)check(mq_open(words[1], O_RDWR | O_CREAT | O_EXCL, 0600, NULL));
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = (int)number(2) };
+
+	check(mq_notify(queue, &event));
+	answer("listening");
+}
+
+static void post(void) /* the first message of a queue, which is removed */
+{
+	mqd_t queue = (mqd_t)check(mq_open(words[1], O_RDWR));
+
+	check(mq_unlink(words[1]));
+	answer("%ld", check(mq_send(queue, "", 1, 0)));
 }
 
 #endif
