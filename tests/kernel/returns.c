@@ -5,6 +5,7 @@
  *
  * HANDLER: goes_on       jumps back to where the program goes on, with the mask of then
  *          looks_around  has a fault itself, which it survives, and stays
+ *          has_others    other threads have such faults, and go on, while it stays
  *          stays
  * END: exit (with 3) or abort, 0.3 s after the fault. With "thread", a thread has the fault; if it goes on, it
  * leaves.
@@ -21,7 +22,8 @@
 #include "check.h"
 
 static const char *handler, *end;
-static sigjmp_buf program, inner;
+static sigjmp_buf program, inner, other;
+static __thread int is_other;
 static volatile sig_atomic_t faults;
 
 static void finish(void)
@@ -35,10 +37,27 @@ static void finish(void)
 	_exit(3);
 }
 
-static void had_fault(int signal)
+static void *have_other_faults(void *unused)
 {
 	sigset_t own;
 
+	is_other = 1;
+	sigemptyset(&own);
+	sigaddset(&own, SIGSEGV);
+	check(!sigprocmask(SIG_UNBLOCK, &own, NULL));
+	for (volatile int left = 3; left; left--)
+		if (!sigsetjmp(other, 1))
+			*(volatile int *)16 = 1;
+	return unused;
+}
+
+static void had_fault(int signal)
+{
+	sigset_t own;
+	pthread_t thread;
+
+	if (is_other)
+		siglongjmp(other, 1);
 	if (faults++)
 		siglongjmp(inner, 1);
 	if (!strcmp(handler, "goes_on"))
@@ -48,6 +67,10 @@ static void had_fault(int signal)
 		sigaddset(&own, signal);
 		check(!sigprocmask(SIG_UNBLOCK, &own, NULL));
 		(void)*(volatile int *)4096;
+	}
+	for (int left = strcmp(handler, "has_others") ? 0 : 2; left; left--) {
+		check(!pthread_create(&thread, NULL, have_other_faults, NULL));
+		check(!pthread_join(thread, NULL));
 	}
 	finish();
 }

@@ -43,11 +43,11 @@ def test_a_fault_that_the_program_survived(returns: Path, end: str, where: list[
 
 @pytest.mark.parametrize("where", [[], ["thread"]])
 @pytest.mark.parametrize("end", EXITS)
-@pytest.mark.parametrize("handler", ["stays", "looks_around"])
+@pytest.mark.parametrize("handler", ["stays", "looks_around", "has_others"])
 def test_a_fault_whose_handler_runs(
     returns: Path, handler: str, end: str, where: list[str]
 ) -> None:
-    """A fault in the handler does not take its place."""
+    """A fault in the handler does not take its place, nor do those of other threads."""
     cause = cause_of(returns, handler, end, where)
     assert cause.after
     assert cause.after.address == 8

@@ -123,6 +123,37 @@ def test_a_write_that_failed_is_told_if_nothing_else_is(
     assert (cause.after and cause.after.signal) == signal
 
 
+RUNS, RETURNED = layout.HANDLER_RUNS, layout.HANDLER_RETURNED
+IO, GC = Thread(7, "io"), Thread(8, "gc")
+
+
+@pytest.mark.parametrize(
+    ("handlers", "by", "address"),
+    [
+        ((RUNS, RETURNED), None, 0x10),
+        ((RETURNED, RUNS), None, 0x20),
+        ((RUNS, RUNS), None, 0x10),
+        ((RETURNED, RETURNED), None, 0x20),
+        ((RUNS, RUNS), GC, 0x20),
+        ((RETURNED, RUNS), IO, 0x10),
+    ],
+)
+def test_of_the_faults_of_two_threads_the_one_that_matters(
+    handlers: tuple[int, int], by: Thread | None, address: int
+) -> None:
+    first, second = (
+        sent(11, ago, flags=SEEN | SELF, si_code=1, address=at, thread=thread, handler=handler)
+        for ago, at, thread, handler in zip((2, 1), (0x10, 0x20), (IO, GC), handlers, strict=True)
+    )
+    end = RAISED._replace(signal=6, thread=by) if by else None
+    status = 6 if by else 3 << 8
+    for both in ([first, second], [second, first]):
+        alone = judge(status, end)
+        cause = with_handled(alone, end, both, signal=6 if by else None, pid=1, boot_ns=END)
+        assert cause.after
+        assert cause.after.address == address
+
+
 def test_what_is_not_told_is_evidence_all_the_same() -> None:
     cause = with_handled(judge(0, None), None, [LONG_AGO], signal=None, pid=1, boot_ns=END)
     assert cause.after

@@ -46,7 +46,7 @@ def with_handled(
         ppid: its parent.
         boot_ns: when it ended, by the boot clock.
     """
-    handled = [_as_taken(one, evidence, signal) for one in handled]
+    handled = [_as_taken(one, evidence, signal) for one in _with_one_fault(handled, evidence)]
     for first in handled:
         if first.signal != signal or _how(first):
             continue
@@ -86,6 +86,24 @@ def _is_failed_write(handled: Evidence) -> bool:
     It says something only if the process failed at once. What it was asked before says more.
     """
     return handled.signal in (PIPE, XFSZ) and _how(handled) == "ignored"
+
+
+def _with_one_fault(handled: list[Evidence], last: Evidence | None) -> list[Evidence]:
+    """Leave one fault of several threads: of the one that ended the process, or whose handler ran.
+
+    A handler may report a crash while other threads have faults on purpose: the first one counts.
+    """
+    faults = [one for one in handled if one.si_code > 0 and one.signal in (*FAULTS, SYS)]
+    if len(faults) < 2:
+        return handled
+
+    def weight(fault: Evidence) -> tuple[bool, bool, int]:
+        is_last = bool(last and last.thread and fault.thread == last.thread)
+        runs = fault.handler == layout.HANDLER_RUNS
+        return is_last, runs, -fault.sent_boot_ns if runs else fault.sent_boot_ns
+
+    told = max(faults, key=weight)
+    return [one for one in handled if one is told or one not in faults]
 
 
 def _as_taken(first: Evidence, last: Evidence | None, signal: int | None) -> Evidence:

@@ -108,8 +108,11 @@ static long note_frame(__u32 number, void *data)
 /* The address of the fault, and of the instruction that had it. With the mappings of one before. */
 static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u64 started)
 {
-	struct signal_evidence *before = kept_of(site->pid, FAULT, started);
+	struct signal_evidence *before = fault_of(site->pid, site->thread, started);
 	int si_code = 0;
+
+	if (!before)
+		before = kept_of(site->pid, FAULT, started);
 
 	if (before && before->flags & EVIDENCE_TRAP) {
 		/* A handler had it; a message about this signal may be about that, too. */

@@ -134,6 +134,7 @@ struct signal_evidence {
 	__u64 sender_argument; /* x86: the first argument of the sender's system call */
 	__u64 sender_options;  /* x86: the fourth */
 	__u64 blocked; /* the signals that its thread blocked before the handler ran: bit N-1 */
+	__u64 task;    /* where the kernel has that thread; 0: unknown */
 	__u32 pid;
 	__u32 uid;
 	__u32 flags;

@@ -43,20 +43,71 @@ static bool is_of_less_weight(struct signal_evidence *evidence, struct signal_ev
 		evidence->sent_boot_ns - before->sent_boot_ns <= PATIENCE_NS);
 }
 
+/* The fault that is kept of a thread, NULL if none is. */
+static struct signal_evidence *fault_of(__u32 pid, __u32 thread, __u64 started)
+{
+	struct signal_evidence *fault = kept_of(pid, FAULT, started);
+
+	if (!fault || fault->thread == thread)
+		return fault;
+	fault = kept_of(pid, OTHER_FAULT, started);
+	return fault && fault->thread == thread ? fault : NULL;
+}
+
+/* Whether the handler of a fault has not returned. While it runs, the kernel blocks for its thread what
+ * sigaction() asked for, in addition to what was blocked; as it returns, the mask is what it was.
+ */
+static bool is_in_handler(struct signal_evidence *fault, __u64 blocked)
+{
+	return blocked != fault->blocked && (blocked & fault->blocked) == fault->blocked;
+}
+
+/* The same for a fault of another thread, unless that has ended. */
+static bool is_being_handled(struct signal_evidence *fault, __u64 now)
+{
+	struct task_struct *task = (void *)fault->task;
+
+	return task && !fault->handler && now - fault->sent_boot_ns <= PATIENCE_NS &&
+	       BPF_CORE_READ(task, pid) == (int)fault->thread &&
+	       is_in_handler(fault, BPF_CORE_READ(task, blocked.sig[0]));
+}
+
+/* Where a fault is kept. Other threads may have faults on purpose while the handler of one reports a crash: those
+ * share another place. 0: the handlers of two other threads run.
+ */
+static __u32 place_of_fault(struct signal_evidence *evidence)
+{
+	__u64 started = evidence->start_boot_ns, now = evidence->sent_boot_ns;
+	struct signal_evidence *first = kept_of(evidence->pid, FAULT, started), *other;
+
+	if (!first || first->thread == evidence->thread)
+		return FAULT;
+	other = kept_of(evidence->pid, OTHER_FAULT, started);
+	if (other && other->thread == evidence->thread)
+		return OTHER_FAULT;
+	if (!is_being_handled(first, now))
+		return FAULT;
+	return other && is_being_handled(other, now) ? 0 : OTHER_FAULT;
+}
+
 /* flags: how it was handled, if not by a handler. */
 static void keep_handled(struct signal_evidence *evidence, __u64 leader, __u32 flags)
 {
-	__u32 sort = BIT(evidence->signal) & FAULTS ? FAULT : REQUEST;
+	__u32 sort = REQUEST;
 	struct signal_evidence *before;
 
-	if (sort == REQUEST) {
+	if (BIT(evidence->signal) & FAULTS) {
+		sort = place_of_fault(evidence);
+		if (!sort)
+			return;
+	} else {
 		before = kept_of(evidence->pid, sort, evidence->start_boot_ns);
 		if (before && is_of_less_weight(evidence, before))
 			return;
 	}
 	evidence->flags |= flags;
 	keep(leader, sort);
-	if (sort == FAULT)
+	if (sort != REQUEST)
 		__sync_fetch_and_add(&faults_kept, 1);
 }
 
@@ -77,29 +128,20 @@ static bool is_own(struct task_struct *task)
 	return (int)(bpf_get_current_pid_tgid() >> 32) == task->tgid;
 }
 
-/* Whether the handler of a fault has not returned. While it runs, the kernel blocks for its thread what
- * sigaction() asked for, in addition to what was blocked; as it returns, the mask is what it was.
- */
-static bool is_in_handler(struct signal_evidence *fault, struct task_struct *task)
-{
-	__u64 blocked = task->blocked.sig[0];
-
-	return blocked != fault->blocked && (blocked & fault->blocked) == fault->blocked;
-}
-
 /* Where the thread had such a fault before, writes what is new of this one over it. A fault of the handler itself
  * does not count: that of a JVM unblocks faults, and reads memory that may not be there.
  */
 static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
-	struct signal_evidence *evidence = kept_of(task->tgid, FAULT,
-						   start_boot_ns(task->group_leader));
+	struct signal_evidence *evidence = fault_of(task->tgid, task->pid,
+						    start_boot_ns(task->group_leader));
 	__u64 now;
 
-	if (!evidence || evidence->thread != (__u32)task->pid || evidence->si_code <= 0)
+	if (!evidence || evidence->si_code <= 0)
 		return false;
 	now = bpf_ktime_get_boot_ns();
-	if (is_in_handler(evidence, task) && now - evidence->sent_boot_ns <= PATIENCE_NS)
+	if (is_in_handler(evidence, task->blocked.sig[0]) &&
+	    now - evidence->sent_boot_ns <= PATIENCE_NS)
 		return true;
 	if (evidence->signal != signal)
 		return false;
@@ -120,12 +162,12 @@ static inline void note_handler(struct task_struct *task, struct task_struct *le
 
 	if (!why || !faults_kept)
 		return;
-	evidence = kept_of(leader->tgid, FAULT, start_boot_ns(leader));
-	if (!evidence || evidence->thread != (__u32)task->pid)
+	evidence = fault_of(leader->tgid, task->pid, start_boot_ns(leader));
+	if (!evidence)
 		return;
 	if (task->signal->live.counter && !(task->signal->flags & SIGNAL_GROUP_EXIT))
 		evidence->handler = HANDLER_RETURNED;
-	else if (is_in_handler(evidence, task))
+	else if (is_in_handler(evidence, task->blocked.sig[0]))
 		evidence->handler = HANDLER_RUNS;
 	else if (task->blocked.sig[0] == evidence->blocked && blocks_itself(task, evidence->signal))
 		evidence->handler = HANDLER_RETURNED;

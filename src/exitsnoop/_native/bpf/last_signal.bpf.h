@@ -65,6 +65,7 @@ static inline void send_handled(struct task_struct *leader, struct task_struct *
 {
 	send_one_handled(leader, subject, last, REQUEST);
 	send_one_handled(leader, subject, last, FAULT);
+	send_one_handled(leader, subject, last, OTHER_FAULT);
 }
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */

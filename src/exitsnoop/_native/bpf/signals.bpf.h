@@ -253,6 +253,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	 */
 	if (by_itself && !to_process) {
 		evidence->blocked = task->blocked.sig[0];
+		evidence->task = (__u64)sender;
 		read_comm(evidence->thread_comm, task);
 		if (evidence->si_code > 0)
 			read_trap(evidence, task);
@@ -358,6 +359,8 @@ static inline void forget_process(struct task_struct *leader, int status)
 		key.signal = REQUEST;
 		leave_to_late_threads(&key, started);
 		key.signal = FAULT;
+		leave_to_late_threads(&key, started);
+		key.signal = OTHER_FAULT;
 		leave_to_late_threads(&key, started);
 	}
 	drop_kept(key.pid);
