@@ -161,6 +161,23 @@ static NOINLINE void die_astray(void)
 	__asm__ volatile("xor %%esp, %%esp; push %%rax" ::: "memory");
 }
 
+static NOINLINE void die_swapgs(void)
+{
+	__asm__ volatile("swapgs");
+}
+
+static NOINLINE void die_rdtsc(void)
+{
+	if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV))
+		_exit(99);
+	__asm__ volatile("rdtsc" ::: "eax", "edx");
+}
+
+static NOINLINE void die_frame(void) /* reads at a frame pointer that is none */
+{
+	__asm__ volatile("push %rbp; movabs $0x1122334455667788, %rbp; mov (%rbp), %rax; pop %rbp");
+}
+
 static NOINLINE void die_movaps(void)
 {
 	__asm__ volatile("movaps %%xmm0, 1(%0)" ::"r"(data));
@@ -264,6 +281,12 @@ static NOINLINE void middle(const char *way)
 		at(NULL), die_hlt();
 	else if (IS("astray"))
 		at((void *)-8), die_astray();
+	else if (IS("swapgs"))
+		at(NULL), die_swapgs();
+	else if (IS("rdtsc"))
+		at(NULL), die_rdtsc();
+	else if (IS("frame"))
+		at(NULL), die_frame();
 	else if (IS("movaps"))
 		at(NULL), die_movaps();
 #endif

@@ -172,6 +172,8 @@ def test_who_called_abort(
     [
         ("int3", "breakpoint"),
         ("hlt", "privileged instruction (hlt)"),
+        ("swapgs", "privileged instruction (swapgs)"),
+        ("rdtsc", "instruction that the process has disabled (rdtsc)"),
         ("movaps", "unaligned access, or a wild pointer"),
         ("write_wild", "wild pointer (not a canonical address)"),
     ],
@@ -183,6 +185,13 @@ def test_faults_without_an_address(programs: dict[str, Path], way: str, trap: st
     assert (told.cause.trap, told.cause.address, told.cause.mapping) == (trap, None, None)
     assert_stack(told, program, function)
     assert f"{trap} in {program.name} {function}+" in told.cause.text
+
+
+def test_a_wild_frame_pointer_is_no_stack_pointer(programs: dict[str, Path]) -> None:
+    told = crash(programs["no frame pointers"], "frame")
+    assert told.cause.trap == "wild pointer (not a canonical address)"
+    assert told.cause.text.startswith(f"bus error, {told.cause.trap} in ")
+    assert " die_frame+" in told.cause.text
 
 
 @pytest.mark.parametrize("how", ["signal", "at_once"])

@@ -29,6 +29,18 @@ TABLE = [
     ("f4", "privileged instruction (hlt)"),
     ("0f0110", "privileged instruction (lgdt)"),  # lgdt (%rax)
     ("0f0138", "privileged instruction (invlpg)"),  # invlpg (%rax)
+    ("0f01f8", "privileged instruction (swapgs)"),
+    ("480f07", "privileged instruction (sysret)"),
+    ("0f01d1", "privileged instruction (xsetbv)"),
+    ("0f00d0", "privileged instruction (lldt)"),  # lldt %ax
+    ("0f01f0", "privileged instruction (lmsw)"),  # lmsw %ax
+    ("0f01ef", "general protection fault"),  # wrpkru, with ecx not 0
+    ("48cf", "invalid return frame (iret)"),
+    ("8ed8", "invalid segment selector"),  # mov %eax,%ds
+    ("8e18", WILD),  # mov (%rax),%ds
+    ("0f31", "instruction that the process has disabled (rdtsc)"),
+    ("0f01f9", "instruction that the process has disabled (rdtscp)"),
+    ("0fa2", "instruction that the process has disabled (cpuid)"),
     ("cd42", "software interrupt 0x42"),
 ]
 
@@ -37,6 +49,16 @@ TABLE = [
 def test_reason(code: str, words: str) -> None:
     trap = Trap(PROTECTION, 0, -1, 0x1000, bytes.fromhex(code).ljust(16, b"\x90"), 0)
     assert reason(SEGV, trap) == words
+
+
+@pytest.mark.parametrize(
+    ("stack_pointer", "words"),
+    [(0x7FFE_0000_1000, WILD), (0x1122_3344_5566_7788, "invalid stack pointer")],
+)
+def test_an_operand_relative_to_the_frame_pointer(stack_pointer: int, words: str) -> None:
+    """The CPU calls both a stack fault."""
+    code = bytes.fromhex("488b4500").ljust(16, b"\x90")  # mov 0(%rbp),%rax
+    assert reason(7, Trap(12, 0, -1, 0x1000, code, stack_pointer)) == words
 
 
 MADE = "an instruction that a compiler puts where a program must stop"

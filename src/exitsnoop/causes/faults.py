@@ -23,6 +23,7 @@ _MEANING = {
     "FPE_FLTRES": "inexact floating-point result",
     "FPE_FLTINV": "invalid floating-point operation",
     "FPE_FLTSUB": "subscript out of range",
+    "TRAP_TRACE": "single step",
     "SEGV_PKUERR": "its protection key forbids it",
     "BUS_MCEERR_AR": "the memory itself is broken",
     "BUS_MCEERR_AO": "the memory itself is broken",

@@ -18,6 +18,7 @@ _WORDS = {
     _STACK: "invalid stack pointer",
     _ALIGNMENT: "unaligned access",
 }
+_WILD = "wild pointer (not a canonical address)"
 NO_ROOM = "no room on the stack for a signal handler"
 _RT_SIGRETURN = 15  # arch/x86/entry/syscalls/syscall_64.tbl
 _VSYSCALL = 0xFFFFFFFFFF600  # the page that has it
@@ -28,25 +29,31 @@ _PRIVILEGED: dict[tuple[int, ...], str] = {
     (0xFA,): "cli",
     (0xFB,): "sti",
     (0x0F, 0x06): "clts",
+    (0x0F, 0x07): "sysret",
     (0x0F, 0x08): "invd",
     (0x0F, 0x09): "wbinvd",
     (0x0F, 0x30): "wrmsr",
     (0x0F, 0x32): "rdmsr",
     (0x0F, 0x33): "rdpmc",
+    (0x0F, 0x35): "sysexit",
     **{(code,): "in" for code in (0x6C, 0x6D, 0xE4, 0xE5, 0xEC, 0xED)},
     **{(code,): "out" for code in (0x6E, 0x6F, 0xE6, 0xE7, 0xEE, 0xEF)},
     **{(0x0F, code): "mov of a control register" for code in (0x20, 0x21, 0x22, 0x23)},
 }
-# By the opcode after 0F, and the digit (reg) of the byte after it; the operand is in memory.
+# By the opcode after 0F, and the digit (reg) of the byte after it.
 _PRIVILEGED_BY_DIGIT = {
     (0x00, 2): "lldt",
     (0x00, 3): "ltr",
-    (0x01, 2): "lgdt",
-    (0x01, 3): "lidt",
     (0x01, 6): "lmsw",
-    (0x01, 7): "invlpg",
 }
+_PRIVILEGED_WITH_MEMORY = {(0x01, 2): "lgdt", (0x01, 3): "lidt", (0x01, 7): "invlpg"}
 _REGISTERS = 0xC0  # from here on that byte names a register, and no memory
+_PRIVILEGED_AFTER_0F01 = {0xD1: "xsetbv", 0xF8: "swapgs"}
+_DISABLED: dict[tuple[int, ...], str] = {(0x0F, 0x31): "rdtsc", (0x0F, 0xA2): "cpuid"}
+_RETURNS = {0xCA: "retf", 0xCB: "retf", 0xCF: "iret"}
+_RDTSCP = b"\x0f\x01\xf9"
+_LOADS_SEGMENT = 0x8E
+_CANONICAL = 1 << 56  # with five levels of page tables
 _INT = 0xCD
 # AVX: its first byte, and where the bytes after it have the map of opcodes, a prefix, the opcode.
 _AVX = {0xC5: (None, 1, 2), 0xC4: (1, 2, 3), 0x62: (1, 2, 4)}
@@ -104,6 +111,8 @@ def reason(signal: int, trap: Trap | None) -> str | None:
         return NO_ROOM
     if trap.number == _PROTECTION:
         return _protection(trap.code)
+    if trap.number == _STACK and trap.stack_pointer < _CANONICAL:
+        return _WILD  # relative to the frame pointer
     return _WORDS.get(trap.number)
 
 
@@ -117,17 +126,34 @@ def _protection(code: bytes) -> str:
         return f"privileged instruction ({_PRIVILEGED[opcode]})"
     if opcode[0] == _INT:
         return f"software interrupt {code[at + 1]:#x}"
+    if opcode[0] in _RETURNS:
+        return f"invalid return frame ({_RETURNS[opcode[0]]})"
+    if opcode[0] == _LOADS_SEGMENT and code[at + 1] >= _REGISTERS:
+        return "invalid segment selector"
+    if disabled := _disabled(opcode, code[at:]):
+        return f"instruction that the process has disabled ({disabled})"
     if name := _privileged_by_digit(opcode, code[at + 2]):
         return f"privileged instruction ({name})"
     if _may_need_alignment(code, at):
         return "unaligned access, or a wild pointer"
-    return "wild pointer (not a canonical address)" if any(code) else "general protection fault"
+    no_memory = opcode == (0x0F, 0x01) and code[at + 2] >= _REGISTERS
+    return _WILD if any(code) and not no_memory else "general protection fault"
+
+
+def _disabled(opcode: tuple[int, ...], code: bytes) -> str | None:
+    """Return an instruction that prctl(PR_SET_TSC) or arch_prctl(ARCH_SET_CPUID) takes away."""
+    return "rdtscp" if code.startswith(_RDTSCP) else _DISABLED.get(opcode)
 
 
 def _privileged_by_digit(opcode: tuple[int, ...], operand: int) -> str | None:
-    if opcode[0] != 0x0F or operand >= _REGISTERS:
+    if opcode[0] != 0x0F:
         return None
-    return _PRIVILEGED_BY_DIGIT.get((opcode[1], operand >> 3 & 7))
+    which = opcode[1], operand >> 3 & 7
+    if operand < _REGISTERS and which in _PRIVILEGED_WITH_MEMORY:
+        return _PRIVILEGED_WITH_MEMORY[which]
+    if opcode[1] == 1 and operand in _PRIVILEGED_AFTER_0F01:
+        return _PRIVILEGED_AFTER_0F01[operand]
+    return _PRIVILEGED_BY_DIGIT.get(which)
 
 
 def _may_need_alignment(code: bytes, at: int) -> bool:
