@@ -260,7 +260,9 @@ DEFINITIONS: dict[str, Any] = {
             "signal_name": {"type": "string"},
             "seconds": {"type": "number", "minimum": 0},
             "kind": {"enum": list(KINDS)},
-            "handled": {"enum": ["handled", "ignored", "blocked", "dumping core"]},
+            "handled": {
+                "enum": [*"handled ignored blocked waiting stopped".split(), "dumping core"]
+            },
             "sender": {"$ref": "#/$defs/sender"},
             "address": {"$ref": "#/$defs/address"},
             "tty": {"type": "string"},

@@ -63,6 +63,7 @@ const struct command commands[] = {
 	{ "new_session", new_session },
 	{ "take_terminal", take_terminal },
 	{ "child", child },
+	{ "wait_in_vfork", wait_in_vfork },
 	{ "child_of_thread", child_of_thread },
 	{ "spawn", spawn },
 	{ "reap", reap },

@@ -8,6 +8,7 @@ from signal import (
     SIGABRT,
     SIGALRM,
     SIGBUS,
+    SIGCONT,
     SIGFPE,
     SIGHUP,
     SIGILL,
@@ -16,6 +17,7 @@ from signal import (
     SIGPIPE,
     SIGQUIT,
     SIGSEGV,
+    SIGSTOP,
     SIGSYS,
     SIGTERM,
     SIGTRAP,
@@ -30,9 +32,11 @@ from support.machine import need_of_kernel
 from support.processes import Puppet
 from support.stage import Stage
 from support.truth import record_of, recorded
+from support.waiting import until
 
 from exitsnoop.filters.filters import Filters
 from exitsnoop.filters.match import match
+from exitsnoop.host.processes import stat
 from exitsnoop.kernel.features import has_loops
 from exitsnoop.model.batch import Exits
 
@@ -176,6 +180,7 @@ def test_a_kill_after_a_request(stage: Stage, preparation: str, same: bool) -> N
         killer = supervisor if same else stage.puppet()
         victim.ask(preparation, int(SIGTERM))
         supervisor.kill(victim, SIGTERM)
+        victim.ask("default", int(SIGUSR1))  # it has taken the signal
         killer.kill(victim, SIGKILL)
         assert victim.wait() == -SIGKILL
     cause = cause_of(exits, victim)
@@ -190,6 +195,62 @@ def test_a_kill_after_a_request(stage: Stage, preparation: str, same: bool) -> N
     who = "the same" if same else f"deaths[{supervisor.pid}]"
     assert f" after SIGTERM from {who}" in cause.text
     assert cause.reraised is None
+
+
+@pytest.mark.parametrize("preparation", ["handle", "default"])
+def test_a_kill_after_a_request_to_what_was_stopped(stage: Stage, preparation: str) -> None:
+    """It takes no other signal until it goes on."""
+    with recorded(why=True) as exits:
+        victim, supervisor = stage.puppet(), stage.puppet()
+        victim.ask(preparation, int(SIGTERM))
+        supervisor.kill(victim, SIGSTOP)
+        until(lambda: stat(victim.pid)[0] == b"T")
+        supervisor.kill(victim, SIGTERM)
+        supervisor.kill(victim, SIGKILL)
+        assert victim.wait() == -SIGKILL
+    cause = cause_of(exits, victim)
+    assert_killed(cause, supervisor)
+    assert cause.after
+    assert (cause.after.signal_name, cause.after.handled) == ("SIGTERM", "stopped")
+    assert cause.text.endswith(" after SIGTERM from the same, which came while it was stopped")
+
+
+def test_a_kill_after_a_request_to_what_is_in_the_kernel(stage: Stage) -> None:
+    """As with a file system that does not answer."""
+    with recorded(why=True) as exits:
+        victim, supervisor = stage.puppet(), stage.puppet()
+        victim.ask("handle", int(SIGTERM))
+        victim.ask("wait_in_vfork")
+        supervisor.kill(victim, SIGTERM)
+        supervisor.kill(victim, SIGKILL)
+        assert victim.wait() == -SIGKILL
+    cause = cause_of(exits, victim)
+    assert_killed(cause, supervisor)
+    assert cause.after
+    assert (cause.after.signal_name, cause.after.handled) == ("SIGTERM", "waiting")
+    assert cause.text.endswith(" after SIGTERM from the same, which it had not taken yet")
+
+
+@pytest.mark.parametrize("preparation", ["handle", "default"])
+def test_what_was_stopped_and_went_on(stage: Stage, preparation: str) -> None:
+    with recorded(why=True) as exits:
+        victim, supervisor = stage.puppet(), stage.puppet()
+        victim.ask(preparation, int(SIGTERM))
+        supervisor.kill(victim, SIGSTOP)
+        until(lambda: stat(victim.pid)[0] == b"T")
+        supervisor.kill(victim, SIGTERM)
+        supervisor.kill(victim, SIGCONT)
+        if preparation == "handle":
+            victim.ask("default", int(SIGUSR1))
+            victim.die("exit", 3)
+        assert victim.wait() == (3 if preparation == "handle" else -SIGTERM)
+    cause = cause_of(exits, victim)
+    if preparation == "default":
+        assert_killed(cause, supervisor)
+        assert cause.after is None
+    else:
+        assert cause.after
+        assert (cause.after.signal_name, cause.after.handled) == ("SIGTERM", "handled")
 
 
 def test_the_last_of_several_requests_is_told(stage: Stage) -> None:

@@ -139,6 +139,16 @@ def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> Non
             After(6, "SIGABRT", 0.5, "self", "handled"),
             "exited with code 143, 0.5 s after SIGABRT from itself",
         ),
+        (
+            After(13, "SIGPIPE", 0.002, "pipe", "ignored"),
+            "exited with code 143, 2 ms after it wrote to a pipe or socket that nobody reads "
+            "(SIGPIPE, which it ignored)",
+        ),
+        (
+            After(15, "SIGTERM", 10, "killed", "stopped", PKILL),
+            "exited with code 143, 10 s after SIGTERM from pkill[50], which came while it was "
+            "stopped",
+        ),
     ],
 )
 def test_what_came_before(after: After, words: str) -> None:

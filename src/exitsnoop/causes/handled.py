@@ -11,8 +11,9 @@ from exitsnoop.causes.traps import NO_ROOM
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, PATIENCE_S, PIPE, SYS, XFSZ, After, Cause
 from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import shell_meaning
+from exitsnoop.model.words import shell_meaning, which
 
+_WAITS = {layout.HANDLER_WAITS: "waiting", layout.HANDLER_STOPPED: "stopped"}
 _AT_ONCE_S = 0.1
 FAILED_WRITE_S = 1
 _RETURNED_S = 0.01  # Go's handler returns to code that writes the stack, and exits
@@ -144,6 +145,8 @@ def _how(handled: Evidence) -> str:
         return "ignored"
     if handled.flags & layout.EVIDENCE_DUMPED:
         return "dumping core"
+    if handled.handler in _WAITS:
+        return _WAITS[handled.handler]
     return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
 
 
@@ -210,7 +213,7 @@ def _what(
         return f"{text}, while it dumped core"
     if (first.kind, after.handled) == ("pipe", "ignored"):
         return "it wrote to a closed pipe (SIGPIPE, which it ignored)"
-    return text if after.handled == "handled" else f"{text}, which it {after.handled}"
+    return f"{text}{which(after.handled)}"
 
 
 def _duration(seconds: float) -> str:

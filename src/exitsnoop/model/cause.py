@@ -175,8 +175,9 @@ class After(NamedTuple):
         signal_name: its name, such as "SIGTERM".
         seconds: how long before the end it was sent.
         kind: where it came from, as the kind of a Cause.
-        handled: what the process did with it: "handled", "ignored", "blocked", or
-            "dumping core": a SIGKILL came while it did.
+        handled: what the process did with it: "handled", "ignored", "blocked"; "waiting" or
+            "stopped" if it still waited, though nothing blocked it, in the latter case because
+            the process was stopped; "dumping core" if a SIGKILL came while it did.
         sender, address, tty, limit: the evidence, as in a Cause.
     """
 

@@ -90,6 +90,19 @@ def shell_meaning(code: int) -> str | None:
     return None
 
 
+def which(handled: str) -> str:
+    """Return what a process did with a signal: ", which it ignored"; "" if it handled it."""
+    if handled == "handled":
+        return ""
+    return _NOT_TAKEN.get(handled, f", which it {handled}")
+
+
+_NOT_TAKEN = {
+    "waiting": ", which it had not taken yet",
+    "stopped": ", which came while it was stopped",
+}
+
+
 @lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
     """Return a process's name for a sentence: in quotes if it could be taken for more."""

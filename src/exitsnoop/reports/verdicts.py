@@ -6,7 +6,7 @@ from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import from_container, human_bytes
+from exitsnoop.model.words import from_container, human_bytes, which
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.shell import shell_word
@@ -132,7 +132,7 @@ def _before(exit_: Exit, cause: Cause) -> str:
         is_same = cause.sender is not None and cause.sender.pid == after.sender.pid
         who = "the same" if is_same else f"{_by(after.sender)}{_from(after.sender, exit_)}"
         source = f" from {who}"
-    how = "" if after.handled == "handled" else f", which it {after.handled}"
+    how = which(after.handled)
     ago = f", {length(round(after.seconds * 1e9))} after"
     if after.kind == "pipe":
         return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"

@@ -41,6 +41,17 @@ static void child(void)
 	answer("%d %s", pid, strtok(line, "\n"));
 }
 
+static void wait_in_vfork(void) /* until the child ends: meanwhile it takes only SIGKILL */
+{
+	pid_t pid = vfork();
+
+	if (!check(pid)) {
+		check(prctl(PR_SET_PDEATHSIG, SIGKILL));
+		answer("waiting");
+		wait_forever();
+	}
+}
+
 static void *start_child_and_end(void *pid)
 {
 	char line[64];

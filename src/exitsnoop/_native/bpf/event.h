@@ -70,9 +70,7 @@ enum note_kind {
 	THREAD_END = 11,
 };
 
-/* With `why`. SIGNAL_EVIDENCE: what is known of the signal that ended a process. HANDLED_SIGNAL: of one
- * before, which asked the process to end, or was a fault, but did not end it.
- */
+/* With `why`: a signal that ended a process (SIGNAL_EVIDENCE), or came before (HANDLED_SIGNAL). */
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 #define CODE_BYTES 16 /* no instruction of x86 is longer */
@@ -111,11 +109,13 @@ enum signal_evidence_flags {
 	EVIDENCE_REALTIME = 1 << 30,	 /* `limit` is RLIMIT_RTTIME, in microseconds */
 };
 
-/* Whether the handler of a fault had returned when its thread ended. */
+/* Whether a handler of the signal had returned when its thread ended, or had not begun. */
 enum handler_state {
 	HANDLER_UNKNOWN = 0,
 	HANDLER_RUNS = 1,
 	HANDLER_RETURNED = 2,
+	HANDLER_WAITS = 3,   /* not for being blocked */
+	HANDLER_STOPPED = 4, /* the same; the process was stopped when it was sent */
 };
 
 struct signal_evidence {
@@ -143,7 +143,7 @@ struct signal_evidence {
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
 	__u32 taken_by;	    /* the TID that it was delivered to; 0: not seen */
-	__u32 handler;	    /* of HANDLED_SIGNAL, a fault: enum handler_state */
+	__u32 handler;	    /* of HANDLED_SIGNAL: enum handler_state */
 	__u16 signal;
 	__u16 trap; /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;

@@ -125,7 +125,7 @@ static __noinline int report_exit(struct task_struct *task, bool told, __u32 pro
 		return 0;
 	}
 	traced = is_in_pids(leader);
-	wanted = traced && has_wanted_status(status, asked && was_asked(leader, task));
+	wanted = traced && has_wanted_status(status, asked && was_asked(leader, task, status));
 	if (wanted || (traced && send_unwanted))
 		context = begin_context(task, program);
 	wanted = wanted && is_wanted_process(task, leader, subject, context);

@@ -32,8 +32,25 @@ static bool still_waits(struct signal_evidence *evidence, struct task_struct *la
 	return evidence->thread != (__u32)last->pid || last->pending.signal.sig[0] & bit;
 }
 
+/* Whether a signal waits that nothing blocks: the process was stopped, or did not come out of the kernel. One of
+ * the number that ended the process stays pending, too: it may be that one.
+ */
+static bool waits_unblocked(struct signal_evidence *evidence, struct task_struct *last, int status)
+{
+	__u64 pending = 0;
+
+	if (evidence->signal == (status & 0x7f))
+		return false;
+	if (!evidence->thread)
+		pending = BPF_CORE_READ(last, signal, shared_pending.signal.sig[0]);
+	else if (evidence->thread == (__u32)last->pid)
+		pending = last->pending.signal.sig[0];
+	return pending & ~last->blocked.sig[0] & BIT(evidence->signal) &&
+	       !(evidence->flags & (EVIDENCE_BLOCKED | EVIDENCE_IGNORED));
+}
+
 /* Whether another one asked a process to end a short time ago, and the process handled it. */
-static inline bool was_asked(struct task_struct *leader, struct task_struct *last)
+static inline bool was_asked(struct task_struct *leader, struct task_struct *last, int status)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = REQUEST };
 	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
@@ -41,11 +58,12 @@ static inline bool was_asked(struct task_struct *leader, struct task_struct *las
 	return evidence && BIT(evidence->signal) & REQUESTS &&
 	       !(evidence->flags & (EVIDENCE_SELF | EVIDENCE_IGNORED)) &&
 	       !(evidence->flags & EVIDENCE_BLOCKED && still_waits(evidence, last)) &&
+	       !waits_unblocked(evidence, last, status) &&
 	       bpf_ktime_get_boot_ns() - evidence->sent_boot_ns <= PATIENCE_NS;
 }
 
 static void send_one_handled(struct task_struct *leader, struct task_struct *subject,
-			     struct task_struct *last, __u32 sort)
+			     struct task_struct *last, int status, __u32 sort)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = sort };
 	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
@@ -54,6 +72,12 @@ static void send_one_handled(struct task_struct *leader, struct task_struct *sub
 		return;
 	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
 		evidence->flags &= ~EVIDENCE_BLOCKED;
+	if (sort == REQUEST) {
+		if (!waits_unblocked(evidence, last, status))
+			evidence->handler = HANDLER_UNKNOWN;
+		else if (!evidence->handler)
+			evidence->handler = HANDLER_WAITS;
+	}
 	evidence->kind = HANDLED_SIGNAL;
 	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
 	send_note(evidence, sizeof(*evidence));
@@ -61,11 +85,11 @@ static void send_one_handled(struct task_struct *leader, struct task_struct *sub
 
 /* Sends what is known of signals that the process handled; its exit is sent next. */
 static inline void send_handled(struct task_struct *leader, struct task_struct *subject,
-				struct task_struct *last)
+				struct task_struct *last, int status)
 {
-	send_one_handled(leader, subject, last, REQUEST);
-	send_one_handled(leader, subject, last, FAULT);
-	send_one_handled(leader, subject, last, OTHER_FAULT);
+	send_one_handled(leader, subject, last, status, REQUEST);
+	send_one_handled(leader, subject, last, status, FAULT);
+	send_one_handled(leader, subject, last, status, OTHER_FAULT);
 }
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
@@ -143,7 +167,7 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 			is_own = is_end_of_process(bpf_get_current_task(), last_thread);
 	}
 	if (is_own) {
-		send_handled(leader, subject, task);
+		send_handled(leader, subject, task, status);
 		send_failed_write(leader, subject, status);
 	}
 	if (!key.signal)

@@ -61,7 +61,8 @@ static inline void forget_process(struct task_struct *leader UNUSED, int status 
 {
 }
 
-static inline bool was_asked(struct task_struct *leader UNUSED, struct task_struct *last UNUSED)
+static inline bool was_asked(struct task_struct *leader UNUSED, struct task_struct *last UNUSED,
+			     int status UNUSED)
 {
 	return false;
 }

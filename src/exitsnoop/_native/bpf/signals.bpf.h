@@ -71,13 +71,14 @@ static struct signal_evidence *evidence_of(struct signal_key *key, __u64 started
 
 /* True if nothing can come between this signal and the process's end: either complete_signal() has
  * made it the process's status, or the thread it was given to does not block it. Under ptrace it may
- * still be dropped.
+ * still be dropped. In a process that is stopped it waits.
  */
 static bool takes_effect(struct task_struct *task, struct signal_struct *group, int signal)
 {
 	if (group->flags & SIGNAL_GROUP_EXIT)
 		return group->group_exit_code == signal;
-	return !task->ptrace && !((task->blocked.sig[0] | task->real_blocked.sig[0]) & BIT(signal));
+	return !(group->flags & SIGNAL_STOP_STOPPED) && !task->ptrace &&
+	       !((task->blocked.sig[0] | task->real_blocked.sig[0]) & BIT(signal));
 }
 
 enum { OLDER_FIRST, NEWER_FIRST, UNCLEAR };
@@ -219,6 +220,8 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		evidence->flags |= EVIDENCE_SEVERAL;
 	if (takes)
 		evidence->flags |= EVIDENCE_TAKES_EFFECT;
+	if (group->flags & SIGNAL_STOP_STOPPED)
+		evidence->handler = HANDLER_STOPPED;
 	if (sender_flags & PF_EXITING)
 		evidence->flags |= EVIDENCE_SENDER_EXITING;
 	if (BPF_CORE_READ(sender, signal, live.counter))
@@ -264,7 +267,7 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		return false;
 	}
 	if (!takes && !by_itself && BIT(signal) & REQUESTS)
-		keep_handled(evidence, leader_at, EVIDENCE_BLOCKED);
+		keep_handled(evidence, leader_at, evidence->handler ? 0 : EVIDENCE_BLOCKED);
 	if (by_kernel && signal == SIGKILL) {
 		if (shares_victim(task, sender))
 			evidence->flags |= EVIDENCE_SHARES_VICTIM;

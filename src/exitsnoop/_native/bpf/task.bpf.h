@@ -17,7 +17,9 @@
 const volatile bool per_thread = false; /* a record for every thread */
 
 #define BIT(number) (1ULL << ((number) - 1)) /* of a set of signals */
-#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h, the same in all versions */
+/* include/linux/sched/signal.h, the same in all versions */
+#define SIGNAL_STOP_STOPPED 0x1
+#define SIGNAL_GROUP_EXIT 0x4
 
 static inline __u64 start_boot_ns(struct task_struct *task)
 {
