@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * signals KIND COUNT: handles COUNT signals, and writes how much CPU time one of them took, in ns: the least
- * of ROUNDS. KIND is "faults" (SIGSEGV, as a JVM takes them for null checks) or the number of a signal that
- * the process sends to itself by tgkill, as Go does with SIGURG.
+ * of ROUNDS. KIND is "faults" (SIGSEGV, as a JVM takes them for null checks), "writes" (to a pipe that nobody
+ * reads, with SIGPIPE ignored), or the number of a signal that the process sends to itself by tgkill, as Go does
+ * with SIGURG.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -51,6 +52,18 @@ static void take_faults(long count)
 	munmap((void *)nothing, 1);
 }
 
+static int write_to_nobody(long count)
+{
+	int ends[2], failed = 0;
+
+	if (pipe(ends) || close(ends[0]) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return 1;
+	for (long left = count; left > 0; left--)
+		failed |= write(ends[1], "", 1) != -1;
+	close(ends[1]);
+	return failed;
+}
+
 static void send(int number, long count)
 {
 	long pid = getpid(), tid = syscall(SYS_gettid);
@@ -65,6 +78,7 @@ int main(int argc, char **argv)
 	long count = argc > 2 ? atol(argv[2]) : 0;
 	struct sigaction action = { .sa_handler = number ? on_signal : on_fault,
 				    .sa_flags = SA_NODEFER };
+	int writes = argc > 2 && !strcmp(argv[1], "writes"), failed = 0;
 	double least = 0;
 
 	if (count < 1 || sigaction(number ? number : SIGSEGV, &action, NULL))
@@ -72,7 +86,9 @@ int main(int argc, char **argv)
 	for (int round = 0; round < ROUNDS; round++) {
 		double start = now_ns(), each;
 
-		if (number)
+		if (writes)
+			failed |= write_to_nobody(count);
+		else if (number)
 			send(number, count);
 		else
 			take_faults(count);
@@ -81,5 +97,5 @@ int main(int argc, char **argv)
 			least = each;
 	}
 	printf("%.1f\n", least);
-	return number && handled != ROUNDS * count;
+	return failed || (number && handled != ROUNDS * count);
 }

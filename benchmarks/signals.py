@@ -18,6 +18,7 @@ KINDS = {
     "SIGURG from itself, as Go sends them": "23",
     "SIGPROF from itself": "27",
     "SIGTERM from itself": "15",
+    "SIGPIPE that it ignores: a write to a closed pipe": "writes",
 }
 
 
