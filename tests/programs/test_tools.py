@@ -77,6 +77,16 @@ def test_an_end_that_is_passed_on(command: str) -> None:
     assert "{}" in expected or record.cause.text == expected
 
 
+def test_an_abort_that_is_passed_on() -> None:
+    """Timeout raises the signal again, as abort() does."""
+    exits, pid, returncode = run(["timeout", "60", "sh", "-c", "kill -ABRT $$; :"])
+    assert returncode == -signal.SIGABRT
+    text = one(exits, pid, returncode).text
+    assert text.startswith("abort()")
+    child = named(exits, "sh", pid)
+    assert text.endswith(f", after SIGABRT had ended its child sh[{child.pid}]")
+
+
 @pytest.mark.parametrize("code", [126, 127])
 def test_a_script_has_the_name_of_a_file(tmp_path: Path, code: int) -> None:
     """Its shell is known by the executable."""

@@ -44,6 +44,8 @@ def _text(cause: Cause, status: int, comm: str, child: _Child) -> str:
     if signal:
         if cause.kind == "self" and status & 0x7F == signal:
             return f"{cause.text}, which had ended {who}"
+        if cause.kind == "abort" and status & 0x7F == signal:  # raise() does what abort() does
+            return f"{cause.text}, after SIGABRT had ended {who}"
         if cause.kind == "exited" and status >> 8 == _BY_SIGNAL + signal:
             return f"exit {status >> 8}, as SIG{signal_name(signal)} ended {who}"
     # A child that has its parent's name found no program to run, so that code is the parent's own.
