@@ -84,6 +84,31 @@ def test_what_filled_the_cgroup(stage: Stage) -> None:
     assert oom.swap == 0
 
 
+def oom_by_another(stage: Stage) -> Cause:
+    """Have the OOM killer take a small process; return the cause."""
+    group = stage.memory_cgroup()
+    group.set_limit(LIMIT)
+    with recorded(why=True) as exits:
+        victim, other = stage.puppet(), stage.puppet()
+        group.join(victim)
+        group.join(other)
+        choose(victim)
+        other.ask("allocate", LIMIT * 5 // 8)
+        victim.tell("allocate", LIMIT)
+        assert victim.wait() == -SIGKILL
+    return cause_of(exits, victim)
+
+
+def test_others_filled_the_cgroup(stage: Stage) -> None:
+    """The kernel logs it of 10 kills in 5 seconds."""
+    deadline = time.monotonic() + within(20)
+    cause = oom_by_another(stage)
+    while cause.oom is None or cause.oom.cgroup_anon is None:
+        assert time.monotonic() < deadline, "the log has none"
+        cause = oom_by_another(stage)
+    assert re.search(r", (19\.[5-9]|2[01]\.\d)M of it in other processes, anon ", cause.text)
+
+
 def test_it_took_too_much_itself(stage: Stage) -> None:
     group = stage.memory_cgroup()
     group.set_limit(LIMIT)

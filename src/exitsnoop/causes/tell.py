@@ -44,10 +44,12 @@ def oom(case: Case) -> Cause:
 
 
 def _filled_by_others(memory: Memory, limit: int) -> str:
-    """Return what fills a cgroup that no process has: "" unless it is a lot."""
+    """Return what fills a cgroup that the process does not have: "" unless it is a lot."""
     if memory.filled is None:
         return ""
+    anon = memory.filled.anon
     parts = {
+        "in other processes": None if anon is None else anon - memory.anon,
         "in tmpfs or shared memory": memory.filled.shmem,
         "in the kernel": memory.filled.kernel,
         "in sockets": memory.filled.sock,
