@@ -15,7 +15,7 @@ from typing import Any, get_args
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # the source as it is, not as it was last built
 
-from exitsnoop.model.cause import KINDS, MappingKind  # noqa: E402
+from exitsnoop.model.cause import HANDLED, KINDS, MappingKind  # noqa: E402
 from exitsnoop.model.field import Field  # noqa: E402
 from exitsnoop.model.fields import FIELDS, STORED  # noqa: E402
 from exitsnoop.model.plain import KEYS  # noqa: E402
@@ -260,9 +260,7 @@ DEFINITIONS: dict[str, Any] = {
             "signal_name": {"type": "string"},
             "seconds": {"type": "number", "minimum": 0},
             "kind": {"enum": list(KINDS)},
-            "handled": {
-                "enum": [*"handled ignored blocked waiting stopped".split(), "dumping core"]
-            },
+            "handled": {"enum": list(HANDLED)},
             "sender": {"$ref": "#/$defs/sender"},
             "address": {"$ref": "#/$defs/address"},
             "tty": {"type": "string"},

@@ -165,6 +165,10 @@ class Mapped(NamedTuple):
     offset: int | None = None
 
 
+HANDLED = "handled", "ignored", "blocked", "waiting", "stopped", "dumping core"
+"""What a process did with a signal that came before its end; After explains each."""
+
+
 class After(NamedTuple):
     """A signal that a process handled, ignored or blocked before it ended in another way.
 
