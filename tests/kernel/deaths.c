@@ -15,6 +15,7 @@
 #include "deaths/children.h"
 #include "deaths/faults.h"
 #include "deaths/files.h"
+#include "deaths/forced.h"
 #include "deaths/memory.h"
 #include "deaths/preparations.h"
 #include "deaths/signals.h"
@@ -84,6 +85,10 @@ const struct command commands[] = {
 	{ "call", call },
 	{ "overflow", overflow },
 	{ "overflow_at_once", overflow_at_once },
+	{ "survive_fault", survive_fault },
+	{ "overflow_signal_stack", overflow_signal_stack },
+	{ "have_no_signal_stack", have_no_signal_stack },
+	{ "overwrite_rseq", overwrite_rseq },
 	{ "read_nothing", read_nothing },
 	{ "run_nothing", run_nothing },
 	{ "reboot", reboot_namespace },

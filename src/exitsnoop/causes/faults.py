@@ -45,7 +45,7 @@ def fault(case: Case) -> Cause:
     # The first: a fault for which the CPU gives no address. The other: x86 gives none, and reports
     # 0, which is aligned.
     if case.si_code == SI_KERNEL or (not address and code == "BUS_ADRALN"):
-        trap = traps.reason(case.signal, evidence.trap)
+        trap = traps.reason(case.signal, evidence.trap, _has_room(case))
         overflow = ", stack overflow" if trap == traps.NO_ROOM and _is_stack_overflow(case) else ""
         why = f", {trap}" if trap else ""
         said = "" if trap and (at or called) else f" ({code})"
@@ -87,9 +87,7 @@ def _is_stack_overflow(case: Case) -> bool:
     if case.signal != SEGV:
         return False
     if case.si_code == SI_KERNEL:
-        if case.evidence.site and case.evidence.site.is_at_end_of_stack():
-            return True
-        return trap is not None and -_FRAMES <= case.below_limit(trap.stack_pointer) <= _GAP
+        return _has_room(case) is False
     if -_FRAMES <= case.below_limit(address) <= _MIB:
         return True
     if trap is None or not case.at_end_of_stack(trap.stack_pointer):
@@ -97,6 +95,17 @@ def _is_stack_overflow(case: Case) -> bool:
     if case.evidence.thread and case.evidence.thread.tid != case.pid:
         return case.si_code == SEGV_ACCERR or traps.access(address, trap) == "write"
     return 0 <= case.below_limit(address) <= _GAP or _is_one_large_frame(case)
+
+
+def _has_room(case: Case) -> bool | None:
+    """Whether the stack of the thread has room for the frame of a signal; None if unknown."""
+    site, trap, limit = case.evidence.site, case.evidence.trap, case.evidence.limit
+    if trap and limit is not None:
+        below = case.below_limit(trap.stack_pointer)
+        if -limit <= below <= _GAP:
+            return below < -_FRAMES
+    at_end = site.is_at_end_of_stack() if site else None
+    return None if at_end is None else not at_end
 
 
 def _is_one_large_frame(case: Case) -> bool:

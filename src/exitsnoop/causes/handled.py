@@ -7,7 +7,7 @@ send themselves the signal again. A supervisor kills those that do not end in ti
 from exitsnoop import layout
 from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import named, place, run_by
-from exitsnoop.causes.traps import NO_ROOM
+from exitsnoop.causes.traps import NO_ROOM, NO_ROOM_ON_SIGNAL_STACK
 from exitsnoop.decode.signals import Evidence
 from exitsnoop.model.cause import FAULTS, PATIENCE_S, PIPE, SYS, XFSZ, After, Cause
 from exitsnoop.model.status import signal_name
@@ -179,7 +179,7 @@ def _is_told(cause: Cause, after: After, handler: int) -> bool:
     """
     if after.handled == "dumping core":
         return True
-    if cause.trap == NO_ROOM and after.signal_name == "SIGSEGV":
+    if cause.trap in (NO_ROOM, NO_ROOM_ON_SIGNAL_STACK) and after.signal_name == "SIGSEGV":
         return False
     if (after.signal in FAULTS or after.signal == SYS) and after.kind != "killed":
         if cause.kind == "exited" and cause.text == "exit 0":

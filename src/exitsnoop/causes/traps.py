@@ -1,6 +1,7 @@
 """What an x86 CPU reported of a fault, in words."""
 
 from exitsnoop.decode.signals import Trap
+from exitsnoop.layout import FORCED_HAS_SIGNAL_STACK, FORCED_ON_SIGNAL_STACK, FORCED_RSEQ
 from exitsnoop.model.cause import SEGV
 
 DOING = {"read": "reading", "write": "writing", "execute": "executing"}
@@ -10,6 +11,7 @@ DOING = {"read": "reading", "write": "writing", "execute": "executing"}
 _DEBUG, _BREAKPOINT, _OVERFLOW, _STACK, _PROTECTION, _PAGE_FAULT, _ALIGNMENT = (
     *(1, 3, 4, 12, 13, 14, 17),
 )
+_NONE = 0  # also a division error, which is SIGFPE
 _WRITES, _EXECUTES = 2, 16
 _WORDS = {
     _DEBUG: "debug exception",
@@ -20,6 +22,7 @@ _WORDS = {
 }
 _WILD = "wild pointer (not a canonical address)"
 NO_ROOM = "no room on the stack for a signal handler"
+NO_ROOM_ON_SIGNAL_STACK = "no room on the signal stack for a signal handler"
 _RT_SIGRETURN = 15  # arch/x86/entry/syscalls/syscall_64.tbl
 _VSYSCALL = 0xFFFFFFFFFF600  # the page that has it
 
@@ -94,12 +97,10 @@ _OF_SOME_CPUS = {
 }
 
 
-def reason(signal: int, trap: Trap | None) -> str | None:
+def reason(signal: int, trap: Trap | None, has_room: bool | None = None) -> str | None:
     """Return what was wrong where the kernel gives no address; None if that is unknown.
 
-    The kernel itself forces SIGSEGV, too. Then the CPU's last exception is an older one. A page
-    fault always comes with an address, so it cannot be the one that was forced; its handler
-    could not begin.
+    has_room: whether the thread's stack had room for the frame of a signal.
     """
     if trap is None:
         return None
@@ -107,13 +108,31 @@ def reason(signal: int, trap: Trap | None) -> str | None:
         return "invalid signal frame"
     if signal == SEGV and trap.instruction >> 12 == _VSYSCALL:
         return "call of the vsyscall page"
-    if signal == SEGV and trap.number == _PAGE_FAULT:
-        return NO_ROOM
+    if signal == SEGV and trap.number in (_NONE, _PAGE_FAULT):
+        return _forced(trap, has_room)
     if trap.number == _PROTECTION:
         return _protection(trap.code)
     if trap.number == _STACK and trap.stack_pointer < _CANONICAL:
         return _WILD  # relative to the frame pointer
     return _WORDS.get(trap.number)
+
+
+def _forced(trap: Trap, has_room: bool | None) -> str | None:
+    """Return why the kernel forced SIGSEGV where the CPU had nothing against the thread.
+
+    The CPU's last exception is an older one then, or none: a page fault comes with an address. A
+    library that uses critical sections (librseq, TCMalloc) may leave the pointer to one behind. So
+    what the stack says comes first.
+    """
+    if trap.forced & FORCED_ON_SIGNAL_STACK:
+        return NO_ROOM_ON_SIGNAL_STACK
+    if has_room is False:
+        return NO_ROOM
+    if trap.forced & FORCED_RSEQ:
+        return "rseq area of the thread overwritten"
+    if trap.forced & FORCED_HAS_SIGNAL_STACK:
+        return "signal stack not usable"
+    return NO_ROOM if has_room is None and trap.number == _PAGE_FAULT else None
 
 
 def _protection(code: bytes) -> str:

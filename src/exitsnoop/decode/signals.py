@@ -28,6 +28,7 @@ _SIGNAL = only(
         "syscall_arch",
         "thread",
         "handler",
+        "forced",
         "signal",
         "trap",
         "sender_pid",
@@ -73,7 +74,8 @@ class Trap(NamedTuple):
     """What an x86 CPU said of the last exception in a thread, and where the thread is.
 
     system_call: the number of the system call that it is in; -1 for none. instruction: the address
-    of its instruction; code: the bytes there, zeros if they are not in memory.
+    of its instruction; code: the bytes there, zeros if they are not in memory. forced: what the
+    kernel may have forced the signal for, enum forced_flags.
     """
 
     number: int
@@ -82,6 +84,7 @@ class Trap(NamedTuple):
     instruction: int
     code: bytes
     stack_pointer: int
+    forced: int = 0
 
 
 class Call(NamedTuple):
@@ -162,6 +165,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         syscall_arch,
         thread,
         handler,
+        forced,
         number,
         trap,
         sender_pid,
@@ -212,6 +216,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
                     instruction,
                     code,
                     stack_pointer,
+                    forced,
                 )
             )
             if flags & EVIDENCE_TRAP

@@ -118,6 +118,13 @@ enum handler_state {
 	HANDLER_STOPPED = 4, /* the same; the process was stopped when it was sent */
 };
 
+/* Of a thread that the kernel forces a signal on (SI_KERNEL), on x86. */
+enum forced_flags {
+	FORCED_HAS_SIGNAL_STACK = 1, /* it has one, by sigaltstack() */
+	FORCED_ON_SIGNAL_STACK = 2,  /* and its stack pointer is there */
+	FORCED_RSEQ = 4, /* its rseq area cannot be read, or says that a critical section runs */
+};
+
 struct signal_evidence {
 	__u64 boot_ns;
 	__u64 kind;
@@ -143,7 +150,8 @@ struct signal_evidence {
 	__u32 syscall_arch; /* AUDIT_ARCH_... */
 	__u32 thread;	    /* the TID that it was sent to; 0: to the process */
 	__u32 taken_by;	    /* the TID that it was delivered to; 0: not seen */
-	__u32 handler;	    /* of HANDLED_SIGNAL: enum handler_state */
+	__u16 handler;	    /* of HANDLED_SIGNAL: enum handler_state */
+	__u16 forced;	    /* enum forced_flags */
 	__u16 signal;
 	__u16 trap; /* x86: the number of the CPU's last exception in that thread */
 	__u32 sender_pid;

@@ -134,6 +134,38 @@ static inline struct pt_regs *user_registers(struct task_struct *task)
 
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
 
+#define RSEQ_CS                                                                                    \
+	8 /* include/uapi/linux/rseq.h: struct rseq has rseq_cs there, 0 outside critical sections */
+
+/* Where a thread keeps what the kernel needs of it to end a critical section; NULL if nowhere. */
+static inline void *rseq_of(struct task_struct *task)
+{
+	struct task_struct___rseq_data *newer = (void *)task;
+
+	if (bpf_core_field_exists(newer->rseq.usrptr))
+		return BPF_CORE_READ(newer, rseq.usrptr);
+	return bpf_core_field_exists(task->rseq) ? BPF_CORE_READ(task, rseq) : NULL;
+}
+
+/* Why the kernel may force SIGSEGV on a thread that the CPU has nothing against: it finds no room for the
+ * frame of a signal, or rseq_handle_notify_resume() fails as the thread goes on.
+ */
+static inline void read_forced(struct signal_evidence *evidence, struct task_struct *task)
+{
+	__u64 bytes = BPF_CORE_READ(task, sas_ss_size), critical_section = 0;
+	char *rseq = rseq_of(task);
+
+	evidence->forced = 0;
+	if (bytes)
+		evidence->forced |= FORCED_HAS_SIGNAL_STACK;
+	if (evidence->stack_pointer - BPF_CORE_READ(task, sas_ss_sp) < bytes)
+		evidence->forced |= FORCED_ON_SIGNAL_STACK;
+	if (rseq &&
+	    (bpf_probe_read_user(&critical_section, sizeof(critical_section), rseq + RSEQ_CS) ||
+	     critical_section))
+		evidence->forced |= FORCED_RSEQ;
+}
+
 /* What the CPU said of a fault in this thread, and in which system call it is: a signal frame that cannot
  * be restored is reported in sigreturn(). Call it after read_siginfo(). It runs for each fault that a JVM
  * takes on purpose, so it reads no more than it must.
@@ -165,6 +197,8 @@ static inline void read_trap(struct signal_evidence *evidence, struct task_struc
 	if (above < LARGE_FRAME &&
 	    bpf_probe_read_user(&byte, sizeof(byte), (void *)evidence->stack_pointer))
 		evidence->flags |= EVIDENCE_NO_STACK;
+	if (evidence->si_code == SI_KERNEL)
+		read_forced(evidence, task);
 	if (evidence->si_code == SI_KERNEL || evidence->signal == SIGILL)
 		bpf_probe_read_user(evidence->code, CODE_BYTES, (void *)evidence->instruction);
 }

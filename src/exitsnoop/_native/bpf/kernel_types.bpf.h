@@ -313,6 +313,9 @@ struct task_struct {
 	struct sighand_struct *sighand;
 	struct sigpending pending;
 	struct sched_rt_entity rt;
+	void *rseq; /* of user space */
+	unsigned long sas_ss_sp;
+	unsigned long sas_ss_size;
 	sigset_t blocked;
 	sigset_t real_blocked; /* blocked, while in sigtimedwait() */
 	struct spinlock alloc_lock;
@@ -337,6 +340,15 @@ struct task_struct {
  */
 struct task_struct___before_5_5 {
 	__u64 real_start_time;
+};
+
+/* Since Linux kernel commit faba9d250eae ("rseq: Introduce struct rseq_data") (in v6.19). */
+struct rseq_data {
+	void *usrptr;
+};
+
+struct task_struct___rseq_data {
+	struct rseq_data rseq;
 };
 
 /* What programs of a perf event get, since Linux kernel commit 3e816361e94a ("sched/tracepoints: Move and
