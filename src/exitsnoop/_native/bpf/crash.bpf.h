@@ -210,7 +210,7 @@ static inline int report_delivery(__u64 *ctx)
 		if (per_thread)
 			bpf_core_read(seen->thread_comm, COMM_BYTES, &task->comm);
 	}
-	if (!(BIT(signal) & DUMPS_CORE))
+	if (!(BIT(signal) & DUMPS_CORE) || !has_much_room())
 		return 0;
 	return report_site(ctx, signal, task, started);
 }

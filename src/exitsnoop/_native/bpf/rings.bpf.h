@@ -53,6 +53,19 @@ static inline void *reserve(const __u64 bytes)
 	return own ? bpf_ringbuf_reserve(own, bytes, 0) : NULL;
 }
 
+/* Whether half of the ring is free: what is large, and can be done without, leaves the rest to exits. */
+static inline bool has_much_room(void)
+{
+	void *own;
+
+	if (!several_rings)
+		return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
+		       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2;
+	own = own_ring();
+	return own && bpf_ringbuf_query(own, BPF_RB_AVAIL_DATA) <
+			      bpf_ringbuf_query(own, BPF_RB_RING_SIZE) / 2;
+}
+
 /* The first field of a note, taken as it is begun: reader.c's ordering relies on that. */
 static inline __u64 note_time(void)
 {
