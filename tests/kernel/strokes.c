@@ -3,6 +3,7 @@
  * its PID and the status that waitpid gave.
  *
  *     strokes kill CPU COUNT       kill() to their process group
+ *     strokes crash CPU COUNT      the same with SIGSEGV, without a core dump
  *     strokes exit CPU COUNT       each has four threads, which all call exit_group(7)
  *     strokes oom CPU COUNT DIR    one after another fills a cgroup that has a limit
  *     strokes cgroup DIR COUNT     cgroup.kill in this cgroup
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -204,10 +206,13 @@ static void hold(void)
 	set_mask(empty);
 }
 
-static void kill_group(int count)
+static void kill_group(int count, int signal)
 {
+	struct rlimit none = { 0, 0 };
+
+	check(!setrlimit(RLIMIT_CORE, &none));
 	start(count, 0, wait_forever, 1);
-	kill(-children[0], SIGKILL);
+	kill(-children[0], signal);
 	reap(count);
 }
 
@@ -238,7 +243,9 @@ int main(int argc, char **argv)
 
 		on_cpu(argv[2]);
 		if (!strcmp(what, "kill")) {
-			kill_group(count);
+			kill_group(count, SIGKILL);
+		} else if (!strcmp(what, "crash")) {
+			kill_group(count, SIGSEGV);
 		} else if (!strcmp(what, "exit")) {
 			start(count, -1, leave_with_threads, 4);
 			close(gate[1]);

@@ -49,8 +49,10 @@ def test_oom_kills_on_every_cpu(strokes: Path, stage: Stage) -> None:
         on_each([cpu], strokes, "oom", 4, group.path)
 
 
-def test_a_group_killed_at_one_stroke(strokes: Path) -> None:
-    at_one_stroke(strokes, "kill", CPUS[0], some(10_000))
+@pytest.mark.parametrize("how", ["kill", "crash"])
+def test_a_group_killed_at_one_stroke(strokes: Path, how: str) -> None:
+    """What is sent of where so many crash takes no room of exits."""
+    at_one_stroke(strokes, how, CPUS[0], some(10_000))
 
 
 def test_a_cgroup_killed_at_one_stroke(strokes: Path, life: Stage) -> None:

@@ -127,9 +127,9 @@ class Site(NamedTuple):
     def is_at_end_of_stack(self) -> bool | None:
         """Whether the stack pointer points to nothing, to a guard, or just above that.
 
-        So it is if there was no room for a signal's frame, of at most 11 KiB (AVX-512, AMX). None if
-        it is unknown. The first thread's stack grows: a mapping that begins near the pointer only
-        says so if that stack has no limit.
+        So it is if there was no room for a signal's frame, of at most 11 KiB (AVX-512, AMX); None
+        if it is unknown. The first thread's stack grows: a mapping that begins near the pointer
+        only says so if that stack has no limit.
         """
         pointer = self.registers.get("sp")
         if pointer is None or not self.regions:

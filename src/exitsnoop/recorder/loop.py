@@ -10,7 +10,6 @@ from exitsnoop.recorder.notify import Service
 from exitsnoop.store.writer import Writer
 from exitsnoop.tracing.tracer import Tracer
 
-
 _RETURNED_EACH_S = 10.0  # memory; that takes some milliseconds
 
 

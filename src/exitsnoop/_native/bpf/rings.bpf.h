@@ -53,17 +53,19 @@ static inline void *reserve(const __u64 bytes)
 	return own ? bpf_ringbuf_reserve(own, bytes, 0) : NULL;
 }
 
-/* Whether half of the ring is free: what is large, and can be done without, leaves the rest to exits. */
+/* Whether most of the ring is free. What is large, and can be done without, leaves the rest to exits: a crowd
+ * that crashes at one stroke would fill it with what it sends of each place.
+ */
 static inline bool has_much_room(void)
 {
 	void *own;
 
 	if (!several_rings)
 		return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
-		       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2;
+		       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 8;
 	own = own_ring();
 	return own && bpf_ringbuf_query(own, BPF_RB_AVAIL_DATA) <
-			      bpf_ringbuf_query(own, BPF_RB_RING_SIZE) / 2;
+			      bpf_ringbuf_query(own, BPF_RB_RING_SIZE) / 8;
 }
 
 /* The first field of a note, taken as it is begun: reader.c's ordering relies on that. */
