@@ -33,7 +33,6 @@
 
 /* How many programs are offered an event where one of them may be preempted: see once.bpf.h. */
 #define PROGRAMS_PER_EVENT 4
-
 struct exit_event {
 	__u64 boot_ns;	     /* when it exited (CLOCK_BOOTTIME) */
 	__u64 start_boot_ns; /* when it was created (CLOCK_BOOTTIME); survives exec */
@@ -50,7 +49,6 @@ struct exit_event {
  * kind follows. What belongs to an exit is sent before it.
  */
 #define NOTE (1ULL << 63)
-
 struct note_head {
 	__u64 boot_ns;
 	__u64 kind; /* enum note_kind */
@@ -74,7 +72,6 @@ enum note_kind {
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 #define CODE_BYTES 16 /* no instruction of x86 is longer */
-
 enum signal_evidence_flags {
 	EVIDENCE_SEEN = 1 << 0,		/* when it was sent; else only OOM, SECCOMP, REBOOT hold */
 	EVIDENCE_OOM = 1 << 1,		/* the OOM killer had chosen the process */
@@ -214,7 +211,6 @@ struct oom_evidence {
 #define MAX_REGIONS 16
 #define SITE_PATH_BYTES 4096
 #define SITE_STACK_BYTES 8192
-
 enum crash_site_flags {
 	SITE_HAS_REGISTERS = 1 << 0,
 };
@@ -284,7 +280,6 @@ struct crash_site {
 /* EXIT_CONTEXT: who it was, where, and what it used. What was not requested is 0. */
 #define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
 #define MAX_ANCESTORS 32
-
 enum exit_context_flags {
 	CONTEXT_PARTIAL = 1 << 0,  /* there were more threads than could be added up */
 	CONTEXT_OWN_PEAK = 1 << 1, /* peak_pages is that of the image */
@@ -346,7 +341,6 @@ struct sender_origin {
 
 /* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */
 #define MAX_ARGS_BYTES 16384
-
 enum exec_image_flags {
 	IMAGE_ARGS_UNREAD = 1 << 0, /* they are not in memory */
 };
@@ -386,7 +380,6 @@ struct gone {
 
 /* A set of shell patterns as one automaton, see globs.py: bit N of the words is element N. */
 #define GLOB_WORDS 4
-
 struct glob_set {
 	__u64 accepts[256][GLOB_WORDS]; /* the elements that take this byte */
 	__u64 stars[GLOB_WORDS];	/* the elements that take any bytes */
@@ -397,7 +390,6 @@ struct glob_set {
 /* The path of a cgroup to look for, in the order in which paths are sent. */
 #define MAX_CGROUP_FILTERS 8
 #define CGROUP_FILTER_BYTES 512
-
 struct cgroup_filter {
 	__u32 bytes;
 	__u32 levels; /* how many names it has */
