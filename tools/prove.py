@@ -144,8 +144,10 @@ PROOFS = {
     ),
     "cases": Proof(
         "20 times, with both CPUs loaded, the ends that exitsnoop once said too little of: raised "
-        "again, stack overflows, late exec, memory that others share, reboot and others",
-        f"make test-again TIMES=20 PYTEST_ARGS='{CASES}'",
+        "again, stack overflows, late exec, memory that others share, reboot and others; and those "
+        "of real programs",
+        f"make test-again TIMES=20 PYTEST_ARGS='{CASES}'"
+        " && make test-again TIMES=20 PYTEST_ARGS=tests/programs",
     ),
     "cases-elsewhere": Proof(
         "the same under 5.10, 6.1, 6.12 and 7.x, three times",

@@ -76,7 +76,9 @@ def test_a_filter_for_the_cause_finds_what_was_raised_again(stage: Stage) -> Non
         victim.ask("handle_and", "raise", int(SIGSEGV))
         victim.die("touch", 0x40)
         other.die("signal_itself", "raise", int(SIGSEGV))
-    assert [record.pid for record in exits] == [victim.pid]
+    # Others may crash at the same time.
+    ours = {victim.pid, other.pid}
+    assert [record.pid for record in exits if record.pid in ours] == [victim.pid]
 
 
 @pytest.mark.parametrize("number", REQUESTS)
