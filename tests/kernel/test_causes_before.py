@@ -199,15 +199,19 @@ def test_a_kill_after_a_request(stage: Stage, preparation: str, same: bool) -> N
     assert cause.reraised is None
 
 
+def stop_and_ask_to_end(supervisor: Puppet, victim: Puppet) -> None:
+    supervisor.kill(victim, SIGSTOP)
+    until(lambda: stat(victim.pid)[0] == b"T")
+    supervisor.kill(victim, SIGTERM)
+
+
 @pytest.mark.parametrize("preparation", ["handle", "default"])
 def test_a_kill_after_a_request_to_what_was_stopped(stage: Stage, preparation: str) -> None:
     """It takes no other signal until it goes on."""
     with recorded(why=True) as exits:
         victim, supervisor = stage.puppet(), stage.puppet()
         victim.ask(preparation, int(SIGTERM))
-        supervisor.kill(victim, SIGSTOP)
-        until(lambda: stat(victim.pid)[0] == b"T")
-        supervisor.kill(victim, SIGTERM)
+        stop_and_ask_to_end(supervisor, victim)
         supervisor.kill(victim, SIGKILL)
         assert victim.wait() == -SIGKILL
     cause = cause_of(exits, victim)
@@ -238,9 +242,7 @@ def test_what_was_stopped_and_went_on(stage: Stage, preparation: str) -> None:
     with recorded(why=True) as exits:
         victim, supervisor = stage.puppet(), stage.puppet()
         victim.ask(preparation, int(SIGTERM))
-        supervisor.kill(victim, SIGSTOP)
-        until(lambda: stat(victim.pid)[0] == b"T")
-        supervisor.kill(victim, SIGTERM)
+        stop_and_ask_to_end(supervisor, victim)
         supervisor.kill(victim, SIGCONT)
         if preparation == "handle":
             victim.ask("default", int(SIGUSR1))

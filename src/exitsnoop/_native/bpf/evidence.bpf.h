@@ -134,8 +134,8 @@ static inline struct pt_regs *user_registers(struct task_struct *task)
 
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
 
-#define RSEQ_CS                                                                                    \
-	8 /* include/uapi/linux/rseq.h: struct rseq has rseq_cs there, 0 outside critical sections */
+/* Where struct rseq has rseq_cs, which is 0 outside critical sections (include/uapi/linux/rseq.h). */
+#define RSEQ_CS 8
 
 /* Where a thread keeps what the kernel needs of it to end a critical section; NULL if nowhere. */
 static inline void *rseq_of(struct task_struct *task)
