@@ -12,7 +12,7 @@ from support.causes import cause_of
 from support.cgroups import mounts
 from support.machine import need
 from support.processes import Puppet
-from support.services import podman
+from support.services import FIRST_CODE, podman
 from support.stage import Stage
 from support.truth import record_of, recorded
 from support.waiting import until
@@ -40,6 +40,11 @@ def top() -> Path:
 
 def put(puppet: Puppet, group: Path) -> None:
     (group / "cgroup.procs").write_text(str(puppet.pid))
+
+
+def ended_with(exits: list[Exit], code: int) -> list[Exit]:
+    """Return those that ended with this code in a container."""
+    return [record for record in exits if record.container and record.exit_code == code]
 
 
 def ended_in(stage: Stage, group: Path) -> int:
@@ -139,8 +144,8 @@ def test_podman(tmp_path: Path, by: str) -> None:
     with podman(NAME, tmp_path) as run, recorded(containers=[asked], excluding=excluding) as exits:
         outside = subprocess.Popen(["true"])
         outside.wait()
-        assert subprocess.run([*run, "exit 3"], check=False).returncode == 3
-    (inside,) = [record for record in exits if record.container and record.exit_code == 3]
+        assert run("exit 3", lambda: bool(ended_with(exits, FIRST_CODE))) == 3
+    (inside,) = ended_with(exits, 3)
     assert inside.container_name == NAME
     assert inside.container
     assert inside.container.runtime == "podman"

@@ -147,10 +147,19 @@ def children(pid: int) -> list[int]:
 LIMITS = [f"--ulimit={one}=1000:1000" for one in ("nofile", "nproc")]
 """Those that podman gives a container are too high."""
 
+FIRST_CODE = 4
+"""The code with which a process of a container ends before its script is run."""
+
+
+RunInPodman = Callable[[str, Callable[[], bool]], int]
+
 
 @contextlib.contextmanager
-def podman(name: str, directory: Path, *more: str) -> Iterator[list[str]]:
-    """What runs a shell in a container of this name, and removes it then; a script follows.
+def podman(name: str, directory: Path, *more: str) -> Iterator[RunInPodman]:
+    """What runs a shell in a container of this name, which is removed then; returns its status.
+
+    A process of the container ends with the code FIRST_CODE. The script goes on when its exit is
+    seen: only then is the name known, however late the reader of the exits is.
 
     more: options of `podman run`.
     """
@@ -159,9 +168,18 @@ def podman(name: str, directory: Path, *more: str) -> Iterator[list[str]]:
     root = directory / "root"
     root.mkdir()
     shutil.copy(need_program("busybox"), root / "sh")
-    options = ["--rm", "--name", name, "--network", "none", *LIMITS, *more, "--rootfs", str(root)]
+    options = ["--rm", "-i", "--name", name, "--network", "none", *LIMITS, *more]
+
+    def run(script: str, is_seen: Callable[[], bool]) -> int:
+        first = f"(exit {FIRST_CODE}); read line; {script}"
+        words = [*engine, "run", *options, "--rootfs", str(root), "/sh", "-c", first]
+        with subprocess.Popen(words, stdin=subprocess.PIPE) as container:
+            until(is_seen)
+            container.communicate(b"\n")
+        return container.returncode
+
     with removed(engine, name):
-        yield [*engine, "run", *options, "/sh", "-c"]
+        yield run
 
 
 @contextlib.contextmanager

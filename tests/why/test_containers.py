@@ -3,20 +3,28 @@
 import json
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from support.flight import Answers, Flight, run_command
-from support.services import podman
+from support.recorder import Recorder, exits
+from support.services import FIRST_CODE, podman
 
 NAME = f"shop-{os.getpid()}"
+
+
+def is_recorded(recorder: Recorder) -> bool:
+    """Whether an exit in the container is recorded."""
+    seen = exits(recorder.store, containers=[NAME])
+    return FIRST_CODE in [record.exit_code for record in seen]
 
 
 def test_a_container_that_was_removed(
     exitsnoop: str, flight: Flight, answers: Answers, tmp_path: Path
 ) -> None:
     """`podman run --rm` has removed it, with its name, before anybody asks."""
-    with podman(NAME, tmp_path) as run, flight():
-        assert subprocess.run([*run, "exit 3"], check=False).returncode == 3
+    with podman(NAME, tmp_path) as run, flight() as recorder:
+        assert run("exit 3", partial(is_recorded, recorder)) == 3
     text, told = answers.both(NAME)
     assert told["target"]["kind"] == "container"
     assert told["exit"]["exit_code"] == 3
@@ -35,8 +43,8 @@ def test_a_sender_in_a_container_that_was_removed(
 ) -> None:
     """It is named, too, and its name is recorded."""
     victim = subprocess.Popen(["sleep", "1000"])
-    with podman(NAME, tmp_path, "--pid=host") as run, flight():
-        assert subprocess.run([*run, f"kill {victim.pid}"], check=False).returncode == 0
+    with podman(NAME, tmp_path, "--pid=host") as run, flight() as recorder:
+        assert run(f"kill {victim.pid}", partial(is_recorded, recorder)) == 0
         assert victim.wait() == -15
     text, told = answers.both(victim.pid)
     sender = told["exit"]["cause"]["sender"]
