@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "exitsnoop"
 
 # What each folder, or module above them, may import besides itself. What is not named here fails.
-# layout is made of event.h by the build: numbers, which import nothing.
+# layout is made of C headers by the build: numbers, which import nothing.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"errors"},

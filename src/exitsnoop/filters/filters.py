@@ -161,7 +161,7 @@ class Filters:
             )
 
     def name_globs(self) -> bytes:
-        """Return the names as a struct glob_set of event.h; b"" without any."""
+        """Return the names as a struct glob_set of filter_sets.h; b"" without any."""
         if not self.names:
             return b""
         from exitsnoop.filters.globs import compile_globs  # most runs do without

@@ -40,7 +40,7 @@ class _Automaton(NamedTuple):
 
 
 def compile_globs(patterns: Iterable[str]) -> bytes:
-    r"""Return the automaton for names that match one of the patterns: struct glob_set of event.h.
+    r"""Return the automaton for names that match one of the patterns: a struct glob_set.
 
     `*` stands for any text, `?` for any byte, `[a-z_]` for one of these bytes and `[!a-z_]` for any
     other byte. A backslash makes the next character an ordinary one.

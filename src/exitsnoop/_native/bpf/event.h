@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What the BPF programs, the extension and Python agree on: records, limits, flags. This is the only
- * definition. The build makes layout.py of it (write-layout), for Python, and has the C compiler check
- * every number in there (layout.c).
+ * What the BPF programs, the extension and Python agree on: records, limits, flags; what filters look for is
+ * in filter_sets.h. These are the only definitions. The build makes layout.py of them (write-layout), for
+ * Python, and has the C compiler check every number in there (layout.c).
  *
  * For write-layout, a constant is one #define or one enumerator with a value, and a struct has one field
  * a line. A last field `parts` is sent only as far as it is used; it is not in layout.py.
@@ -33,6 +33,7 @@
 
 /* How many programs are offered an event where one of them may be preempted: see once.bpf.h. */
 #define PROGRAMS_PER_EVENT 4
+
 struct exit_event {
 	__u64 boot_ns;	     /* when it exited (CLOCK_BOOTTIME) */
 	__u64 start_boot_ns; /* when it was created (CLOCK_BOOTTIME); survives exec */
@@ -49,6 +50,7 @@ struct exit_event {
  * kind follows. What belongs to an exit is sent before it.
  */
 #define NOTE (1ULL << 63)
+
 struct note_head {
 	__u64 boot_ns;
 	__u64 kind; /* enum note_kind */
@@ -72,6 +74,7 @@ enum note_kind {
 #define TTY_BYTES 16
 #define ARGS_BYTES 128
 #define CODE_BYTES 16 /* no instruction of x86 is longer */
+
 enum signal_evidence_flags {
 	EVIDENCE_SEEN = 1 << 0,		/* when it was sent; else only OOM, SECCOMP, REBOOT hold */
 	EVIDENCE_OOM = 1 << 1,		/* the OOM killer had chosen the process */
@@ -211,6 +214,7 @@ struct oom_evidence {
 #define MAX_REGIONS 16
 #define SITE_PATH_BYTES 4096
 #define SITE_STACK_BYTES 8192
+
 enum crash_site_flags {
 	SITE_HAS_REGISTERS = 1 << 0,
 };
@@ -280,6 +284,7 @@ struct crash_site {
 /* EXIT_CONTEXT: who it was, where, and what it used. What was not requested is 0. */
 #define HOSTNAME_BYTES 65 /* __NEW_UTS_LEN and a NUL */
 #define MAX_ANCESTORS 32
+
 enum exit_context_flags {
 	CONTEXT_PARTIAL = 1 << 0,  /* there were more threads than could be added up */
 	CONTEXT_OWN_PEAK = 1 << 1, /* peak_pages is that of the image */
@@ -341,6 +346,7 @@ struct sender_origin {
 
 /* EXEC_IMAGE: what a process runs since an exec, the path of the executable and the arguments. */
 #define MAX_ARGS_BYTES 16384
+
 enum exec_image_flags {
 	IMAGE_ARGS_UNREAD = 1 << 0, /* they are not in memory */
 };
@@ -376,24 +382,6 @@ struct gone {
 	__u64 kind;
 	__u64 start_boot_ns;
 	__u64 pid;
-};
-
-/* A set of shell patterns as one automaton, see globs.py: bit N of the words is element N. */
-#define GLOB_WORDS 4
-struct glob_set {
-	__u64 accepts[256][GLOB_WORDS]; /* the elements that take this byte */
-	__u64 stars[GLOB_WORDS];	/* the elements that take any bytes */
-	__u64 starts[GLOB_WORDS];	/* the first element of each pattern */
-	__u64 ends[GLOB_WORDS];		/* the bit after the last element of each pattern */
-};
-
-/* The path of a cgroup to look for, in the order in which paths are sent. */
-#define MAX_CGROUP_FILTERS 8
-#define CGROUP_FILTER_BYTES 512
-struct cgroup_filter {
-	__u32 bytes;
-	__u32 levels; /* how many names it has */
-	char path[CGROUP_FILTER_BYTES];
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "filter_sets.h"
 #include "context.bpf.h"
 #include "filters.bpf.h"
 #include "paths.bpf.h"
