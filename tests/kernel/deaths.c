@@ -105,6 +105,7 @@ const struct command commands[] = {
 	{ "post", post },
 	{ "allocate", allocate },
 	{ "allocate_in_vfork", allocate_in_vfork },
+	{ "fill_file", fill_file },
 	{ NULL, NULL },
 };
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import subprocess
 import time
 from pathlib import Path
 from signal import SIGKILL
@@ -41,27 +40,17 @@ def assert_oom(cause: Cause, path: str, limit: int, trigger: Puppet | int) -> No
     assert f"deaths[{pid}]" in cause.text
 
 
-FILLED_BY_A_FILE = """
-import os, sys
-file = os.memfd_create("tmpfs")
-for _ in range(20): os.write(file, bytes(1 << 20))
-print(flush=True)
-hog = [bytearray(b"x" * (1 << 20)) for _ in range(100)]
-"""
-
-
 def oom_by_file(stage: Stage) -> Cause:
     """Return the cause of a process in a cgroup that is mostly filled by a file in a tmpfs."""
     group = stage.memory_cgroup()
     group.set_limit(LIMIT)
     with recorded(why=True) as exits:
-        enter = (
-            f"echo 0 > {group.path}/cgroup.procs && exec /usr/bin/python3 -c '{FILLED_BY_A_FILE}'"
-        )
-        hog = subprocess.Popen(["sh", "-c", enter], stdout=subprocess.PIPE)
-        hog.communicate()
-        assert hog.returncode == -SIGKILL
-    return cause_of(exits, hog.pid)
+        victim = stage.puppet()
+        group.join(victim)
+        victim.ask("fill_file", LIMIT * 5 // 8)
+        victim.tell("allocate", LIMIT)
+        assert victim.wait() == -SIGKILL
+    return cause_of(exits, victim)
 
 
 def test_what_filled_the_cgroup(stage: Stage) -> None:

@@ -115,8 +115,8 @@ def test_a_slow_service_is_waited_for_a_share_of_the_time(
 
     monkeypatch.setattr(users, "PATIENCE_S", 0.2)
     monkeypatch.setattr("threading.Condition", Condition)
-    monkeypatch.setattr(users, "_names", users._Names())
     first = time.monotonic()
+    monkeypatch.setattr(users, "_names", users._Names())
     for uid in range(10):
         assert users.name(uid) == str(uid)
         service.answers.set()

@@ -3,6 +3,7 @@
 #ifndef DEATHS_MEMORY_H
 #define DEATHS_MEMORY_H
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,6 +26,15 @@ static void allocate(void) /* "allocate BYTES"; answers if there was room */
 {
 	fill(number(1));
 	answer("allocated");
+}
+
+static void fill_file(void) /* "fill_file BYTES": in a tmpfs, as long as it lives */
+{
+	int fd = memfd_create("tmpfs", 0);
+
+	if (fd < 0 || fallocate(fd, 0, 0, number(1)))
+		fail("fill_file");
+	answer("filled");
 }
 
 static void allocate_in_vfork(void) /* two processes with one memory */
