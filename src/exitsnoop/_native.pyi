@@ -73,6 +73,14 @@ class Session:
         Raises ValueError if a record is malformed: its size is that of none in event.h.
         """
 
+    def look(self) -> tuple[int, bool]:
+        """Read what is there, and keep it for drain(); return (bytes, presses).
+
+        bytes: of all that drain() would give. presses: whether something of it should not wait: an
+        exit by a signal, a record about one, or a cgroup that was not seen of late, since the names
+        of its container may be removed soon.
+        """
+
     def join_tree(self, pid: bytes, start: bytes) -> bool:
         """Add an entry to the map `tree`; return False if its key is there.
 

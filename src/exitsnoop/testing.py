@@ -12,7 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from exitsnoop.decode.exits import EVENT, EVENT_FIELDS
@@ -22,6 +22,7 @@ from exitsnoop.model.exit import Exit
 __all__ = ["FakeKernel", "FakeSession", "fake_kernel", "make_exit"]
 
 _SECOND_NS = 1_000_000_000
+_STATUS = EVENT_FIELDS.index("status")
 _RECORD_BYTES = 8 + EVENT.size  # the ring buffer puts 8 bytes before each record
 _CLOSED = "the session is closed"
 
@@ -112,10 +113,19 @@ class FakeSession:
                 raise ValueError("a record from the BPF program has no size of event.h")
             taken = [self._records.popleft() for _ in range(min(most, len(self._records)))]
             complete = not self._records
-            if complete and taken and not self._corrupt:
-                os.eventfd_read(self._ring)
+            if complete and taken:
+                self._clear_ring()
         notes = [note for _, with_exit in taken for note in with_exit]
         return b"".join(record for record, _ in taken), notes, complete
+
+    def look(self) -> tuple[int, bool]:
+        """Return (bytes, presses), as the extension does; notes never press."""
+        self._require_open()
+        with self._lock:
+            self._clear_ring()
+            statuses = [EVENT.unpack(record)[_STATUS] for record, _ in self._records]
+            size = sum(len(record) + sum(map(len, notes)) for record, notes in self._records)
+        return size, any(status & 0x7F for status in statuses)
 
     def join_tree(self, pid: bytes, start: bytes) -> bool:
         """Add a process to the tree; return False if it is there."""
@@ -172,6 +182,11 @@ class FakeSession:
         with self._lock:
             self._corrupt = True
             os.eventfd_write(self._ring, 1)
+
+    def _clear_ring(self) -> None:
+        if not self._corrupt:
+            with suppress(BlockingIOError):  # nothing has come since the last time
+                os.eventfd_read(self._ring)
 
     def _require_open(self) -> None:
         if self.closed:

@@ -5,6 +5,7 @@
  *   rings SEED ROUNDS
  *   rings broken HEADER [note]
  *   rings starved
+ *   rings looked
  *
  * A producer reserves room, takes the time, writes and submits; in between others do, and the reader
  * reads. Checked: exits come in order of time, each once and as it was; notes too, and none after
@@ -12,6 +13,8 @@
  *
  * broken: an exit is followed by what says with HEADER that it is of some other size, and then by
  * more; wherever in the ring that is, the reader must refuse it. Prints how often it did.
+ *
+ * looked: what is looked at stays there, and is counted in bytes; what should not wait presses.
  *
  * starved: no part of the ring can be mapped for a while; nothing is lost.
  */
@@ -262,6 +265,63 @@ static int refuse(__u32 header, bool note)
 	return 0;
 }
 
+/* Whether a note presses; its kind, and a byte of the path of its cgroup. */
+static bool presses(struct reader *reader, __u64 kind, char path)
+{
+	struct exit_context context = {
+		.boot_ns = boot_clock() | NOTE, .kind = kind, .cgroup_bytes = 1, .parts = { path }
+	};
+	__u32 headers[2] = { offsetof(struct exit_context, parts) + 1, 0 };
+	struct producer *producer = &producers[0];
+	size_t before = reader_look(reader);
+	bool found;
+
+	put(producer, producer->producer, headers, sizeof(headers));
+	put(producer, producer->producer + BPF_RINGBUF_HDR_SZ, (char *)&context, headers[0]);
+	producer->producer += rounded(headers[0]);
+	require(reader_look(reader) == before + headers[0], "bytes are missing, or too many");
+	require(reader_look(reader) == before + headers[0], "a look takes them");
+	found = reader->presses;
+	reader->presses = false;
+	return found;
+}
+
+static int look(void)
+{
+	struct reader reader = { 0 };
+
+	add_ring(&reader, 0);
+	require(!reader_look(&reader) && !reader.presses, "there is nothing");
+	require(presses(&reader, EXIT_CONTEXT, 'a'), "a new cgroup does not press");
+	require(!presses(&reader, EXIT_CONTEXT, 'a'), "a known cgroup presses");
+	require(presses(&reader, EXIT_CONTEXT, 'b'), "another cgroup does not press");
+	require(!presses(&reader, EXIT_CONTEXT, 'a'), "the first was forgotten");
+	require(!presses(&reader, FORKED, 'c') && !presses(&reader, EXEC_IMAGE, 'c'),
+		"what runs presses");
+	require(presses(&reader, SIGNAL_EVIDENCE, 'c') && presses(&reader, OOM_EVIDENCE, 'c') &&
+			presses(&reader, CRASH_SITE, 'c') && presses(&reader, 1ULL << 40, 'c'),
+		"evidence does not press");
+	for (__u16 status = 0; status < 512; status++) {
+		struct exit_event exit = { .boot_ns = boot_clock(), .status = status };
+		__u32 headers[2] = { sizeof(exit), 0 };
+
+		put(&producers[0], producers[0].producer, headers, sizeof(headers));
+		put(&producers[0], producers[0].producer + BPF_RINGBUF_HDR_SZ, (char *)&exit,
+		    sizeof(exit));
+		producers[0].producer += rounded(sizeof(exit));
+		reader_look(&reader);
+		require(reader.presses == !!(status & 0x7f), "it presses, or does not");
+		reader.presses = false;
+	}
+	take(&reader, 600);
+	require(reader_is_done(&reader) && !reader.staged_bytes, "something is left");
+	write_record(&producers[0], 8, boot_clock(), 8);
+	require(!reader_look(&reader) && reader.presses, "a malformed record does not press");
+	reader_close(&reader);
+	free_ring(0);
+	return 0;
+}
+
 static int starve(void)
 {
 	size_t count = RING_BYTES / rounded(sizeof(struct exit_event)), got = 0, some;
@@ -295,13 +355,17 @@ int main(int argc, char **argv)
 		return refuse((__u32)strtoul(argv[2], NULL, 0), argc > 3);
 	if (argc > 1 && !strcmp(argv[1], "starved"))
 		return starve();
+	if (argc > 1 && !strcmp(argv[1], "looked"))
+		return look();
 	state = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
 	for (int i = 0; i < RINGS; i++)
 		add_ring(&reader, i);
 	for (long round = 0; round < rounds; round++) {
 		struct producer *producer = &producers[any(RINGS)];
 
-		if (any(40) == 0)
+		if (any(80) == 0)
+			reader_look(&reader);
+		else if (any(40) == 0)
 			take(&reader, 1 + any(20));
 		else if (producer->open_count && any(2))
 			submit(producer);
@@ -314,6 +378,7 @@ int main(int argc, char **argv)
 	do {
 		take(&reader, 1 + any(20));
 	} while (!reader_is_done(&reader));
+	require(!reader.staged_bytes, "bytes are left");
 	require(got_exits == sent_exits, "exits are missing, or there are too many");
 	require(got_notes == sent_notes, "notes are missing, or there are too many");
 	require(got_sum == sent_sum, "records are not what was sent");

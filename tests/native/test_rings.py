@@ -57,3 +57,8 @@ def test_a_malformed_record_is_refused(rings: Path, header: int, note: bool) -> 
 
 def test_no_memory_for_a_while(rings: Path) -> None:
     subprocess.run([rings, "starved"], check=True, timeout=300)
+
+
+def test_what_should_not_wait(rings: Path) -> None:
+    """An exit by a signal, evidence, a new cgroup; neither plain exits nor what runs where."""
+    subprocess.run([rings, "looked"], check=True, timeout=300)

@@ -125,6 +125,43 @@ def test_an_end_by_a_signal_is_committed_before_the_next_batch(store: Path) -> N
     assert on_disk[:2] == [[], [7, 8]]
 
 
+def test_plain_exits_are_read_in_time_for_the_commit(store: Path) -> None:
+    """And not before, as little at a time costs more."""
+    with fake_kernel() as kernel, Tracer() as tracer:
+        stage = Stage(tracer, store)
+        on_disk: list[list[int]] = []
+
+        def look() -> None:
+            on_disk.append(pids(store))
+            if len(on_disk) == 1:
+                kernel.report(make_exit(pid=8), make_exit(pid=9, exit_code=1))
+            else:
+                tracer.stop()
+
+        stage._count = look  # type: ignore[method-assign]
+        kernel.report(make_exit(pid=7))
+        stage.run()
+    assert on_disk[:2] == [[], [7, 8, 9]]
+
+
+def test_a_commit_is_not_late_where_nothing_more_comes(store: Path) -> None:
+    with fake_kernel() as kernel, Tracer() as tracer:
+        stage = Stage(tracer, store)
+        done: list[float] = []
+
+        def look() -> None:
+            done.append(time.monotonic())
+            if len(done) == 1:
+                stage.writer.due = done[0] + IDLE_S
+            else:
+                tracer.stop()
+
+        stage._count = look  # type: ignore[method-assign]
+        kernel.report(make_exit(pid=7))
+        stage.run()
+    assert IDLE_S <= done[1] - done[0] < 1.5 * IDLE_S
+
+
 def test_a_manager_is_answered_while_nothing_ends(store: Path, tmp_path: Path) -> None:
     """As often as it wants, and no more often: that is all that wakes an idle recorder."""
     with (

@@ -16,6 +16,7 @@
 #include "reader.h"
 
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -64,6 +65,37 @@ static bool make_room(void **array, size_t *first, size_t *end, size_t *capacity
 	}
 	*array = bytes;
 	return true;
+}
+
+/* Notes that only say what runs where: nobody waits for them. */
+#define PATIENT (1U << EXIT_CONTEXT | 1U << EXEC_IMAGE | 1U << FORKED | 1U << GONE | 1U << LEFT)
+
+static bool is_new_cgroup(struct reader *reader, const struct record *record)
+{
+	const struct exit_context *context = (const struct exit_context *)record->bytes;
+	__u64 hash = 14695981039346656037ULL; /* FNV-1a */
+	__u64 *known;
+
+	if (record->size < offsetof(struct exit_context, parts) + context->cgroup_bytes)
+		return true; /* malformed: decoding it fails */
+	for (int i = 0; i < context->cgroup_bytes; i++)
+		hash = (hash ^ (unsigned char)context->parts[i]) * 1099511628211ULL;
+	known = &reader->cgroups[hash % (sizeof(reader->cgroups) / sizeof(hash))];
+	if (*known == hash)
+		return false;
+	*known = hash;
+	return true;
+}
+
+static bool presses(struct reader *reader, const struct record *record)
+{
+	const struct note_head *head = (const struct note_head *)record->bytes;
+
+	if (!(first_word(record) & NOTE))
+		return ((const struct exit_event *)record->bytes)->status & 0x7f;
+	if (head->kind >= 32 || !(PATIENT & 1U << head->kind))
+		return true;
+	return head->kind == EXIT_CONTEXT && is_new_cgroup(reader, record);
 }
 
 static bool stage_exit(struct reader *reader, const struct record *record)
@@ -133,6 +165,16 @@ static bool is_sound(const struct record *record)
 	return record->size == sizeof(struct exit_event);
 }
 
+static bool stage(struct reader *reader, const struct record *record)
+{
+	if (!(first_word(record) & NOTE ? stage_note(reader, record) : stage_exit(reader, record)))
+		return false;
+	reader->staged_bytes += record->size;
+	if (reader->is_looked_at && !reader->presses)
+		reader->presses = presses(reader, record);
+	return true;
+}
+
 /* One round of the three steps above. Returns 0, READER_NO_MEMORY or READER_BAD_RECORD. */
 static size_t read_round(struct reader *reader)
 {
@@ -146,8 +188,7 @@ static size_t read_round(struct reader *reader)
 	while (!error && (ring = oldest(reader, &record))) {
 		if (!is_sound(&record) || !ring_has(ring, &record))
 			error = READER_BAD_RECORD;
-		else if (!(first_word(&record) & NOTE ? stage_note(reader, &record)
-						      : stage_exit(reader, &record)))
+		else if (!stage(reader, &record))
 			error = READER_NO_MEMORY;
 		else
 			ring_skip(ring, &record);
@@ -202,6 +243,17 @@ size_t reader_read(struct reader *reader, size_t most)
 	return final_exits(reader, most);
 }
 
+size_t reader_look(struct reader *reader)
+{
+	size_t final;
+
+	reader->is_looked_at = true;
+	final = reader_read(reader, READER_EVERYTHING);
+	if (final == READER_NO_MEMORY || final == READER_BAD_RECORD)
+		reader->presses = true; /* so that somebody takes it, which fails */
+	return reader->staged_bytes;
+}
+
 const struct exit_event *reader_exits(const struct reader *reader)
 {
 	return reader->exits + reader->exits_first;
@@ -224,6 +276,7 @@ const struct note *reader_note(const struct reader *reader, size_t count)
 
 void reader_drop_exits(struct reader *reader, size_t count)
 {
+	reader->staged_bytes -= count * sizeof(*reader->exits);
 	reader->exits_first += count;
 	if (reader->exits_first == reader->exits_end)
 		reader->exits_first = reader->exits_end = 0;
@@ -231,7 +284,10 @@ void reader_drop_exits(struct reader *reader, size_t count)
 
 void reader_drop_note(struct reader *reader)
 {
-	free(reader->notes[reader->notes_first++]);
+	struct note *note = reader->notes[reader->notes_first++];
+
+	reader->staged_bytes -= note->size;
+	free(note);
 	if (reader->notes_first == reader->notes_end)
 		reader->notes_first = reader->notes_end = 0;
 }

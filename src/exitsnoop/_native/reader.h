@@ -27,12 +27,18 @@ struct reader {
 	struct note **notes;
 	size_t notes_first, notes_end, notes_capacity;
 
+	size_t staged_bytes; /* of all of them, in the ring */
+	bool presses;	     /* one of them should be taken soon, see reader_look() */
+	bool is_looked_at;   /* somebody asks for that */
+	__u64 cgroups[64];   /* hashes of paths that were seen of late */
+
 	__u64 complete_until; /* every record with an earlier boot_ns has been read */
 	bool complete;	      /* that is the time of the last reader_read() */
 };
 
 #define READER_NO_MEMORY ((size_t)-1)
 #define READER_BAD_RECORD ((size_t)-2)
+#define READER_EVERYTHING ((size_t)-3) /* of exits to read: there are never so many */
 
 /* Takes over one more ring; reader_close() closes it. */
 void reader_add(struct reader *reader, const struct ring *ring);
@@ -42,6 +48,12 @@ void reader_add(struct reader *reader, const struct ring *ring);
  * next record is malformed, so where another begins is unknown; every later call returns the same.
  */
 size_t reader_read(struct reader *reader, size_t most);
+
+/* Reads what is there, and leaves it here. Returns how many bytes are here; whether something should be taken
+ * soon is in `presses` then: an exit by a signal, evidence of one, or a cgroup that was not seen of late, as the
+ * container may be removed now, and its name with it. Once it was called, that is looked for.
+ */
+size_t reader_look(struct reader *reader);
 
 /* The first exits; the first note, NULL if none is final and due with the first `count` exits. */
 const struct exit_event *reader_exits(const struct reader *reader);

@@ -227,7 +227,19 @@ static PyObject *Session_drain(Session *self, PyObject *args)
 		return NULL;
 	}
 	reader_drop_exits(reader, count);
+	if (reader_is_done(reader))
+		reader->presses = false;
 	return Py_BuildValue("(NNN)", exits, notes, PyBool_FromLong(reader_is_done(reader)));
+}
+
+static PyObject *Session_look(Session *self, PyObject *Py_UNUSED(none))
+{
+	size_t bytes;
+
+	if (require_open(self))
+		return NULL;
+	bytes = reader_look(&self->reader);
+	return Py_BuildValue("(nN)", (Py_ssize_t)bytes, PyBool_FromLong(self->reader.presses));
 }
 
 static PyObject *Session_settle(Session *self, PyObject *Py_UNUSED(none))
@@ -326,6 +338,7 @@ static PyObject *Session_close(Session *self, PyObject *Py_UNUSED(none))
 static PyMethodDef session_methods[] = {
 	{ "filenos", (PyCFunction)Session_filenos, METH_NOARGS, NULL },
 	{ "drain", (PyCFunction)Session_drain, METH_VARARGS, NULL },
+	{ "look", (PyCFunction)Session_look, METH_NOARGS, NULL },
 	{ "lost", (PyCFunction)Session_lost, METH_NOARGS, NULL },
 	{ "settle", (PyCFunction)Session_settle, METH_NOARGS, NULL },
 	{ "join_tree", (PyCFunction)Session_join_tree, METH_VARARGS, NULL },

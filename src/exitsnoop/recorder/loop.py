@@ -53,7 +53,10 @@ def _follow(
     lost = all_undecided = 0
     returned = time.monotonic()
     while not tracer.ended:
-        exits = tracer.next_batch(_seconds_until(writer.due, service.due))
+        # What comes before the next commit is in time for it. Read a little at a time, with cold
+        # caches, each exit costs more.
+        until_due = _seconds_until(writer.due, service.due)
+        exits = tracer.next_batch(until_due, patient=writer.due is not None)
         before, lost = lost, tracer.lost
         undecided = min(tracer.undecided - all_undecided, lost - before)
         all_undecided += undecided

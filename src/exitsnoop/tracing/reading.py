@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # gives back little of what the largest batch took.
 BATCH = 2048
 FULL_BATCH = 256  # with collected fields, each is some KB
+GATHERED_BYTES = 1 << 20  # so much is not gathered, but read
 
 
 class Reading:
@@ -72,7 +73,7 @@ class Reading:
         self._followed = [targets[name] for name in ("pids", "ppids") if name in targets]
         self._batch = FULL_BATCH if filters.groups() else BATCH
         self._unread = Unread()
-        self._drained_all = False
+        self._has_gathered = self._drained_all = False
         self._malformed: MalformedRecord | None = None  # to be raised after what was read before
 
     def look_around(self) -> None:
@@ -131,7 +132,7 @@ class Reading:
                 raise error
             if self._drained_all:
                 return
-            if not self.pace.behind:
+            if not (self.pace.behind or self._has_gathered):
                 self.waiting.wait(timeout)
                 if self.waiting.reader_left:
                     return
@@ -141,6 +142,35 @@ class Reading:
         """Let more come first, where they come in numbers."""
         if pause_s := self.pace.pause_s():
             time.sleep(pause_s)
+
+    def gather(self, timeout: float) -> float:
+        """Let more come for so long: until much has come, or something that should not wait.
+
+        Returns how much of the time is left.
+        """
+        until = time.monotonic() + timeout
+        gathered, presses = 0, self.stopping or self.pace.hurries
+        while not presses and gathered < GATHERED_BYTES:
+            before = gathered
+            gathered, presses = self._look()
+            if gathered == before:  # so sleep until something comes
+                with self.lock:
+                    if self.waiting.wait(max(0, until - time.monotonic())):
+                        break
+            pause_s = min(self.pace.longest_s, until - time.monotonic())
+            if presses or pause_s <= 0:
+                break
+            time.sleep(pause_s)
+            presses = self.stopping
+        return max(0, until - time.monotonic())
+
+    def _look(self) -> tuple[int, bool]:
+        with self.lock:
+            if self._drained_all:
+                return 0, True
+            gathered, presses = self._session.look()
+            self._has_gathered = bool(gathered)
+            return gathered, presses
 
     def ended_before(self) -> set[int]:
         """Read all that is there; return the PIDs of all exits that have not been taken."""
@@ -183,6 +213,7 @@ class Reading:
         if finishing:  # else there is no end while more come than can be read
             self._session.detach()
         block, notes, complete = self._session.drain(self._batch)
+        self._has_gathered = False
         exits = decode(block, wall_offset_ns())
         if notes and self.clues:
             self.clues.add(notes)

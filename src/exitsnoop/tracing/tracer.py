@@ -311,7 +311,7 @@ class Tracer:
         """Return the exits that are there now; never blocks. `ended` says whether more can come."""
         return self._reading.take_all()
 
-    def next_batch(self, timeout: float | None = None) -> "batch.Exits":
+    def next_batch(self, timeout: float | None = None, *, patient: bool = False) -> "batch.Exits":
         """Wait for exits, and return some: what is there, at most some thousands.
 
         There may be none: after so many seconds, at the end, and when something else happened, such
@@ -319,8 +319,12 @@ class Tracer:
 
         Args:
             timeout: how long to wait, in seconds; None: for ever.
+            patient: wait so long though exits are there, so that each costs less. It still returns
+                if there are many, if a signal ended one, or if one is the first of its cgroup.
         """
         self._reading.pause()
+        if patient and timeout is not None:
+            timeout = self._reading.gather(timeout)
         return self._reading.take(timeout)
 
     def wake_on(self, descriptor: int) -> None:

@@ -33,6 +33,7 @@ class Waiting:
     """
 
     def __init__(self, rings: "Iterable[int]", targets: "Collection[Targets]") -> None:
+        self._rings = tuple(rings)
         self._targets = targets
         self._reader: int | None = None
         self.reader_left = False
@@ -46,7 +47,7 @@ class Waiting:
             raise
         try:
             pidfds = [fd for held in targets for fd in held.pidfds()]
-            for fd in (*rings, self._wakes, *pidfds):
+            for fd in (*self._rings, self._wakes, *pidfds):
                 self._epoll.register(fd, select.EPOLLIN)
         except OSError:
             self.close()
@@ -84,8 +85,10 @@ class Waiting:
             except OSError:
                 pass  # its owner has closed it
 
-    def wait(self, timeout: float | None) -> None:
+    def wait(self, timeout: float | None) -> bool:
         """Wait until something has happened, or for so many seconds; None: for ever.
+
+        Returns whether anything else has happened than that records came.
 
         A signal that has a handler ends it, too: a handler runs between two instructions of
         Python. If the signal came just before the system call that waits, the handler would have to
@@ -102,6 +105,7 @@ class Waiting:
             elif fd == self._wakes:
                 self._take_signals(others)
         self.reap()
+        return any(fd not in self._rings for fd, _ in ready)
 
     def _take_signals(self, others: int | None) -> None:
         """Take the numbers of signals; pass them on to the descriptor that was there before."""
@@ -152,11 +156,12 @@ class Pace:
 
     Attributes:
         behind: whether there may be more to read, though no descriptor says so.
+        longest_s: the longest pause.
     """
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self.behind = False
-        self._pause_s = pause_s
+        self.longest_s = pause_s
         self._busy = self._was_behind = False
         self._read_at = 0.0
 
@@ -165,13 +170,18 @@ class Pace:
         now = time.monotonic()
         self._was_behind = self.behind
         self.behind = not complete
-        soon = now - self._read_at < _ALONE * self._pause_s
+        soon = now - self._read_at < _ALONE * self.longest_s
         self._busy = self.behind or exits > 1 or soon
         if anything:
             self._read_at = now
+
+    @property
+    def hurries(self) -> bool:
+        """Whether more come than are read, or did just now."""
+        return self.behind or self._was_behind
 
     def pause_s(self) -> float:
         """Return how long to pause before the next read, in seconds."""
         if self.behind or not self._busy:
             return 0
-        return min(PAUSE_S, self._pause_s) if self._was_behind else self._pause_s
+        return min(PAUSE_S, self.longest_s) if self._was_behind else self.longest_s
