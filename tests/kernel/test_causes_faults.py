@@ -4,19 +4,14 @@ import platform
 import re
 import subprocess
 from signal import (
-    SIGALRM,
     SIGBUS,
     SIGFPE,
     SIGILL,
     SIGKILL,
     SIGPIPE,
-    SIGPROF,
     SIGSEGV,
     SIGSYS,
-    SIGTERM,
     SIGTRAP,
-    SIGUSR1,
-    SIGVTALRM,
     SIGXCPU,
     SIGXFSZ,
     Signals,
@@ -314,31 +309,6 @@ def test_a_sigpipe_of_its_own_is_no_pipe(stage: Stage, way: str) -> None:
         victim = stage.puppet()
         victim.die("signal_itself", way, SIGPIPE.value)
     assert cause_of(exits, victim).kind == "self"
-
-
-@pytest.mark.parametrize(
-    ("timer", "number"),
-    [
-        ("alarm", SIGALRM),
-        ("real", SIGALRM),
-        ("virtual", SIGVTALRM),
-        ("prof", SIGPROF),
-        ("posix", SIGTERM),
-        ("posix", SIGUSR1),
-        ("posix", SIGALRM),
-        ("posix", SIGKILL),
-    ],
-)
-def test_timers(stage: Stage, timer: str, number: int) -> None:
-    """It is no one's signal, though the interrupt comes while another process has the CPU.
-
-    deaths.c sees to it which one: this machine may have processes that no BPF program runs in.
-    """
-    with recorded(why=True) as exits:
-        victim = stage.puppet()
-        victim.die("time_out", timer, int(number))
-        assert victim.wait() == -number
-    assert_only(cause_of(exits, victim), "timer")
 
 
 @pytest.mark.parametrize(

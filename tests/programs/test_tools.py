@@ -96,7 +96,7 @@ def test_a_script_has_the_name_of_a_file(tmp_path: Path, code: int) -> None:
     with recorded(why=True, fields=["exe"]) as exits:
         started = subprocess.Popen([script], stderr=subprocess.DEVNULL)
         assert started.wait() == code
-    meaning = "command not executable" if code == 126 else "command not found"
+    meaning = "command could not be run" if code == 126 else "command or interpreter not found"
     assert one(exits, started.pid, code).text == f"exit {code}: {meaning}"
 
 
@@ -105,7 +105,20 @@ def test_a_shell_that_finds_no_command(shell: list[str]) -> None:
     need_program(shell[0])
     exits, pid, returncode = run([*shell, "-c", "no-such-command; exit $?"])
     assert returncode == 127
-    assert one(exits, pid, 127).text == "exit 127: command not found"
+    assert one(exits, pid, 127).text == "exit 127: command or interpreter not found"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_shell_that_finds_no_interpreter(shell: list[str], tmp_path: Path) -> None:
+    """The command is there. Bash exits with 126, others with 127."""
+    need_program(shell[0])
+    script = tmp_path / "nightly"
+    script.write_text("#!/no/such\n")
+    script.chmod(0o755)
+    exits, pid, returncode = run([*shell, "-c", f"{script}; exit $?"])
+    assert returncode in {126, 127}
+    meanings = {126: "command could not be run", 127: "command or interpreter not found"}
+    assert one(exits, pid, returncode).text == f"exit {returncode}: {meanings[returncode]}"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])

@@ -78,9 +78,30 @@ TABLE = [
     (31, case(0), "unknown", "SIGSYS, not seen being sent"),
     (13, case(SEEN | SELF | NO_INFO), "pipe", "closed pipe"),
     (13, case(si_code=0), "killed", "killed by bob[712] uid 1000 (SIGPIPE)"),
-    (14, case(SEEN | KERNEL), "timer", "alarm or interval timer (SIGALRM)"),
+    (14, case(SEEN | KERNEL), "timer", "alarm (alarm or setitimer, SIGALRM)"),
+    (
+        14,
+        case(SEEN | KERNEL, timer_ns=500_000),
+        "timer",
+        "interval timer, every 500 us (SIGALRM)",
+    ),
     (26, case(SEEN | KERNEL), "timer", "interval timer of user CPU time (SIGVTALRM)"),
     (10, case(si_code=-2), "timer", "timer (timer_create, SIGUSR1)"),
+    *[
+        (
+            10,
+            case(si_code=-2, timer_ns=0, timer_clock=clock),
+            "timer",
+            f"timer of {name} (timer_create, SIGUSR1)",
+        )
+        for clock, name in {
+            0: "CLOCK_REALTIME",
+            7: "CLOCK_BOOTTIME",
+            16: "clock 16",
+            -6 & ~4: "CPU time",
+            -6 | 4: "CPU time of a thread",
+        }.items()
+    ],
     (
         10,
         case(SEEN | layout.EVIDENCE_OF_SENDER, si_code=-2),
@@ -209,8 +230,8 @@ def test_verdict(status: int, evidence: Evidence | None, kind: str, text: str) -
     ("code", "text"),
     [
         (64, "exit 64"),
-        (126, "exit 126: command not executable"),
-        (127, "exit 127: command not found"),
+        (126, "exit 126: command could not be run"),
+        (127, "exit 127: command or interpreter not found"),
         (137, "exit 137: 128+9, as after SIGKILL of a command"),
         (193, "exit 193"),
     ],

@@ -60,7 +60,7 @@ TABLE = [
         FAULT,
         f"segfault at 0x40 (SEGV_MAPERR), thread io[7], 1.0 ms after a {SEGFAULT}",
     ),
-    (1 << 8, None, ALARM, "exit 1, 0.02 s after an alarm or interval timer (SIGALRM)"),
+    (1 << 8, None, ALARM, "exit 1, 0.02 s after an alarm (alarm or setitimer, SIGALRM)"),
     (1 << 8, None, CLOSED, "exit 1, 0.02 s after a closed pipe"),
     (1 << 8, None, CLOSED._replace(sent_boot_ns=END - 2 * 10**9), "exit 1"),
     (9, sent(9, 0, EVE), CLOSED, BY_EVE),

@@ -57,8 +57,8 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "pipe": [({"signal": 13}, "wrote to a pipe or socket that nobody reads (SIGPIPE)")],
     "timer": [
         (
-            {"signal": 14, "text": "alarm or interval timer (SIGALRM)"},
-            "was ended by SIGALRM: alarm or interval timer (SIGALRM)",
+            {"signal": 14, "text": "alarm (alarm or setitimer, SIGALRM)"},
+            "was ended by SIGALRM: alarm (alarm or setitimer, SIGALRM)",
         )
     ],
     "cpu_limit": [

@@ -48,7 +48,7 @@ def in_words(at: At | None) -> str:
         return ""
     name = _short(base(at.module))
     if at.function is None:
-        return f" in {name}+{at.offset:#x}"
+        return f" in {name}" if at.offset is None else f" in {name}+{at.offset:#x}"
     return f" in {name} {_short(function_name(at.function))}+{at.function_offset or 0:#x}"
 
 

@@ -83,11 +83,43 @@ def killed(case: Case) -> Cause:
 
 
 def timer(case: Case) -> Cause:
-    """A timer of its own."""
+    """A timer of its own. alarm() sets the same one as setitimer(ITIMER_REAL)."""
+    again = case.evidence.timer_ns
+    every = f", every {_time(again)}" if again else ""
     if case.si_code == SI_TIMER:
-        return case.cause(f"timer (timer_create, {case.name})")
-    words = {ALRM: "alarm or interval timer", VTALRM: "interval timer of user CPU time"}
-    return case.cause(f"{words.get(case.signal, 'interval timer of CPU time')} ({case.name})")
+        of = "" if again is None else f" of {_clock(case.evidence.timer_clock)}"
+        return case.cause(f"timer{of}{every} (timer_create, {case.name})")
+    if case.signal == ALRM and not again:
+        return case.cause(f"alarm (alarm or setitimer, {case.name})")
+    of = {ALRM: "", VTALRM: " of user CPU time"}.get(case.signal, " of CPU time")
+    return case.cause(f"interval timer{of}{every} ({case.name})")
+
+
+# include/uapi/linux/time.h; a negative one is of the CPU time of a process or thread.
+_CLOCKS = {
+    0: "CLOCK_REALTIME",
+    1: "CLOCK_MONOTONIC",
+    2: "CPU time",
+    3: "CPU time of a thread",
+    7: "CLOCK_BOOTTIME",
+    8: "CLOCK_REALTIME_ALARM",
+    9: "CLOCK_BOOTTIME_ALARM",
+    11: "CLOCK_TAI",
+}
+_OF_THREAD = 4  # include/linux/posix-timers_types.h: CPUCLOCK_PERTHREAD_MASK
+
+
+def _clock(number: int) -> str:
+    if number < 0:
+        number = 3 if number & _OF_THREAD else 2
+    return _CLOCKS.get(number, f"clock {number}")
+
+
+def _time(ns: int) -> str:
+    for each, unit in ((1_000_000_000, "s"), (1_000_000, "ms")):
+        if ns >= each:
+            return f"{ns / each:g} {unit}"
+    return f"{ns / 1000:g} us"
 
 
 def cpu_limit(case: Case) -> Cause:

@@ -23,6 +23,7 @@ _SIGNAL = only(
     "signal_evidence",
     *("start_boot_ns", "sent_boot_ns", "address", "stack_start", "trap_error", "system_call"),
     *("instruction", "stack_pointer", "limit", "origin", "sender_argument", "sender_options"),
+    "timer_ns",
     *("pid", "uid", "flags", "si_code", "syscall"),
     *(
         "syscall_arch",
@@ -37,6 +38,7 @@ _SIGNAL = only(
         "sender_uid",
         "sender_args_bytes",
         "sender_call",
+        "timer_clock",
     ),
     *("thread_comm", "code", "sender_comm", "tty", "sender_args"),
 )
@@ -102,7 +104,8 @@ class Evidence(NamedTuple):
     that it was sent to; None if it was sent to the process. trap and call are None if they are
     unknown. uid: the user of the process. origin: of the sender, see origins.py. handler: of a
     fault that was handled, enum handler_state. site: where that thread was, if the signal dumps
-    core.
+    core. timer_ns: of a timer, how often it goes off; 0: once; None if that is unknown.
+    timer_clock: of timer_create(), CLOCK_..., if timer_ns is known.
     """
 
     flags: int
@@ -123,6 +126,8 @@ class Evidence(NamedTuple):
     origin: int = 0
     call: Call | None = None
     handler: int = 0
+    timer_ns: int | None = None
+    timer_clock: int = 0
     site: Site | None = None
 
 
@@ -133,7 +138,7 @@ _thread: Callable[[tuple[Any, ...]], Thread] = partial(tuple.__new__, Thread)
 _trap: Callable[[tuple[Any, ...]], Trap] = partial(tuple.__new__, Trap)
 _args = lru_cache(maxsize=256)(split_args)
 _UNKNOWN = NOBODY[7:]  # what Origins fills in
-_NOT_SENT = Evidence(0, NOBODY)[18:]
+_NOT_SENT = Evidence(0, NOBODY)[20:]
 
 
 def from_sender(found: Evidence, known: tuple[Any, ...]) -> Evidence:
@@ -157,6 +162,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         origin,
         argument,
         options,
+        timer_ns,
         pid,
         uid,
         flags,
@@ -174,6 +180,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         sender_uid,
         args_bytes,
         call,
+        timer_clock,
         thread_comm,
         code,
         comm,
@@ -227,6 +234,8 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
             origin,
             Call(call, argument, options) if flags & EVIDENCE_SENDER_CALL else None,
             handler,
+            timer_ns if timer_ns < _UNLIMITED else None,
+            timer_clock,
             *_NOT_SENT,
         )
     )

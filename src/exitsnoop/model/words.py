@@ -79,12 +79,14 @@ def syscall_name(number: int, arch: int) -> str | None:
 def shell_meaning(code: int) -> str | None:
     """Return what an exit code of a shell means; None if it is just a code.
 
-    128+n is what a shell exits with after a signal ended its command; no signal ended the shell.
+    128+n is what a shell exits with after a signal ended its command; no signal ended the shell. A
+    script that is there, but names an interpreter (#!) that is not, is 127 in dash and 126 in bash:
+    exec fails with the same error as without the script.
     """
     if code == 126:
-        return "command not executable"
+        return "command could not be run"
     if code == 127:
-        return "command not found"
+        return "command or interpreter not found"
     if 128 < code <= 128 + 64:
         return f"128+{code - 128}, as after SIG{signal_name(code - 128)} of a command"
     return None

@@ -44,16 +44,31 @@ static void leave_cpu_to_child(long pause_ms)
 	spin();
 }
 
-static void time_out(void) /* "time_out alarm|real|virtual|prof|posix SIGNAL" */
+/* "time_out alarm|real|virtual|prof|posix SIGNAL [MS [CLOCK [BEFORE]]]": again each MS, if not 0; BEFORE others
+ * of timer_create() are set first.
+ */
+static void time_out(void)
 {
-	struct itimerval soon = { { 0, 0 }, { 0, 1000 } };
+	long ms = words[3] ? number(3) : 0;
+	struct itimerval soon = { { ms / 1000, ms % 1000 * 1000 }, { 0, 1000 } };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = (int)number(2) };
-	struct itimerspec once = { { 0, 0 }, { 0, 1000000 } };
+	struct itimerspec once = { { ms / 1000, ms % 1000 * 1000000 }, { 0, 1000000 } };
+	clockid_t clock = CLOCK_MONOTONIC;
 	timer_t timer;
 
+	if (words[3] && words[4]) {
+		clock = (clockid_t)number(4);
+		for (long i = words[5] ? number(5) : 0; i > 0; i--)
+			check(timer_create(CLOCK_BOOTTIME, &event, &timer));
+	}
 	answer("waiting");
 	if (is(1, "virtual") || is(1, "prof")) { /* the time of our own work */
 		check(setitimer(is(1, "prof") ? ITIMER_PROF : ITIMER_VIRTUAL, &soon, NULL));
+		spin();
+	}
+	if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID) {
+		check(timer_create(clock, &event, &timer));
+		check(timer_settime(timer, 0, &once, NULL));
 		spin();
 	}
 	leave_cpu_to_child(is(1, "alarm") ? 700 : 0);
@@ -62,7 +77,7 @@ static void time_out(void) /* "time_out alarm|real|virtual|prof|posix SIGNAL" */
 	} else if (is(1, "real")) {
 		check(setitimer(ITIMER_REAL, &soon, NULL));
 	} else {
-		check(timer_create(CLOCK_MONOTONIC, &event, &timer));
+		check(timer_create(clock, &event, &timer));
 		check(timer_settime(timer, 0, &once, NULL));
 	}
 	wait_forever();

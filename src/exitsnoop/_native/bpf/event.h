@@ -140,8 +140,9 @@ struct signal_evidence {
 	__u64 origin; /* with sender_pid: the sender_origin; 0: none was sent */
 	__u64 sender_argument; /* x86: the first argument of the sender's system call */
 	__u64 sender_options;  /* x86: the fourth */
-	__u64 blocked; /* the signals that its thread blocked before the handler ran: bit N-1 */
-	__u64 task;    /* where the kernel has that thread; 0: unknown */
+	__u64 blocked;	/* the signals that its thread blocked before the handler ran: bit N-1 */
+	__u64 task;	/* where the kernel has that thread; 0: unknown */
+	__u64 timer_ns; /* of a timer: how often it goes off; 0: once; ~0: unknown */
 	__u32 pid;
 	__u32 uid;
 	__u32 flags;
@@ -160,6 +161,8 @@ struct signal_evidence {
 	__u32 sender_uid;
 	__u32 sender_args_bytes; /* may be more than fit */
 	__u32 sender_call;	 /* x86: the number of the system call that the sender is in */
+	__s32 timer_clock;	 /* of timer_create(): CLOCK_..., if timer_ns is known */
+	__u32 padding;		 /* to a multiple of 8 bytes */
 	char thread_comm[COMM_BYTES];
 	char code[CODE_BYTES]; /* x86: the instruction, and what follows */
 	char sender_comm[COMM_BYTES];

@@ -155,6 +155,10 @@ struct prev_cputime {
 	__u64 stime;
 };
 
+struct cpu_itimer {
+	__u64 incr; /* ns; 0: it goes off once */
+};
+
 struct signal_struct {
 	atomic_t live;	     /* threads that have not passed the middle of do_exit() */
 	int group_exit_code; /* what waitpid reports, once SIGNAL_GROUP_EXIT is set */
@@ -162,6 +166,9 @@ struct signal_struct {
 	int nr_threads;
 	struct task_struct *curr_target; /* a thread that is not released: see context.bpf.h */
 	struct sigpending shared_pending;
+	struct list_head posix_timers;	       /* of timer_create() */
+	__s64 it_real_incr;		       /* ns; 0: it goes off once */
+	struct cpu_itimer it[2];	       /* PROF and VIRTUAL */
 	struct thread_group_cputimer cputimer; /* runs while RLIMIT_CPU is set */
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
@@ -189,6 +196,18 @@ struct signal_struct___before_5_17 {
 struct sigqueue {
 	struct list_head list; /* the first field in all versions */
 	struct kernel_siginfo info;
+};
+
+struct k_itimer { /* of timer_create() */
+	struct list_head list;
+	int it_clock;
+	__s64 it_interval; /* ns; 0: it goes off once */
+	struct sigqueue *sigq;
+};
+
+/* Since "posix-timers: Embed sigqueue in struct k_itimer" (in v6.13). */
+struct k_itimer___since_6_13 {
+	struct sigqueue sigq;
 };
 
 typedef struct {

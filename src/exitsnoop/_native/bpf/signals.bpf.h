@@ -30,6 +30,7 @@
 #include "queued.bpf.h"
 #include "rings.bpf.h"
 #include "task.bpf.h"
+#include "timers.bpf.h"
 #include "tree.bpf.h"
 
 __u64 signals_recorded; /* how many went into `signals` and `kept` */
@@ -254,6 +255,10 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 	/* Else it is kill(), which passes none (seen in v7.3): what the kernel sends for a process goes to a
 	 * thread, or to the children of a process that ends. The si_code stays 0, SI_USER.
 	 */
+	if (by_kernel || evidence->si_code == SI_TIMER) {
+		evidence->timer_ns = (__u64)info; /* read from there it is a number */
+		add_timer((__u64)BPF_CORE_READ(task, signal));
+	}
 	if (by_itself && !to_process) {
 		evidence->blocked = task->blocked.sig[0];
 		evidence->task = (__u64)sender;
