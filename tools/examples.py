@@ -111,9 +111,24 @@ class Terminal:
             time.sleep(0.01)  # the kernel has no event for it
 
     def close(self) -> None:
-        """End all that runs in it."""
+        """End all that runs in it, and wait for that: a recorder writes until it has ended."""
         os.close(self._ours)  # bash gets SIGHUP, and sends it on to its jobs
         self._bash.wait()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(int(folder.name)) == self.pid:
+                    wait_for_end(int(folder.name))
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait for a process that need not be a child. Raises ProcessLookupError if there is none."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        ended, _, _ = select.select([descriptor], [], [], PATIENCE)
+    finally:
+        os.close(descriptor)
+    if not ended:
+        sys.exit(f"process {pid} does not end though its terminal is gone")
 
 
 def lines_of(group: int) -> Iterator[list[str]]:
