@@ -14,6 +14,7 @@ from support.machine import need
 from support.services import (
     asked_to_end,
     at_a_terminal,
+    comm_of,
     kill,
     need_program,
     one,
@@ -26,6 +27,10 @@ from support.waiting import until
 from exitsnoop import Exit
 
 SHELLS = [["bash", "--norc"], ["dash"], ["zsh", "-f"], ["busybox", "sh"]]
+MEANINGS = {
+    126: "as for a command that cannot run",
+    127: "as for a command not found",
+}
 
 
 def named(exits: list[Exit], comm: str, ppid: int) -> Exit:
@@ -96,8 +101,7 @@ def test_a_script_has_the_name_of_a_file(tmp_path: Path, code: int) -> None:
     with recorded(why=True, fields=["exe"]) as exits:
         started = subprocess.Popen([script], stderr=subprocess.DEVNULL)
         assert started.wait() == code
-    meaning = "command could not be run" if code == 126 else "command or interpreter not found"
-    assert one(exits, started.pid, code).text == f"exit {code}: {meaning}"
+    assert one(exits, started.pid, code).text == f"exit {code}: {MEANINGS[code]}"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
@@ -105,20 +109,27 @@ def test_a_shell_that_finds_no_command(shell: list[str]) -> None:
     need_program(shell[0])
     exits, pid, returncode = run([*shell, "-c", "no-such-command; exit $?"])
     assert returncode == 127
-    assert one(exits, pid, 127).text == "exit 127: command or interpreter not found"
+    assert one(exits, pid, 127).text == f"exit 127: {MEANINGS[127]}"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
 def test_a_shell_that_finds_no_interpreter(shell: list[str], tmp_path: Path) -> None:
-    """The command is there. Bash exits with 126, others with 127."""
+    """The command is there. Some shells exit with 126 then, others with 127."""
     need_program(shell[0])
     script = tmp_path / "nightly"
     script.write_text("#!/no/such\n")
     script.chmod(0o755)
     exits, pid, returncode = run([*shell, "-c", f"{script}; exit $?"])
     assert returncode in {126, 127}
-    meanings = {126: "command could not be run", 127: "command or interpreter not found"}
-    assert one(exits, pid, returncode).text == f"exit {returncode}: {meanings[returncode]}"
+    assert one(exits, pid, returncode).text == f"exit {returncode}: {MEANINGS[returncode]}"
+
+
+def test_a_variable_that_is_not_set() -> None:
+    """All commands are there, and bash exits with 127: it is only said what that is like."""
+    need_program("bash")
+    exits, pid, returncode = run(["bash", "-uc", "echo $EXITSNOOP_NOT_SET"])
+    assert returncode == 127
+    assert one(exits, pid, 127).text == f"exit 127: {MEANINGS[127]}"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
@@ -217,6 +228,7 @@ def test_tmux_that_is_killed_hangs_up(tmp_path: Path) -> None:
             [*tmux, "display", "-p", "#{pane_pid}"], check=True, capture_output=True, text=True
         )
         pane = int(shown.stdout)
+        until(lambda: comm_of(pane) != "tmux: server")  # before, it would not exec
         subprocess.run([*tmux, "kill-server"], check=True)
         until(lambda: not Path(f"/proc/{pane}").exists())
     (record,) = [record for record in exits if record.pid == pane]

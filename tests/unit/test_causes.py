@@ -230,8 +230,8 @@ def test_verdict(status: int, evidence: Evidence | None, kind: str, text: str) -
     ("code", "text"),
     [
         (64, "exit 64"),
-        (126, "exit 126: command could not be run"),
-        (127, "exit 127: command or interpreter not found"),
+        (126, "exit 126: as for a command that cannot run"),
+        (127, "exit 127: as for a command not found"),
         (137, "exit 137: 128+9, as after SIGKILL of a command"),
         (193, "exit 193"),
     ],

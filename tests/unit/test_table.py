@@ -329,7 +329,7 @@ def test_what_says_nothing_more_has_no_line() -> None:
     table = Table((*DEFAULT, "cause", "args"), terminal_width=lambda: 80)
     ended = record(status=0x300, cause=Cause("exited", "exit 3"))
     assert table.rows([ended]).count("\n") == 1
-    missing = "exit 127: command or interpreter not found"
+    missing = "exit 127: as for a command not found"
     told = record(status=0x7F00, cause=Cause("exited", missing))
     assert table.rows([told]).splitlines()[1:] == [f"    {missing}"]
     only = Table(("pid", "cause"), terminal_width=lambda: 30)  # nothing else shows the code

@@ -80,13 +80,14 @@ def shell_meaning(code: int) -> str | None:
     """Return what an exit code of a shell means; None if it is just a code.
 
     128+n is what a shell exits with after a signal ended its command; no signal ended the shell. A
-    script that is there, but names an interpreter (#!) that is not, is 127 in dash and 126 in bash:
-    exec fails with the same error as without the script.
+    script that is there, but names an interpreter (#!) that is not, is 127 or, in some shells, 126:
+    exec fails with the same error as without the script. `bash -c` and `ksh -c` exit with 127 also
+    where a variable is not set (-u, "${name?}").
     """
     if code == 126:
-        return "command could not be run"
+        return "as for a command that cannot run"
     if code == 127:
-        return "command or interpreter not found"
+        return "as for a command not found"
     if 128 < code <= 128 + 64:
         return f"128+{code - 128}, as after SIG{signal_name(code - 128)} of a command"
     return None
