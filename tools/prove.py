@@ -3,10 +3,9 @@
     python3 tools/prove.py [NAME...]             these of PROOFS, or all
     python3 tools/prove.py --sample [NAME...]    a little of each, for CI; writes nothing
 
-NAME may also be `guests`, all proofs that run in guests; `alone`, those of which the sample needs
-the machine for itself; or `here`, all others.
+NAME may also be `guests`, all proofs that run in guests, or `here`, all others.
 
-As many samples run at a time as there are CPUs; those that are alone follow.
+As many samples run at a time as there are CPUs; those that need the machine for themselves follow.
 
 The exit status is 1 if one failed.
 """
@@ -25,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "reliability.md"
 START, END = "<!-- made by make prove -->\n", "<!-- end of proofs -->\n"
 HEAD = "| proof | what runs | date | commit | result | took |\n|---|---|---|---|---|---|\n"
-WHERE = ("guests", "here", "alone")
+WHERE = ("guests", "here")
 SUMMARY = re.compile(r"\d+ passed|all adds up|^Done \d+ runs|FAILED|does not add up")
 
 
@@ -43,11 +42,6 @@ class Proof(NamedTuple):
     sample: str = ""
     alone: bool = False
     guest: bool = False
-
-    @property
-    def where(self) -> str:
-        """The word of WHERE that stands for it."""
-        return "guests" if self.guest else "alone" if self.alone else "here"
 
 
 # What the tool was once wrong about, or said too little of, by reports from the field.
@@ -255,7 +249,7 @@ def write(name: str, result: Result) -> None:
 def named(word: str) -> list[str]:
     """Return the names of the proofs that a word on the command line stands for."""
     if word in WHERE:
-        return [name for name, proof in PROOFS.items() if proof.where == word]
+        return [name for name, proof in PROOFS.items() if proof.guest == (word == "guests")]
     if word not in PROOFS:
         sys.exit(f"prove: there is no {word}: PROOFS are {' '.join((*WHERE, *PROOFS))}")
     return [word]
