@@ -13,7 +13,7 @@ from support.recorded import pids
 from support.recorder import counters, is_asleep
 from support.waiting import until
 
-from exitsnoop import MalformedRecord, Tracer
+from exitsnoop import Exit, MalformedRecord, Tracer
 from exitsnoop.recorder.loop import record
 from exitsnoop.recorder.notices import Notices, standing
 from exitsnoop.recorder.notify import Service
@@ -106,8 +106,8 @@ def test_what_ends_the_tracer_is_written_down(store: Path) -> None:
     assert [stretch.ended for stretch in Recording(store).recorded()] == ["failed"]
 
 
-def test_an_end_by_a_signal_is_committed_before_the_next_batch(store: Path) -> None:
-    """A plain exit waits for its second; both are on disk once a process was killed."""
+def on_disk_after_batches(store: Path, *following: Exit) -> list[list[int]]:
+    """Report a plain exit of process 7, then these; return the PIDs on disk after each batch."""
     with fake_kernel() as kernel, Tracer() as tracer:
         stage = Stage(tracer, store)
         on_disk: list[list[int]] = []
@@ -115,33 +115,26 @@ def test_an_end_by_a_signal_is_committed_before_the_next_batch(store: Path) -> N
         def look() -> None:
             on_disk.append(pids(store))
             if len(on_disk) == 1:
-                kernel.report(make_exit(pid=8, signal=9))
+                kernel.report(*following)
             else:
                 tracer.stop()
 
         stage._count = look  # type: ignore[method-assign]
         kernel.report(make_exit(pid=7))
         stage.run()
+    return on_disk
+
+
+def test_an_end_by_a_signal_is_committed_before_the_next_batch(store: Path) -> None:
+    """A plain exit waits for its second; both are on disk once a process was killed."""
+    on_disk = on_disk_after_batches(store, make_exit(pid=8, signal=9))
     assert on_disk[:2] == [[], [7, 8]]
 
 
 def test_plain_exits_are_read_in_time_for_the_commit(store: Path) -> None:
     """And not before, as little at a time costs more."""
-    with fake_kernel() as kernel, Tracer() as tracer:
-        stage = Stage(tracer, store)
-        on_disk: list[list[int]] = []
-
-        def look() -> None:
-            on_disk.append(pids(store))
-            if len(on_disk) == 1:
-                kernel.report(make_exit(pid=8), make_exit(pid=9, exit_code=1))
-            else:
-                tracer.stop()
-
-        stage._count = look  # type: ignore[method-assign]
-        kernel.report(make_exit(pid=7))
-        stage.run()
-    assert on_disk[:2] == [[], [7, 8, 9]]
+    following = make_exit(pid=8), make_exit(pid=9, exit_code=1)
+    assert on_disk_after_batches(store, *following)[:2] == [[], [7, 8, 9]]
 
 
 def test_a_commit_is_not_late_where_nothing_more_comes(store: Path) -> None:
