@@ -20,7 +20,8 @@ class Pending:
 
     def __init__(self, *, private: bool) -> None:
         self._mode = 0o600 if private else 0o666
-        self._files: dict[Path, tuple[BinaryIO, Path | None]] = {}
+        self._files: list[BinaryIO] = []
+        self._names: dict[Path, Path | None] = {}
 
     def __enter__(self) -> "Pending":
         return self
@@ -28,38 +29,41 @@ class Pending:
     def __exit__(
         self, _type: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        for temporary, (file, _name) in self._files.items():
+        for file in self._files:
             with contextlib.suppress(OSError):
                 file.close()
+        for temporary in self._names:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        self._files = {}
+        self._files, self._names = [], {}
 
     def new(self, directory: Path) -> BinaryIO:
         """Return a file to write to; it goes to this directory, which is made. Raises OSError."""
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".exitsnoop-{os.getpid()}-{len(self._files)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        file = os.fdopen(os.open(temporary, flags, self._mode), "wb")
-        self._files[temporary] = (file, None)
+        temporary = directory / f".exitsnoop-{os.getpid()}-{len(self._names)}"
+        self._names[temporary] = None  # before it is there: a signal may end us as it is opened
+        file = open(temporary, "xb", opener=self._create)  # noqa: SIM115
+        self._files.append(file)
         return file
+
+    def _create(self, path: str, flags: int) -> int:
+        return os.open(path, flags, self._mode)
 
     def name(self, file: BinaryIO, name: str) -> None:
         """Say that a file is whole, and how it is to be called. Raises OSError."""
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        for temporary, (one, _) in self._files.items():
-            if one is file:
-                self._files[temporary] = (file, temporary.with_name(name))
+        temporary = Path(file.name)
+        self._names[temporary] = temporary.with_name(name)
 
     def publish(self) -> list[Path]:
         """Rename the files that have a name; return their paths. Raises OSError."""
         published = []
-        for temporary, (_, path) in list(self._files.items()):
+        for temporary, path in list(self._names.items()):
             if path is not None:
                 temporary.replace(path)
-                del self._files[temporary]
+                del self._names[temporary]
                 published.append(path)
         for directory in {path.parent for path in published}:
             _sync(directory)
