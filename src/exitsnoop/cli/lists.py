@@ -10,9 +10,10 @@ from exitsnoop.model.status import signal_number
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)", re.ASCII)
+# Compiled where they are needed: most starts are without.
+_SIZE = r"(?ai)(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?"
+_SHARE = r"(?a)(\d+(?:\.\d+)?)%"
+_DURATION = r"(?a)(\d+(?:\.\d+)?)(us|ms|s|m|h|d|)"
 
 
 def parse_pids(text: str) -> list[int]:
@@ -52,7 +53,7 @@ def parse_codes(text: str) -> list[int]:
 
 def parse_duration(text: str) -> float:
     """Return the seconds of "1.5", "200ms", "5m" or "1h30m"."""
-    parts = _DURATION.findall(text)
+    parts = re.findall(_DURATION, text)
     if not parts or "".join(map("".join, parts)) != text:
         raise ValueError(f"{text!r} is not a duration: write 1.5s, 200ms, 5m, 1h30m or 2d")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -63,7 +64,7 @@ def parse_duration(text: str) -> float:
 
 def parse_size(text: str) -> int:
     """Return the bytes of "500M", "1.5G" or "1073741824"."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if not match:
         raise ValueError(f"{text!r} is not a size: write 500M, 1.5G or a number of bytes")
     return int(float(match[1]) * _BYTES[match[2].upper()])
@@ -71,7 +72,7 @@ def parse_size(text: str) -> int:
 
 def parse_room(text: str, total: int) -> int:
     """Return the bytes of a size, or of "5%" of a total."""
-    match = _SHARE.fullmatch(text)
+    match = re.fullmatch(_SHARE, text)
     return int(float(match[1]) / 100 * total) if match else parse_size(text)
 
 

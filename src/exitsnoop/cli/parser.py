@@ -62,7 +62,10 @@ def usage() -> str:
 
 
 class _Parser(Parser):
-    """A parser with the usage above. That imports all verbs, so it is made when it is shown."""
+    """A parser with the usage above, and what follows the options: made when it is shown.
+
+    The one imports all verbs, the other what wraps texts.
+    """
 
     @property
     def usage(self) -> str | None:
@@ -72,13 +75,20 @@ class _Parser(Parser):
     def usage(self, _: str | None) -> None:
         pass
 
+    @property
+    def epilog(self) -> str | None:
+        return _epilog()
+
+    @epilog.setter
+    def epilog(self, _: str | None) -> None:
+        pass
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser, for an Options: what is not given stays as it is there."""
     made = _Parser(
         prog="exitsnoop",
         description=DESCRIPTION,
-        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+# Patterns are compiled when the first path comes, after the start, which that would delay.
+
 _POD = (
     r"[/-]kubepods(?:[/-](?:burstable|besteffort))?[/-]pod"
     r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
@@ -19,34 +21,31 @@ _NOT_SUPERVISOR = r"(?!/supervisor(?:/|\Z))(?=/|\Z)"  # where nspawn itself runs
 # container, nor is conmon, which watches a container from outside (libpod-conmon-, crio-conmon-).
 # A ":" in place of "-" is in paths that were meant for systemd but that the runtime made itself.
 # Where the path does not name the runtime, Kubernetes started the container.
-_CONTAINERS = [
-    (runtime, re.compile(pattern, re.ASCII))
-    for runtime, pattern in (
-        ("docker", rf"[/:]docker[-:/]{_ID}"),
-        ("containerd", rf"[/:](?:cri-containerd|nerdctl)[-:]{_ID}"),
-        ("cri-o", rf"[/:]crio[-:]{_ID}"),
-        ("podman", rf"[/:]libpod(?:-payload)?[-:]{_ID}"),
-        ("kubernetes", rf"{_POD}/{_ID}"),
-        ("lxc", r"/lxc(?:/|\.payload[./])(?P<id>[^/]+)"),
-        # machined escapes "-" in the name of a scope, but not in the instance of a service. The
-        # names of libvirt's machines, mostly virtual ones, begin with a driver and a number.
-        (
-            "systemd-nspawn",
-            r"/machine-(?!(?:qemu|ch|lxc)\\x2d[0-9]+\\x2d)(?P<id>(?:[\w.]|\\x2d)+)\.scope"
-            + _NOT_SUPERVISOR,
-        ),
-        ("systemd-nspawn", r"/systemd-nspawn@(?P<id>[\w.-]+)\.service" + _NOT_SUPERVISOR),
-    )
-]
+_CONTAINERS = (
+    ("docker", rf"[/:]docker[-:/]{_ID}"),
+    ("containerd", rf"[/:](?:cri-containerd|nerdctl)[-:]{_ID}"),
+    ("cri-o", rf"[/:]crio[-:]{_ID}"),
+    ("podman", rf"[/:]libpod(?:-payload)?[-:]{_ID}"),
+    ("kubernetes", rf"{_POD}/{_ID}"),
+    ("lxc", r"/lxc(?:/|\.payload[./])(?P<id>[^/]+)"),
+    # machined escapes "-" in the name of a scope, but not in the instance of a service. The
+    # names of libvirt's machines, mostly virtual ones, begin with a driver and a number.
+    (
+        "systemd-nspawn",
+        r"/machine-(?!(?:qemu|ch|lxc)\\x2d[0-9]+\\x2d)(?P<id>(?:[\w.]|\\x2d)+)\.scope"
+        + _NOT_SUPERVISOR,
+    ),
+    ("systemd-nspawn", r"/systemd-nspawn@(?P<id>[\w.-]+)\.service" + _NOT_SUPERVISOR),
+)
 
 # The rules of systemd's src/basic/unit-name.c. A template without an instance ("user@.service")
 # cannot run.
-_UNIT = re.compile(
+_UNIT = (
     r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]+)?"
     r"\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)"
 )
-_SLICE = re.compile(r"[A-Za-z0-9:_.\\-]+\.slice")
-_USER_PART = re.compile(
+_SLICE = r"[A-Za-z0-9:_.\\-]+\.slice"
+_USER_PART = (
     r"user@(?:0|[1-9][0-9]*)\.service|capsule@[A-Za-z0-9_-]+\.service|session-[A-Za-z0-9]+\.scope"
 )
 
@@ -79,7 +78,7 @@ def container(path: str) -> Container | None:
     found = [
         (match.start("id"), runtime, match["id"])
         for runtime, pattern in _CONTAINERS
-        for match in pattern.finditer(path)
+        for match in re.finditer(pattern, path, re.ASCII)
     ]
     if not found:
         return None
@@ -116,7 +115,7 @@ def user_unit(path: str) -> str | None:
     `ps -o uunit` gives the same.
     """
     names = _after_slices(path.split("/"))
-    if not names or not _USER_PART.fullmatch(names[0]):
+    if not names or not re.fullmatch(_USER_PART, names[0]):
         return None
     return _unit(_after_slices(names[1:]))
 
@@ -125,7 +124,7 @@ def _after_slices(names: list[str]) -> list[str]:
     """Return the names of a path, without the slices that it begins with."""
     names = [name for name in names if name]
     for at, name in enumerate(names):
-        if not _SLICE.fullmatch(_unescape(name)):
+        if not re.fullmatch(_SLICE, _unescape(name)):
             return names[at:]
     return []
 
@@ -133,7 +132,7 @@ def _after_slices(names: list[str]) -> list[str]:
 def _unit(names: list[str]) -> str | None:
     """Return the first name if it is the name of a unit, else None."""
     name = _unescape(names[0]) if names else ""
-    return name if _UNIT.fullmatch(name) else None
+    return name if re.fullmatch(_UNIT, name) else None
 
 
 def _unescape(name: str) -> str:
