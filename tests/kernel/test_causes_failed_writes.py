@@ -38,7 +38,7 @@ def test_a_file_that_is_too_large(stage: Stage, tmp_path: Path) -> None:
     with recorded(why=True) as exits:
         victim = stage.puppet()
         victim.ask("ignore", int(SIGXFSZ))
-        victim.die("outgrow_file_limit", 4096, tmp_path / "file")
+        victim.die("outgrow_file_limit", 4096, tmp_path, "pwrite")
         assert victim.wait() == FAILED
     cause = cause_of(exits, victim)
     assert cause.after

@@ -3,6 +3,7 @@
 import platform
 import re
 import subprocess
+from pathlib import Path
 from signal import (
     SIGBUS,
     SIGFPE,
@@ -25,6 +26,7 @@ from support.stage import Stage
 from support.truth import recorded
 
 from exitsnoop import Cause
+from exitsnoop.model.words import human_bytes
 
 WHERE = pytest.mark.parametrize("where", [[], ["in_thread"]])
 X86 = platform.machine() == "x86_64"
@@ -342,12 +344,24 @@ def test_the_limit_of_realtime_is_not_that_of_cpu_time(
     assert cause.text == f"CPU time limit at real-time priority {told}"
 
 
-@pytest.mark.parametrize("size", [0, 10_000, 5_000_000_000])
-def test_file_limit(stage: Stage, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "how"),
+    [
+        (0, "pwrite"),
+        (10_000, "pwrite"),
+        (5_000_000_000, "pwrite"),
+        *[(4096, how) for how in ("write", "truncate", "allocate", "send", "copy", "splice")],
+    ],
+)
+def test_file_limit(stage: Stage, tmp_path: Path, size: int, how: str) -> None:
+    """Where it crashed is where the file is known."""
+    path = tmp_path / "outgrown file"
     with recorded(why=True) as exits:
         victim = stage.puppet()
-        victim.die("outgrow_file_limit", size, "outgrown")
+        victim.die("outgrow_file_limit", size, tmp_path, how)
         assert victim.wait() == -SIGXFSZ
     cause = cause_of(exits, victim)
     assert_only(cause, "file_limit", "limit")
     assert cause.limit == size
+    by = f", reached by '{path}'" if X86 and HAS_SITES else ""
+    assert cause.text == f"file size limit of {human_bytes(size)}{by} (SIGXFSZ)"

@@ -38,6 +38,9 @@ BLOCKED_BY = " from bob[712], which it blocked"
 BY_EVE = "killed by eve[9] (SIGKILL)"
 SEGFAULT = "segfault at 0x40 (SEGV_MAPERR)"
 LONG_AGO = sent(15, 91)
+STOPPED = sent(19, 3600)
+SECOND, THIRD = TERM._replace(earlier=0x02), TERM._replace(earlier=0x020F0102)
+PAUSED = sent(20, 5, NOBODY, flags=SEEN | layout.EVIDENCE_KERNEL, tty="pts3")
 TABLE = [
     # status, what ended it, what came before, the text
     (0, None, TERM, "exit 0, 0.02 s after SIGTERM from bob[712]"),
@@ -79,6 +82,20 @@ TABLE = [
         "abort(), raised again after its handler had it",
     ),
     (15, RAISED._replace(signal=15), BLOCKING, f"{ASKED}, raised again after its handler had it"),
+    (9, sent(9, 0), SECOND, f"{KILLED}, 0.02 s after SIGTERM from the same (SIGINT came first)"),
+    (
+        9,
+        sent(9, 0, EVE),
+        THIRD,
+        f"{BY_EVE}, 0.02 s after SIGTERM from bob[712] (SIGHUP and SIGINT came first)",
+    ),
+    (
+        9,
+        sent(9, 0),
+        STOPPED,
+        f"{KILLED}, 3600.0 s after SIGSTOP from the same, which had stopped it",
+    ),
+    (9, sent(9, 0), PAUSED, f"{KILLED}, 5.00 s after ctrl-z on pts/3, which had stopped it"),
     (2, RAISED._replace(signal=2), TERM, "sent itself SIGINT, 0.02 s after SIGTERM from bob[712]"),
 ]
 
@@ -90,6 +107,14 @@ def test_text(status: int, evidence: Evidence | None, before: Evidence, text: st
     cause = with_handled(alone, evidence, [before], signal=signal, pid=1, boot_ns=END)
     assert cause.text == text
     assert bool(cause.reraised) == ("again after" in text)
+
+
+def test_a_request_before_a_stop() -> None:
+    cause = with_handled(
+        judge(9, sent(9, 0)), sent(9, 0), [SECOND, sent(19, 0.01)], signal=9, pid=1, boot_ns=END
+    )
+    told = "0.01 s after SIGSTOP from the same, which had stopped it"
+    assert cause.text == f"{KILLED}, {told} (SIGINT and SIGTERM came first)"
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,13 @@ def test_what_came_before(after: After, words: str) -> None:
     assert verdict(make_exit(exit_code=143, cause=unsaid)) == "exited with code 143"
 
 
+def test_what_came_first() -> None:
+    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL)
+    text = "killed, 10 s after SIGTERM from 'a (SIGX came first)' (SIGHUP and SIGINT came first)"
+    told = verdict(make_exit(signal=9, cause=Cause("killed", text, PKILL, after=after)))
+    assert told.endswith(", 10 s after SIGTERM from the same (SIGHUP and SIGINT came first)")
+
+
 def test_a_killer_that_had_asked_before() -> None:
     after = After(15, "SIGTERM", 10, "killed", "handled", PKILL)
     cause = Cause("killed", "killed, 10 s after SIGTERM", PKILL, "kill", after=after)

@@ -9,7 +9,17 @@ from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import named, place, run_by
 from exitsnoop.causes.traps import NO_ROOM, NO_ROOM_ON_SIGNAL_STACK
 from exitsnoop.decode.signals import Evidence
-from exitsnoop.model.cause import FAULTS, PATIENCE_S, PIPE, SYS, XFSZ, After, Cause
+from exitsnoop.model.cause import (
+    FAULTS,
+    PATIENCE_S,
+    PIPE,
+    REQUESTS,
+    STOPS,
+    SYS,
+    XFSZ,
+    After,
+    Cause,
+)
 from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import shell_meaning, which
 
@@ -76,9 +86,34 @@ def with_handled(
             last = max(some, key=lambda one: one.sent_boot_ns)
             seconds = max(0, boot_ns - last.sent_boot_ns) / _NS
             after = _after(cause, last, (pid, ppid), seconds)
+            if after.text != cause.text:
+                after = after._replace(text=after.text + _first(last, some))
             if some is not writes or after.text != cause.text:
                 found = after
     return found
+
+
+def _first(last: Evidence, handled: list[Evidence]) -> str:
+    """Return which other requests came before the last signal: " (SIGINT came first)"."""
+    if last.signal not in REQUESTS | STOPS:
+        return ""
+    before = [
+        one
+        for one in handled
+        if one.signal in REQUESTS
+        and not one.flags & layout.EVIDENCE_SELF
+        and last.sent_boot_ns - one.sent_boot_ns <= PATIENCE_S * _NS
+    ]
+    numbers = [
+        number
+        for one in before
+        for number in (0 if one is last else one.signal, *one.earlier.to_bytes(4, "little"))
+    ]
+    numbers = [one for one in dict.fromkeys(numbers) if one not in (0, last.signal)]
+    names = [f"SIG{signal_name(one)}" for one in reversed(numbers)]
+    if len(names) > 1:
+        names = [f"{', '.join(names[:-1])} and {names[-1]}"]
+    return f" ({names[0]} came first)" if names else ""
 
 
 def _is_failed_write(handled: Evidence) -> bool:
@@ -145,6 +180,8 @@ def _how(handled: Evidence) -> str:
         return "ignored"
     if handled.flags & layout.EVIDENCE_DUMPED:
         return "dumping core"
+    if handled.signal in STOPS:
+        return "stopping"
     if handled.handler in _WAITS:
         return _WAITS[handled.handler]
     return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
@@ -177,7 +214,7 @@ def _is_told(cause: Cause, after: After, handler: int) -> bool:
     Some runtimes take faults on purpose (JVM, Go): once the handler has returned, the end may have
     nothing to do with it.
     """
-    if after.handled == "dumping core":
+    if after.handled in ("dumping core", "stopping"):
         return True
     if cause.trap in (NO_ROOM, NO_ROOM_ON_SIGNAL_STACK) and after.signal_name == "SIGSEGV":
         return False

@@ -22,6 +22,7 @@ from exitsnoop.model.cause import (
     SEGV,
     SYS,
     TIMERS,
+    TSTP,
     XFSZ,
     Cause,
     CauseKind,
@@ -112,7 +113,7 @@ RULES = (
     _Rule("timer", lambda c: c.by_kernel and c.signal in TIMERS, tell.timer),
     _Rule(
         "terminal",
-        lambda c: c.by_kernel and c.signal in (INT, QUIT) and bool(c.evidence.tty),
+        lambda c: c.by_kernel and c.signal in (INT, QUIT, TSTP) and bool(c.evidence.tty),
         tell.terminal,
     ),
     _Rule("hangup", lambda c: c.by_kernel and c.signal == HUP, tell.hangup),

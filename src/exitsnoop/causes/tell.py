@@ -5,7 +5,7 @@ from exitsnoop.causes.case import SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USE
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
 from exitsnoop.model.callers import abort_reason, caller
-from exitsnoop.model.cause import ALRM, HUP, INT, IO, VTALRM, WITH_CODES, Cause, Oom
+from exitsnoop.model.cause import ALRM, HUP, INT, IO, TSTP, VTALRM, WITH_CODES, Cause, Oom
 from exitsnoop.model.words import human_bytes, quoted, syscall_name
 
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
@@ -135,7 +135,9 @@ def file_limit(case: Case) -> Cause:
     """A file reached the limit of its size."""
     limit = case.evidence.limit
     size = "" if limit is None else f" of {human_bytes(limit)}"
-    return case.cause(f"file size limit{size} ({case.name})", limit=limit)
+    path = case.evidence.site.written() if case.evidence.site else None
+    by = f", reached by {quoted(path)}" if path else ""
+    return case.cause(f"file size limit{size}{by} ({case.name})", limit=limit)
 
 
 def _tty(case: Case) -> str | None:
@@ -146,7 +148,7 @@ def _tty(case: Case) -> str | None:
 def terminal(case: Case) -> Cause:
     """Somebody pressed a key."""
     tty = _tty(case)
-    key = "ctrl-c" if case.signal == INT else "ctrl-\\"
+    key = {INT: "ctrl-c", TSTP: "ctrl-z"}.get(case.signal, "ctrl-\\")
     return case.cause(f"{key} on {tty}", tty=tty)
 
 

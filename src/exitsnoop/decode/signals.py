@@ -39,6 +39,7 @@ _SIGNAL = only(
         "sender_args_bytes",
         "sender_call",
         "timer_clock",
+        "earlier",
     ),
     *("thread_comm", "code", "sender_comm", "tty", "sender_args"),
 )
@@ -105,7 +106,8 @@ class Evidence(NamedTuple):
     unknown. uid: the user of the process. origin: of the sender, see origins.py. handler: of a
     fault that was handled, enum handler_state. site: where that thread was, if the signal dumps
     core. timer_ns: of a timer, how often it goes off; 0: once; None if that is unknown.
-    timer_clock: of timer_create(), CLOCK_..., if timer_ns is known.
+    timer_clock: of timer_create(), CLOCK_..., if timer_ns is known. earlier: of a request that was
+    handled: those before it, the last one in the lowest byte.
     """
 
     flags: int
@@ -128,6 +130,7 @@ class Evidence(NamedTuple):
     handler: int = 0
     timer_ns: int | None = None
     timer_clock: int = 0
+    earlier: int = 0
     site: Site | None = None
 
 
@@ -138,7 +141,7 @@ _thread: Callable[[tuple[Any, ...]], Thread] = partial(tuple.__new__, Thread)
 _trap: Callable[[tuple[Any, ...]], Trap] = partial(tuple.__new__, Trap)
 _args = lru_cache(maxsize=256)(split_args)
 _UNKNOWN = NOBODY[7:]  # what Origins fills in
-_NOT_SENT = Evidence(0, NOBODY)[20:]
+_NOT_SENT = Evidence(0, NOBODY)[21:]
 
 
 def from_sender(found: Evidence, known: tuple[Any, ...]) -> Evidence:
@@ -181,6 +184,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
         args_bytes,
         call,
         timer_clock,
+        earlier,
         thread_comm,
         code,
         comm,
@@ -236,6 +240,7 @@ def signal(record: bytes) -> tuple[Process, Evidence]:
             handler,
             timer_ns if timer_ns < _UNLIMITED else None,
             timer_clock,
+            earlier,
             *_NOT_SENT,
         )
     )

@@ -13,6 +13,7 @@ from exitsnoop.layout import (
     REGION_HAS_FILE,
     REGION_READABLE,
     REGION_WRITABLE,
+    REGION_WRITTEN,
     SITE_HAS_REGISTERS,
 )
 from exitsnoop.model.cause import At, Thread
@@ -81,7 +82,7 @@ class Site(NamedTuple):
         instruction: address of the instruction that had it, also if a handler had it before.
         heap: where the heap begins and ends.
         stack_start: the highest address of the first thread's stack.
-        regions: the mappings that were found.
+        regions: the mappings that were found, and see written().
         frames: return addresses by frame pointers; the first is that of the instruction.
         build_ids: those of the files of these frames, as far as the kernel knows them.
         registers: by the names of x86; empty on other machines.
@@ -111,6 +112,10 @@ class Site(NamedTuple):
     def region(self, address: int) -> Region | None:
         """Return the mapping that an address is in, if it was found."""
         return next((one for one in self.regions if one.start <= address < one.end), None)
+
+    def written(self) -> str | None:
+        """Return the path of the file that the thread was to make too large; None if unknown."""
+        return next((one.path for one in self.regions if one.flags & REGION_WRITTEN), None)
 
     def elsewhere(self, thread: Thread, instruction: int, address: int) -> "Site":
         """Return the site of a fault that the process had before, without its stack."""

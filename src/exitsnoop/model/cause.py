@@ -45,6 +45,8 @@ ILL, TRAP, BUS, FPE, SEGV = FAULTS = tuple(
     SIGNALS[name] for name in "ILL TRAP BUS FPE SEGV".split()
 )
 IO = SIGNALS["IO"]
+TSTP = SIGNALS["TSTP"]
+STOPS = {TSTP, *(SIGNALS[name] for name in "STOP TTIN TTOU".split())}
 WITH_CODES = {*FAULTS, SYS, SIGNALS["CHLD"]}
 """Signals whose positive si_codes are their own; others can have those of SIGIO."""
 ALRM, VTALRM, PROF = TIMERS = tuple(SIGNALS[name] for name in "ALRM VTALRM PROF".split())
@@ -165,7 +167,7 @@ class Mapped(NamedTuple):
     offset: int | None = None
 
 
-HANDLED = "handled", "ignored", "blocked", "waiting", "stopped", "dumping core"
+HANDLED = "handled", "ignored", "blocked", "waiting", "stopped", "dumping core", "stopping"
 """What a process did with a signal that came before its end; After explains each."""
 
 
@@ -181,7 +183,8 @@ class After(NamedTuple):
         kind: where it came from, as the kind of a Cause.
         handled: what the process did with it: "handled", "ignored", "blocked"; "waiting" or
             "stopped" if it still waited, though nothing blocked it, in the latter case because
-            the process was stopped; "dumping core" if a SIGKILL came while it did.
+            the process was stopped; "dumping core" if a SIGKILL came while it did; "stopping" if
+            this signal had stopped the process, until the SIGKILL.
         sender, address, tty, limit: the evidence, as in a Cause.
     """
 

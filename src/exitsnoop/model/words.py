@@ -103,7 +103,14 @@ def which(handled: str) -> str:
 _NOT_TAKEN = {
     "waiting": ", which it had not taken yet",
     "stopped": ", which came while it was stopped",
+    "stopping": ", which had stopped it",
 }
+
+
+def came_first(text: str) -> str:
+    """Return what a cause's text says of requests before the last one: " (SIGINT came first)"."""
+    _, bracket, names = text.rpartition(" (SIG")
+    return f"{bracket}{names}" if names.endswith(" came first)") else ""
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import from_container, human_bytes, which
+from exitsnoop.model.words import came_first, from_container, human_bytes, which
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.shell import shell_word
@@ -136,7 +136,7 @@ def _before(exit_: Exit, cause: Cause) -> str:
     ago = f", {length(round(after.seconds * 1e9))} after"
     if after.kind == "pipe":
         return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"
-    return f"{ago} {after.signal_name}{source}{how}"
+    return f"{ago} {after.signal_name}{source}{how}{came_first(cause.text)}"
 
 
 def _told(cause: Cause) -> str:

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,14 +37,36 @@ static void try_to_write(void) /* to a pipe that nobody reads */
 	close(ends[1]);
 }
 
-static void outgrow_file_limit(void) /* "outgrow_file_limit BYTES FILE" */
+/* "outgrow_file_limit BYTES DIRECTORY pwrite|write|truncate|allocate|send|copy|splice" */
+static void outgrow_file_limit(void)
 {
 	struct rlimit limit = { number(1), number(1) };
-	int fd = (int)check(open(words[2], O_WRONLY | O_CREAT | O_TRUNC, 0600));
+	off_t end = (off_t)number(1);
+	int other, fd, ends[2];
 
+	check(chdir(words[2]));
+	other = (int)check(open("source", O_RDWR | O_CREAT, 0600));
+	check(pwrite(other, "", 1, 0));
+	fd = (int)check(open("outgrown file", O_WRONLY | O_CREAT | O_TRUNC, 0600));
+	check(pipe(ends));
+	check(write(ends[1], "", 1));
+	check(lseek(fd, end, SEEK_SET));
 	check(setrlimit(RLIMIT_FSIZE, &limit));
 	answer("writing");
-	check(pwrite(fd, "", 1, (off_t)number(1)));
+	if (is(3, "pwrite"))
+		check(pwrite(fd, "", 1, end));
+	else if (is(3, "write"))
+		check(write(fd, "", 1));
+	else if (is(3, "truncate"))
+		check(ftruncate(fd, end + 1));
+	else if (is(3, "allocate"))
+		check(fallocate(fd, 0, end, 1));
+	else if (is(3, "send"))
+		check(sendfile(fd, other, NULL, 1));
+	else if (is(3, "copy"))
+		check(copy_file_range(other, NULL, fd, NULL, 1, 0));
+	else
+		check(splice(ends[0], NULL, fd, NULL, 1, 0));
 }
 
 static void be_told_of_input(void) /* "be_told_of_input FIFO SIGNAL": O_ASYNC; SIGIO if 0 */

@@ -132,6 +132,45 @@ static void read_fault(struct crash_site *site, struct kernel_siginfo *info, __u
 	site->instruction = before->instruction;
 }
 
+/* The system calls that make a file larger (x86-64), and whether the third argument is its descriptor. Those of
+ * 32-bit programs have none of these numbers.
+ */
+static bool writes_to_third(__u64 call)
+{
+	return call == 275 || call == 326; /* splice, copy_file_range */
+}
+
+static bool writes_to_first(__u64 call)
+{
+	return call == 1 || call == 18 || call == 20 || call == 296 || call == 328 || /* write... */
+	       call == 40 || call == 77 || call == 285; /* sendfile, ftruncate, fallocate */
+}
+
+/* SIGXFSZ comes as the thread leaves the system call that was to make the file too large. */
+static void read_written(struct crash_buffer *buffer, struct task_struct *task)
+{
+	struct pt_regs *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct crash_region *region = (struct crash_region *)buffer->site.regions;
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	__u64 call = BPF_CORE_READ(registers, orig_ax), fd;
+	struct file *file = NULL;
+
+	if (writes_to_third(call))
+		fd = BPF_CORE_READ(registers, dx);
+	else if (writes_to_first(call))
+		fd = BPF_CORE_READ(registers, di);
+	else
+		return;
+	fd = (__u32)fd;
+	if (fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd) || !file)
+		return;
+	__builtin_memset(region, 0, sizeof(*region));
+	region->flags = REGION_WRITTEN;
+	read_file(buffer, region, file);
+	buffer->site.regions_count = 1;
+}
+
 static __u32 part(long bytes, __u32 each)
 {
 	return bytes < 0 ? 0 : (__u32)bytes / each;
@@ -172,6 +211,8 @@ static int report_site(void *ctx, int signal, struct task_struct *task, __u64 st
 		copy_stack(site, site->sp);
 		if (!site->stack_bytes) /* as with a local variable of many pages */
 			copy_stack(site, site->bp);
+		if (signal == SIGXFSZ)
+			read_written(buffer, task);
 	}
 	read_fault(site, info, started);
 	add_region(site->address, 1);

@@ -162,7 +162,7 @@ struct signal_evidence {
 	__u32 sender_args_bytes; /* may be more than fit */
 	__u32 sender_call;	 /* x86: the number of the system call that the sender is in */
 	__s32 timer_clock;	 /* of timer_create(): CLOCK_..., if timer_ns is known */
-	__u32 padding;		 /* to a multiple of 8 bytes */
+	__u32 earlier; /* of HANDLED_SIGNAL: requests before it, the last one in the lowest byte */
 	char thread_comm[COMM_BYTES];
 	char code[CODE_BYTES]; /* x86: the instruction, and what follows */
 	char sender_comm[COMM_BYTES];
@@ -228,9 +228,10 @@ enum crash_region_flags {
 	REGION_EXECUTABLE = 1 << 2,
 	REGION_HUGETLB = 1 << 3,
 	REGION_HAS_FILE = 1 << 4,
+	REGION_WRITTEN = 1 << 5, /* no mapping: the file that was written beyond RLIMIT_FSIZE */
 };
 
-/* A mapping of the process. */
+/* A mapping of the process; or see REGION_WRITTEN. */
 struct crash_region {
 	__u64 start;
 	__u64 end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * What came before the end: signals that ask a process to end, or that it took for a fault, and that it
- * handled, ignored or blocked. The last of each sort is kept, until the process ends.
+ * handled, ignored or blocked; and what stopped it. The last of each sort is kept, until the process ends.
  *
  * Other signals, of which there may be thousands a second (SIGURG of Go, SIGPROF), touch no map. A program
  * may take many faults on purpose, as a JVM does: each overwrites the one before in place.
@@ -28,9 +28,13 @@
 #define FAULTS                                                                                     \
 	(BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11) | BIT(31)) /* ILL TRAP BUS FPE SEGV SYS */
 
+#define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
+#define SIGCONT 18
+
 #define PATIENCE_NS (90 * 1000000000ULL) /* PATIENCE_S in Python */
 
 __u64 faults_kept; /* of all processes since the start */
+__u64 stops_kept;
 
 /* Whether what was kept before says more: a handler may raise its signal again; and while a process does
  * what it was asked, its own timer may go off (nginx), or a reader go away.
@@ -41,6 +45,17 @@ static bool is_of_less_weight(struct signal_evidence *evidence, struct signal_ev
 	       (BIT(evidence->signal) & RAISED_AGAIN && BIT(before->signal) & REQUESTS &&
 		!(before->flags & EVIDENCE_IGNORED) &&
 		evidence->sent_boot_ns - before->sent_boot_ns <= PATIENCE_NS);
+}
+
+/* Adds the request before, and those before that, each if it came within PATIENCE_NS of the next. */
+static void note_earlier(struct signal_evidence *evidence, struct signal_evidence *before)
+{
+	if (!(BIT(before->signal) & REQUESTS) ||
+	    evidence->sent_boot_ns - before->sent_boot_ns > PATIENCE_NS)
+		return;
+	evidence->earlier = before->earlier;
+	if (before->signal != evidence->signal && !(before->flags & EVIDENCE_SELF))
+		evidence->earlier = before->earlier << 8 | before->signal;
 }
 
 /* The fault that is kept of a thread, NULL if none is. */
@@ -100,15 +115,35 @@ static void keep_handled(struct signal_evidence *evidence, __u64 leader, __u32 f
 		sort = place_of_fault(evidence);
 		if (!sort)
 			return;
+	} else if (BIT(evidence->signal) & STOPS) {
+		if (evidence->handler) /* it was stopped before */
+			return;
+		sort = STOPPED;
 	} else {
 		before = kept_of(evidence->pid, sort, evidence->start_boot_ns);
 		if (before && is_of_less_weight(evidence, before))
 			return;
+		if (before)
+			note_earlier(evidence, before);
 	}
 	evidence->flags |= flags;
 	keep(leader, sort);
-	if (sort != REQUEST)
+	if (sort == STOPPED)
+		__sync_fetch_and_add(&stops_kept, 1);
+	else if (sort != REQUEST)
 		__sync_fetch_and_add(&faults_kept, 1);
+}
+
+/* SIGCONT came: what had stopped the process does so no longer. */
+static void note_goes_on(struct task_struct *leader)
+{
+	struct signal_evidence *stop;
+
+	if (!stops_kept)
+		return;
+	stop = kept_of(leader->tgid, STOPPED, start_boot_ns(leader));
+	if (stop)
+		stop->handler = HANDLER_RETURNED;
 }
 
 /* Whether the kernel raised the signal, as it does for faults. */

@@ -17,8 +17,8 @@
 #include "evidence.bpf.h"
 #include "task.bpf.h"
 
-/* 1 to 64: the signal waits. Then what the process handled. */
-enum kept_sort { REQUEST = 65, FAULT = 66, OTHER_FAULT = 67 };
+/* 1 to 64: the signal waits. Then what the process handled, and what stopped it. */
+enum kept_sort { REQUEST = 65, FAULT = 66, OTHER_FAULT = 67, STOPPED = 68 };
 
 struct kept_key {
 	__u32 pid;
@@ -163,7 +163,7 @@ static __noinline int drop_kept(__u32 pid)
 
 	if (!of)
 		return 0;
-	for (__u32 sort = 1; of->count && sort <= OTHER_FAULT; sort++) {
+	for (__u32 sort = 1; of->count && sort <= STOPPED; sort++) {
 		key.sort = sort;
 		if ((sort > 64 ? of->sorts[1] : of->sorts[0]) >> ((sort - 1) & 63) & 1)
 			bpf_map_delete_elem(&kept, &key);

@@ -46,6 +46,15 @@ struct fs_struct {
 	struct path pwd;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct mm_struct {
 	struct file *exe_file;
 	unsigned long hiwater_rss;
@@ -316,6 +325,7 @@ struct task_struct {
 	unsigned int ptrace;
 	struct mm_struct *mm;
 	int exit_code;
+	unsigned long jobctl;
 	unsigned int in_execve : 1;
 	int pdeath_signal;
 	int pid;
@@ -328,6 +338,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	char comm[COMM_BYTES];
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct sigpending pending;

@@ -20,6 +20,8 @@
 #include "task.bpf.h"
 #include "threads.bpf.h"
 
+#define JOBCTL_STOP_SIGMASK 0xffff /* include/linux/sched/jobctl.h */
+
 /* Whether a signal that was blocked still waits; if not, the process took it: with sigwait(), a signalfd, or
  * by a handler, once it was unblocked. What another thread than the last had been sent is not known.
  */
@@ -62,13 +64,20 @@ static inline bool was_asked(struct task_struct *leader, struct task_struct *las
 	       bpf_ktime_get_boot_ns() - evidence->sent_boot_ns <= PATIENCE_NS;
 }
 
+/* Whether a signal had stopped the process until it was killed: each thread keeps the number of its last stop. */
+static bool is_stopped_by(struct signal_evidence *evidence, struct task_struct *last)
+{
+	return evidence->handler != HANDLER_RETURNED &&
+	       (BPF_CORE_READ(last, jobctl) & JOBCTL_STOP_SIGMASK) == evidence->signal;
+}
+
 static void send_one_handled(struct task_struct *leader, struct task_struct *subject,
 			     struct task_struct *last, int status, __u32 sort)
 {
 	struct signal_key key = { .pid = leader->tgid, .signal = sort };
 	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
 
-	if (!evidence)
+	if (!evidence || (sort == STOPPED && !is_stopped_by(evidence, last)))
 		return;
 	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
 		evidence->flags &= ~EVIDENCE_BLOCKED;
@@ -90,6 +99,8 @@ static inline void send_handled(struct task_struct *leader, struct task_struct *
 	send_one_handled(leader, subject, last, status, REQUEST);
 	send_one_handled(leader, subject, last, status, FAULT);
 	send_one_handled(leader, subject, last, status, OTHER_FAULT);
+	if (stops_kept && (status & 0x7f) == SIGKILL)
+		send_one_handled(leader, subject, last, status, STOPPED);
 }
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */

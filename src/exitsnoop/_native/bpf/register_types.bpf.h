@@ -11,6 +11,7 @@
 
 struct pt_regs { /* x86 */
 	unsigned long r10;
+	unsigned long dx;
 	unsigned long di;
 	unsigned long r15;
 	unsigned long r14;

@@ -6,7 +6,7 @@
  * before the target can act on the signal. What ends a process at once goes into `signals`, what may end it
  * later into `kept`; when a process ends by a signal, what is known of that signal is sent ahead of its exit.
  *
- * Signals that neither end a process nor ask for it touch no map. See handled.bpf.h for those that have a
+ * Signals that neither end a process, nor ask for it, nor stop it touch no map. See handled.bpf.h for those that have a
  * handler.
  */
 #ifndef EXITSNOOP_SIGNALS_BPF_H
@@ -292,7 +292,7 @@ static inline int report_signal(__u64 *ctx)
 	int result = ctx[4];
 	struct target of;
 
-	if (signal < 1 || signal > 64 || BIT(signal) & ENDS_NO_PROCESS)
+	if (signal < 1 || signal > 64 || BIT(signal) & (ENDS_NO_PROCESS & ~(STOPS | BIT(SIGCONT))))
 		return 0;
 	/* Here, before the verifier follows each of the ways below: untrusted() says why. */
 	of.leader = task->group_leader;
@@ -301,6 +301,10 @@ static inline int report_signal(__u64 *ctx)
 	of.mm = task->mm;
 	of.cred = of.leader->real_cred;
 	barrier();
+	if (signal == SIGCONT) {
+		note_goes_on(of.leader);
+		return 0;
+	}
 	if (result == IGNORED) {
 		if (is_of_failed_write(signal, ctx[1], task, to_process))
 			note_failed_write(signal, task);
@@ -309,7 +313,7 @@ static inline int report_signal(__u64 *ctx)
 	} else if (result != DELIVERED && result != LOSE_INFO) {
 		return 0;
 	} else if (has_default_action(task, signal)) {
-		ends = true;
+		ends = !(BIT(signal) & STOPS);
 	} else if (BIT(signal) & FAULTS) {
 		if (is_fault(info) ? overwrites_fault(signal, info, task) : is_own(task))
 			return 0;
