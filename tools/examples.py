@@ -1,8 +1,9 @@
-#!/usr/bin/env python3
 """Replays the examples of README.md and of documents in a real terminal. Needs root.
 
-    tools/examples.py [PAGE...]            rewrite them with what the terminal shows now
-    tools/examples.py --check [PAGE...]    compare instead: status 1 and a diff if they differ
+    python tools/examples.py [PAGE...]          rewrite them with what the terminal shows now
+    python tools/examples.py --check [PAGE...]  compare instead: status 1 and a diff if they differ
+
+The Python is that of an environment with the package in it.
 
 An example is a block of code after a comment that says how to replay it:
 
@@ -16,7 +17,7 @@ An example is a block of code after a comment that says how to replay it:
 Lines of the block that begin with its prompt are typed into bash, and the rest is what came back.
 PIDs, times, ages and amounts differ from run to run: a check compares their places and, of PIDs,
 which are the same. What lies around the terminal on this machine is left out: the processes between
-init and its bash, its cgroup, its folder.
+init and its bash, its cgroup, its folder. So is what this kernel or this machine cannot tell.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import contextlib
 import difflib
 import fcntl
 import os
+import platform
 import pty
 import re
 import select
@@ -38,6 +40,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from exitsnoop.kernel.features import exit_has_memory
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -56,7 +60,8 @@ PS1='\[{mark}\]{prompt} '
 sudo() {{ "$@"; }}  # we are root already
 {extra}
 """
-PATIENCE = 120  # seconds
+SLOW = os.environ.get("SLOW_MACHINE") == "true"  # such as an emulated one
+PATIENCE = 1200 if SLOW else 120  # seconds
 
 
 class Terminal:
@@ -180,11 +185,15 @@ def replay(block: str, columns: int, how: str, path: str) -> str:
 def without_this_machine(text: str, bash: int, folder: Path) -> str:
     """Return the text as if the terminal's bash had been started by init, in a cgroup /demo."""
     text = re.sub(rf"\S+\[1\] ->.*?(?=bash\[{bash}\])", "init[1] -> ", text, flags=re.S)
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        path = line.split(":", 2)[2]
-        if path != "/":
-            text = text.replace(path, "/demo")
+    for path in own_cgroups():
+        text = text.replace(path, "/demo")
     return text.replace(str(folder), "/tmp/demo")
+
+
+def own_cgroups() -> list[str]:
+    """The cgroups of this process, without those at the root."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return [path for line in lines if (path := line.split(":", 2)[2]) != "/"]
 
 
 def type_lines(terminal: Terminal, lines: list[str], commands: list[str], folder: Path) -> None:
@@ -235,6 +244,7 @@ def normalised(text: str) -> list[str]:
     def pid(match: "re.Match[str]") -> str:
         return match[1] + pids.setdefault(match[2], f"PID{len(pids) + 1}")
 
+    text = without_what_is_unknown_here(text)
     # An option of --help, as a line: versions of argparse differ in where they break it.
     text = re.sub(r"\n {20,}", " ", text)
     text = re.sub(r"(-\w) (\S+), (--[\w-]+) \2", r"\1, \3 \2", text)
@@ -248,6 +258,7 @@ def normalised(text: str) -> list[str]:
         text = re.sub(r"(?<=in the cgroup)\s+\S+|/tmp/\S+", " PATH", text)
         text = "\n".join(text.split())
     text = re.sub(r"\+0x[0-9a-f]+", "+OFFSET", text)  # each build of a library has its own
+    text = re.sub(r"(?<=-)(x86_64|aarch64)(?=-linux-gnu\.so)", "MACHINE", text)
     text = re.sub(r"(?<![\w.])\d+\.\d+(?: m?s(?!\w)|(?![\w.]))", "AGE", text)
     text = re.sub(r"(?<![\w.])\d+(\.\d)?[BKMG](?!\w)", "SIZE", text)
     # What the shell says of a job; a sender; a record of JSON.
@@ -264,6 +275,24 @@ def normalised(text: str) -> list[str]:
                     words[at] = pids.setdefault(word, f"PID{len(pids) + 1}")
         lines.append(" ".join(words))
     return lines
+
+
+def without_what_is_unknown_here(text: str) -> str:
+    """Return the text without what the terminal of another machine may show in addition."""
+    if not own_cgroups():
+        text = re.sub(r", in the cgroup\s+\S+", "", text)
+    if platform.machine() != "x86_64":
+        text = re.sub(r"(?<=segfault )(reading|writing|executing)", "at", text)
+        text = re.sub(r"\n +(file size limit[^,\n]*), reached by \S+", r" \1", text)
+    if not exit_has_memory():  # then many a peak is unknown
+        text = re.sub(r"; biggest: [^;\n]+", "", text)
+        text = re.sub(r",\s+at\s+most\s+\S+\s+of\s+memory", "", text)
+        if "MAX_RSS" in text:
+            text = re.sub(r"(?<= )(\d+(\.\d)?[BKMG]|-)(?=\s)", "PEAK", text)
+    if SLOW:  # fewer deaths are near in time, and the files of a crash may be read too late
+        text = re.sub(r"^Near .*?^(?=\S)", "", text, flags=re.M | re.S)
+        text = re.sub(r", called from \S+", "", text)
+    return text
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import pytest
 from support import truth
 from support.cgroups import mounts
 from support.fakes import HOSTILE, ID
-from support.machine import need
+from support.machine import SLOW, need
 from support.recorder import exits, recording
 from support.stage import Stage
 from support.waiting import PATIENCE_S, until
@@ -162,7 +162,26 @@ def test_two_commands_see_the_same(exitsnoop: str, endings: Path, tmp_path: Path
             del same[measured], one[measured]
         for count in ("voluntary_switches", "involuntary_switches"):
             del same[count], one[count]
+        if SLOW and names_functions(same) != names_functions(one):
+            # The files of a crash are read within a time limit: one of the two gave that up.
+            drop_functions(same["cause"])
+            drop_functions(one["cause"])
         assert same == one
+
+
+def names_functions(record: dict[str, Any]) -> bool:
+    """Whether the place of a crash, or one of its callers, has the name of a function."""
+    cause = record["cause"]
+    places = [cause.get("at"), *(cause.get("stack") or ())]
+    return any(place and place["function"] for place in places)
+
+
+def drop_functions(cause: dict[str, Any]) -> None:
+    """Leave out what is known only from the files of a crash. The module is from the kernel."""
+    for known in ("text", "stack", "stack_complete"):
+        cause.pop(known)
+    if cause["at"]:
+        del cause["at"]["function"], cause["at"]["function_offset"]
 
 
 def who(record: dict[str, Any]) -> tuple[int, int]:
