@@ -21,7 +21,7 @@ from exitsnoop.model.cause import At, Thread
 _SITE = only(
     "crash_site",
     *("boot_ns", "start_boot_ns", "address", "instruction", "heap_start", "heap_end"),
-    *("stack_start", "ip", "sp", "bp", "bx", "r12", "r13", "r14", "r15", "stack_at"),
+    *("stack_start", "ip", "sp", "bp", "bx", "r12", "r13", "r14", "r15", "link", "stack_at"),
     *("pid", "thread", "signal", "flags", "regions_count", "frames_count", "build_ids_count"),
     *("stack_bytes", "thread_comm", "regions", "frames", "build_ids", "paths"),
 )
@@ -90,6 +90,7 @@ class Site(NamedTuple):
         stack: the frames of the stack, once they are resolved; None before.
         complete: whether the stack reaches the start of the thread; None if unknown.
         at: the place of the instruction, once it is resolved.
+        link: on arm64 the register with the address to return to, if no call has changed it.
     """
 
     thread: Thread
@@ -108,6 +109,7 @@ class Site(NamedTuple):
     stack: tuple[At, ...] | None = None
     complete: bool | None = None
     at: At | None = None
+    link: int = 0
 
     def region(self, address: int) -> Region | None:
         """Return the mapping that an address is in, if it was found."""
@@ -165,6 +167,7 @@ def site(record: bytes) -> tuple[Process, Site]:
         r13,
         r14,
         r15,
+        link,
         stack_at,
         pid,
         thread,
@@ -202,6 +205,7 @@ def site(record: bytes) -> tuple[Process, Site]:
         registers,
         stack_at,
         record[_SITE.size :],
+        link=link,
     )
     return (pid, start_boot_ns), found
 

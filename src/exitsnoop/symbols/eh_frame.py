@@ -1,4 +1,4 @@
-"""How to get from a function's frame to that of its caller: .eh_frame, as x86-64 programs have it.
+"""How to get from a function's frame to that of its caller: .eh_frame.
 
 The format is that of the Linux Standard Base (.eh_frame, .eh_frame_hdr) and of DWARF 4, section
 6.4. A file that makes no sense raises BadFile.
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from exitsnoop.symbols.elf import EH_FRAME_HDR, BadFile, Elf
 
 RETURN_ADDRESS, STACK_POINTER = 16, 7  # the numbers of DWARF for x86-64
+LINK_REGISTER = 30  # its number for arm64
 _MOST_ENTRY = 1 << 16  # bytes of a CIE or FDE
 _MOST_STEPS = 10_000
 _MOST_SAVED = 64  # states that remember_state keeps
@@ -117,6 +118,7 @@ class _Cie(NamedTuple):
     augmented: bool
     signal: bool
     initial: bytes
+    return_address: int
 
 
 def row_at(elf: Elf, address: int) -> Row | None:
@@ -195,7 +197,7 @@ def _cie(elf: Elf, at: int) -> _Cie:
     augmentation = reader.raw[reader.at : end]
     reader.at = end + 1
     code, data = reader.uleb(), reader.sleb()
-    reader.uleb()  # the register of the return address, always the same
+    return_address = reader.uleb()
     encoding, augmented = _ABSOLUTE, augmentation.startswith(b"z")
     if augmentation and not augmented:
         raise BadFile("an augmentation that is not known")
@@ -209,7 +211,8 @@ def _cie(elf: Elf, at: int) -> _Cie:
             rest.number(1)
         elif letter not in b"SB":
             raise BadFile("an augmentation that is not known")
-    return _Cie(code, data, encoding, augmented, b"S" in augmentation, reader.raw[reader.at :])
+    signal, initial = b"S" in augmentation, reader.raw[reader.at :]
+    return _Cie(code, data, encoding, augmented, signal, initial, return_address)
 
 
 class _Machine:
@@ -264,12 +267,12 @@ class _Machine:
             self.cfa, self.rules = self._saved.pop()
         elif code == 0x2E:  # GNU_args_size
             reader.uleb()
-        elif code != 0:
+        elif code not in _WITHOUT_EFFECT:
             raise BadFile("an instruction that is not known")
 
     def _rule(self, register: int, rule: Rule) -> None:
         """Take a rule, unless it is for a vector register: no frame is found by those."""
-        if register <= RETURN_ADDRESS:
+        if register <= self.cie.return_address:
             self.rules[register] = rule
 
     def _restore(self, register: int) -> None:
@@ -292,6 +295,7 @@ def _expression(reader: Reader) -> bytes:
     return found
 
 
+_WITHOUT_EFFECT = {0x00, 0x2D}  # nop, AARCH64_negate_ra_state: about the signature of an address
 _ADVANCES = {0x02: 1, 0x03: 2, 0x04: 4}
 _RULES: dict[int, Callable[[Reader, int], Rule]] = {
     0x05: lambda reader, data: Rule("offset", reader.uleb() * data),

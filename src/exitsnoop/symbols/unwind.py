@@ -4,7 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exitsnoop.decode.sites import Site
-from exitsnoop.symbols.eh_frame import RETURN_ADDRESS, STACK_POINTER, Reader, Row, Rule
+from exitsnoop.symbols.eh_frame import (
+    LINK_REGISTER,
+    RETURN_ADDRESS,
+    STACK_POINTER,
+    Reader,
+    Row,
+    Rule,
+)
 from exitsnoop.symbols.elf import BadFile
 
 MOST_FRAMES = 64
@@ -33,7 +40,8 @@ def unwound(site: Site, row_at: RowAt) -> tuple[list[Frame], bool]:
     row_at: what the files have; it returns None for an address that none has a frame for.
     """
     if not site.registers:
-        return _by_frame_pointers(site)
+        found, complete = _by_frame_pointers(site)
+        return _with_link(found, site, row_at), complete
     frames = _Walk(site, row_at)
     complete = frames.walk()
     found = frames.frames
@@ -51,6 +59,27 @@ def _by_frame_pointers(site: Site) -> tuple[list[Frame], bool]:
             break
         found.append(Frame(address, bool(found)))
     return found, False
+
+
+def _with_link(found: list[Frame], site: Site, row_at: RowAt) -> list[Frame]:
+    """Return the frames, and after the first the one that only the link register tells.
+
+    A function that calls no other may have no frame, and a call of an address without code has
+    none. Whether a function has one at an instruction is in the file; without that, it may be
+    that the register is an older one.
+    """
+    region = site.region(site.link)
+    if not found or not region or not region.has_code() or found[1:2] == [Frame(site.link, True)]:
+        return found
+    first = site.region(found[0].address)
+    if first and first.has_code():
+        try:
+            row = row_at(found[0].address)
+        except BadFile:
+            row = None
+        if not row or row.rules.get(LINK_REGISTER, _SAME).kind != "same":
+            return found
+    return [found[0], Frame(site.link, called=True), *found[1:]][:MOST_FRAMES]
 
 
 def _beyond(found: list[Frame], site: Site) -> list[Frame]:

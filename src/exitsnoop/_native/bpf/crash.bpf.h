@@ -26,6 +26,7 @@
 #include "regions.bpf.h"
 #include "rings.bpf.h"
 #include "signals.bpf.h"
+#include "threads.bpf.h"
 
 #define PAGE 4096
 #define LOWEST_ADDRESS 65536
@@ -47,6 +48,20 @@ static void read_registers(struct crash_site *site)
 	site->r14 = BPF_CORE_READ(registers, r14);
 	site->r15 = BPF_CORE_READ(registers, r15);
 	site->flags |= SITE_HAS_REGISTERS;
+}
+
+#define LINK_REGISTER 30
+#define ARM64_ADDRESS ((1ULL << 48) - 1) /* above it, an address may have a signature (PAC) */
+
+/* On arm64, a function that calls no other need not have a frame: who called it is in a register only. */
+static __u64 read_link(void)
+{
+	struct pt_regs___arm64 *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	if (!bpf_core_field_exists(registers->regs) ||
+	    BPF_CORE_READ(registers, pstate) & ARM64_IS_32)
+		return 0;
+	return BPF_CORE_READ(registers, regs[LINK_REGISTER]) & ARM64_ADDRESS;
 }
 
 /* A page at a time: what is above the stack, or not in memory, ends it. At an overflow there is nothing where
@@ -214,12 +229,15 @@ static int report_site(void *ctx, int signal, struct task_struct *task, __u64 st
 		if (signal == SIGXFSZ)
 			read_written(buffer, task);
 	}
+	site->link = read_link();
 	read_fault(site, info, started);
 	add_region(site->address, 1);
 	if (!is_known(buffer, site->instruction))
 		add_region(site->instruction, 1);
 	if (!is_known(buffer, site->sp))
 		add_region(site->sp, 1);
+	if (site->link && !is_known(buffer, site->link))
+		add_region(site->link, 0);
 	WALK(MAX_FRAMES, note_frame, buffer);
 	WALK(WORDS, note_word, buffer);
 	bytes = site->stack_bytes;

@@ -268,6 +268,7 @@ struct crash_site {
 	__u64 r13;
 	__u64 r14;
 	__u64 r15;
+	__u64 link; /* arm64: the register with the address to return to, if no call has changed it */
 	__u64 stack_at; /* where the copy of the stack begins: at sp, or where memory begins above it */
 	__u32 pid;
 	__u32 thread;

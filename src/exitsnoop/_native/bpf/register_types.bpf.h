@@ -26,6 +26,7 @@ struct pt_regs { /* x86 */
 };
 
 struct pt_regs___arm64 {
+	__u64 regs[31];
 	__u64 pstate;
 	int syscallno;
 };
