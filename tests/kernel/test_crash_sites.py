@@ -41,7 +41,7 @@ FAULTS = [
     ("write_null", "write", "die_write", "none"),
     ("write_code", "write", "die_write", "file"),
     ("write_constant", "write", "die_write", "file"),
-    ("read_none", "read", "die_read", "guard"),
+    ("read_none", "read", "die_read", "reserved"),
     ("write_read_only", "write", "die_write", "anonymous"),
 ]
 
@@ -68,6 +68,7 @@ def test_faults(
         assert cause.mapping.path == there[4]
         assert cause.mapping.offset == told.address - there[0] + there[3]
         assert "read-only" in cause.text
+    assert ("(reserved, no access)" in cause.text) == (kind == "reserved")
 
 
 @pytest.mark.parametrize("build", BUILDS)

@@ -11,6 +11,8 @@ _SHARED_MEMORY = "/dev/zero (deleted)"  # what the kernel calls it that has no n
 _MOST_NAME = 48
 _PAGE = 4096
 _MOST_OF_KERNEL = 4 * _PAGE
+_LEAST_RESERVED = 1 << 20  # more than any runtime puts at the end of a stack
+_NO_ACCESS = {"guard": " (guard page)", "reserved": " (reserved, no access)"}
 _TMPFS = 0x01021994  # include/uapi/linux/magic.h
 
 
@@ -28,7 +30,9 @@ def mapping(site: Site, *, unmapped: bool) -> Mapped | None:
         return Mapped("hugetlb", region.path if _is_named(region) else None)
     if region.has_file() and region.path != _SHARED_MEMORY:
         return Mapped("file", region.path, offset)
-    if not region.is_usable() or (unmapped and region.flags & layout.REGION_WRITABLE):
+    if not region.is_usable():
+        return Mapped("guard" if region.end - region.start < _LEAST_RESERVED else "reserved")
+    if unmapped and region.flags & layout.REGION_WRITABLE:
         return Mapped("guard")
     if region.start < site.heap[1] and region.end > site.heap[0]:
         return Mapped("heap")
@@ -79,8 +83,10 @@ def who_called(site: Site | None) -> str:
 
 def not_allowed(mapped: Mapped | None, access: str | None) -> str:
     """Return why an address that is mapped could not be used so, such as " (heap, read-only)"."""
-    if mapped is None or mapped.kind in ("none", "guard"):
-        return " (guard page)" if mapped and mapped.kind == "guard" else ""
+    if mapped is None or mapped.kind == "none":
+        return ""
+    if mapped.kind in _NO_ACCESS:
+        return _NO_ACCESS[mapped.kind]
     name = _short(base(mapped.path)) if mapped.path else mapped.kind
     words = {"write": "read-only", "execute": "not executable", "read": "not readable"}
     return f" ({name}, {words[access]})" if access else f" ({name})"

@@ -149,14 +149,15 @@ class At(NamedTuple):
     function_offset: int | None = None
 
 
-MappingKind = Literal["file", "heap", "stack", "guard", "anonymous", "hugetlb", "none"]
+MappingKind = Literal["file", "heap", "stack", "guard", "reserved", "anonymous", "hugetlb", "none"]
 
 
 class Mapped(NamedTuple):
     """What lies at an address.
 
     Attributes:
-        kind: "guard": a page that stands guard at the end of a stack, or that nobody may use.
+        kind: "guard": a page that stands guard at the end of a stack, or a few that nobody may use.
+            "reserved": more of such pages, for memory that is to be used later.
             "anonymous": memory without a file, such as that of mmap(). "none": nothing.
         path: of the file; " (deleted)" is at its end if it was removed.
         offset: of the address in the file, in bytes.

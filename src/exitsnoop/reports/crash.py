@@ -15,6 +15,7 @@ _FILE = {
     "heap": "The address is in the heap.",
     "stack": "The address is in a stack.",
     "guard": "The address is in a page that nobody may use, as at the end of a stack.",
+    "reserved": "The address is in memory that is only reserved: nobody may use it.",
     "anonymous": "The address is in memory without a file, as mmap() gives it.",
     "hugetlb": "The address is in huge pages.",
 }
