@@ -31,7 +31,8 @@ static bool still_waits(struct signal_evidence *evidence, struct task_struct *la
 
 	if (!evidence->thread)
 		return BPF_CORE_READ(last, signal, shared_pending.signal.sig[0]) & bit;
-	return evidence->thread != (__u32)last->pid || last->pending.signal.sig[0] & bit;
+	return evidence->thread != (__u32)BPF_CORE_READ(last, pid) ||
+	       BPF_CORE_READ(last, pending.signal.sig[0]) & bit;
 }
 
 /* Whether a signal waits that nothing blocks: the process was stopped, or did not come out of the kernel. One of
@@ -45,9 +46,9 @@ static bool waits_unblocked(struct signal_evidence *evidence, struct task_struct
 		return false;
 	if (!evidence->thread)
 		pending = BPF_CORE_READ(last, signal, shared_pending.signal.sig[0]);
-	else if (evidence->thread == (__u32)last->pid)
-		pending = last->pending.signal.sig[0];
-	return pending & ~last->blocked.sig[0] & BIT(evidence->signal) &&
+	else if (evidence->thread == (__u32)BPF_CORE_READ(last, pid))
+		pending = BPF_CORE_READ(last, pending.signal.sig[0]);
+	return pending & ~BPF_CORE_READ(last, blocked.sig[0]) & BIT(evidence->signal) &&
 	       !(evidence->flags & (EVIDENCE_BLOCKED | EVIDENCE_IGNORED));
 }
 
@@ -71,14 +72,18 @@ static bool is_stopped_by(struct signal_evidence *evidence, struct task_struct *
 	       (BPF_CORE_READ(last, jobctl) & JOBCTL_STOP_SIGMASK) == evidence->signal;
 }
 
-static void send_one_handled(struct task_struct *leader, struct task_struct *subject,
-			     struct task_struct *last, int status, __u32 sort)
+/* Sends what is kept of this sort of the process whose last thread this is; its exit has this start. Like
+ * add_sender() it is verified once.
+ */
+__noinline int send_one_handled(__u64 start, int status, __u32 sort)
 {
-	struct signal_key key = { .pid = leader->tgid, .signal = sort };
-	struct signal_evidence *evidence = evidence_of(&key, start_boot_ns(leader));
+	struct task_struct *last = (void *)bpf_get_current_task();
+	struct task_struct *leader = BPF_CORE_READ(last, group_leader);
+	struct signal_key key = { .pid = BPF_CORE_READ(last, tgid), .signal = sort };
+	struct signal_evidence *evidence = evidence_of(&key, read_start_boot_ns(leader));
 
 	if (!evidence || (sort == STOPPED && !is_stopped_by(evidence, last)))
-		return;
+		return 0;
 	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
 		evidence->flags &= ~EVIDENCE_BLOCKED;
 	if (sort == REQUEST) {
@@ -88,19 +93,21 @@ static void send_one_handled(struct task_struct *leader, struct task_struct *sub
 			evidence->handler = HANDLER_WAITS;
 	}
 	evidence->kind = HANDLED_SIGNAL;
-	evidence->start_boot_ns = start_boot_ns(subject); /* as the exit has it */
+	evidence->start_boot_ns = start;
 	send_note(evidence, sizeof(*evidence));
+	return 0;
 }
 
 /* Sends what is known of signals that the process handled; its exit is sent next. */
-static inline void send_handled(struct task_struct *leader, struct task_struct *subject,
-				struct task_struct *last, int status)
+static inline void send_handled(struct task_struct *subject, int status)
 {
-	send_one_handled(leader, subject, last, status, REQUEST);
-	send_one_handled(leader, subject, last, status, FAULT);
-	send_one_handled(leader, subject, last, status, OTHER_FAULT);
+	__u64 start = start_boot_ns(subject);
+
+	send_one_handled(start, status, REQUEST);
+	send_one_handled(start, status, FAULT);
+	send_one_handled(start, status, OTHER_FAULT);
 	if (stops_kept && (status & 0x7f) == SIGKILL)
-		send_one_handled(leader, subject, last, status, STOPPED);
+		send_one_handled(start, status, STOPPED);
 }
 
 /* include/linux/signal.h: SIG_KERNEL_COREDUMP_MASK: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS */
@@ -178,7 +185,7 @@ static __noinline void send_evidence(struct task_struct *task, struct task_struc
 			is_own = is_end_of_process(bpf_get_current_task(), last_thread);
 	}
 	if (is_own) {
-		send_handled(leader, subject, task, status);
+		send_handled(subject, status);
 		send_failed_write(leader, subject, status);
 	}
 	if (!key.signal)
