@@ -80,7 +80,7 @@ def ended_by(where: Path, task: str) -> tuple[Exit, int]:
         until(lambda: child not in children(celery.pid))
         kill(celery.pid)
         celery.wait()
-    (ended,) = [record for record in exits if record.pid == child]
+    (ended,) = [record for record in exits if (record.pid, record.ppid) == (child, celery.pid)]
     return ended, celery.pid
 
 

@@ -118,7 +118,7 @@ def test_gunicorn_whose_worker_takes_too_long(tmp_path: Path) -> None:
         until(lambda: worker not in children(gunicorn.pid))
         kill(gunicorn.pid)
         gunicorn.wait()
-    (ended,) = [record for record in exits if record.pid == worker]
+    (ended,) = [record for record in exits if (record.pid, record.ppid) == (worker, gunicorn.pid)]
     assert ended.cause
     if ended.signal:  # it had no time to handle the first one
         assert ended.cause.sender
@@ -208,6 +208,6 @@ def test_a_worker_of_a_pool_that_is_killed() -> None:
         sender = kill(worker, "KILL")
         told, _ = python.communicate()
     assert told.strip() == "BrokenProcessPool"
-    (ended,) = [record for record in exits if record.pid == worker]
+    (ended,) = [record for record in exits if (record.pid, record.ppid) == (worker, python.pid)]
     assert ended.cause
     assert ended.cause.text.startswith(f"killed by kill[{sender}] (SIGKILL), run by ")
