@@ -1,7 +1,9 @@
 """Records of context, execs and forks -> Context."""
 
+import json
 import os
 import struct
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from exitsnoop.layout import (
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.context import Ancestor, Image, split_args
 from exitsnoop.model.fields import COLLECTED
+from exitsnoop.tracing.join import Clues
 
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL = frozenset({"identity", "ancestors", "cgroup", "resources", "args", "exe", "cwd"})
@@ -308,9 +311,10 @@ def test_who_is_gone_is_forgotten() -> None:
 
 def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", lambda _: ["1", "self"])
-    known = Images()
+    clues = Clues(frozenset({"args"}))
     for pid in range(1, 100_000):
-        known.exec(execed(pid, 1, b""))
+        clues.add([execed(pid, 1, b"")])
+    known = clues._images
     assert len(known._running) < 20_000
     assert known.get(1, 1), "it is alive"
     assert known.get(99_999, 1), "its exit may be yet to be read"
@@ -329,6 +333,17 @@ def test_those_of_whose_end_nobody_told_do_not_pile_up(monkeypatch: pytest.Monke
 )
 def test_args(raw: bytes, expected: tuple[str, ...]) -> None:
     assert split_args(raw) == expected
+
+
+@pytest.mark.parametrize("before", [b"", b"x" * 99 + b"\0"], ids=["short", "long"])
+def test_args_are_written_as_any_json(before: bytes) -> None:
+    for number in range(256):
+        raw = before + bytes([number]) + b"\0y\0"
+        image, words = Image("/x", raw, len(raw)), split_args(raw)
+        ascii_only = image.args_as_json(encode_basestring_ascii, ", ")
+        assert ascii_only == json.dumps(words)
+        plain = image.args_as_json(encode_basestring, ",")
+        assert plain == json.dumps(words, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_args_that_are_not_known_or_not_all() -> None:

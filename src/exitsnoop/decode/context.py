@@ -17,7 +17,7 @@ from exitsnoop.host import containers, users
 from exitsnoop.host.engines import Called
 from exitsnoop.layout import CONTEXT_OWN_PEAK, CONTEXT_PARTIAL, MAX_ANCESTORS, STRUCTS
 from exitsnoop.model import cgroup as paths
-from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, chain, place
+from exitsnoop.model.context import NO_ANCESTORS, Chain, Place, place
 from exitsnoop.model.fields import COLLECTED
 from exitsnoop.model.remembered import Remembered
 
@@ -156,7 +156,7 @@ class Contexts:
         if not raw:
             return NO_ANCESTORS
         pid, comm = _ANCESTOR.unpack_from(raw)
-        return chain(pid, text(comm), self._chains[raw[_ANCESTOR.size :]])
+        return Chain(pid, text(comm), self._chains[raw[_ANCESTOR.size :]])
 
     def _resources(
         self, raw: dict[str, Column], running: Sequence[Running | None]

@@ -23,6 +23,8 @@ _HEAD = only(
     "exec_id",
 )
 _FORKED = only("forked", "start_boot_ns", "parent_start_boot_ns", "exec_id", "pid", "parent_pid")
+_head, _EXE_AT = _HEAD.unpack_from, _HEAD.size
+_forked = _FORKED.unpack
 _GONE = whole("gone")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SWEEP_AT_LEAST = 4096
@@ -58,28 +60,30 @@ class Images:
 
     def fork(self, record: bytes) -> None:
         """Take note of a fork. Raises struct.error, as the three after it."""
-        started, parent_started, exec_id, pid, parent = _FORKED.unpack(record)
+        started, parent_started, exec_id, pid, parent = _forked(record)
         above = self._running.get((parent, parent_started)) or self._from_before(
             parent, parent_started
         )
         image = None  # unknown also if the parent's last exec was not reported
         if above and above[EXEC_ID] in (exec_id, None):
             image = above[IMAGE]
-        self._set((pid, started), (image, 0, exec_id))
+        if self._starts is not None:
+            self._note_start(pid, started)
+        self._running[pid, started] = image, 0, exec_id
 
     def exec(self, record: bytes) -> None:
         """Take note of an exec."""
-        started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = (
-            _HEAD.unpack_from(record)
-        )
-        at = _HEAD.size + exe_bytes
+        started, peak, all_args_bytes, pid, flags, exe_bytes, args_bytes, exec_id = _head(record)
+        at = _EXE_AT + exe_bytes
         if len(record) != at + args_bytes:
             require(False)
         raw_args = None if flags & IMAGE_ARGS_UNREAD else record[at:]
-        image = Image(path(record[_HEAD.size : at]), raw_args, all_args_bytes)
+        image = Image(path(record[_EXE_AT:at]), raw_args, all_args_bytes)
         if args_bytes + exe_bytes > LONG:
             self._long.note(image)
-        self._set((pid, started), (image, peak, exec_id))
+        if self._starts is not None:
+            self._note_start(pid, started)
+        self._running[pid, started] = image, peak, exec_id
 
     def gone(self, record: bytes) -> Process:
         """Take note of an end that is not reported; return whose it was."""
@@ -166,16 +170,14 @@ class Images:
                 if image := running[IMAGE]:
                     self._long.note(image)
 
-    def _set(self, process: Process, running: Running) -> None:
-        if self._starts is not None and process not in self._running:
-            pid, start_boot_ns = process
+    def _note_start(self, pid: int, start_boot_ns: int) -> None:
+        if self._starts is not None and (pid, start_boot_ns) not in self._running:
             insort(self._starts.setdefault(pid, []), start_boot_ns)
-        self._running[process] = running
-        if len(self._running) > self._sweep_at:
-            self._sweep()
 
-    def _sweep(self) -> None:
-        """Forget processes that ended unreported, because the buffer was full."""
+    def sweep(self) -> None:
+        """Forget processes that ended unreported, as the buffer was full, if there are many."""
+        if len(self._running) <= self._sweep_at:
+            return
         ended = [process for process in self._running if not exists(process[0])]
         # The exits of the youngest ones may not have been read yet.
         for process in ended[: len(ended) // 2]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 _MOST = 1024  # so many of a kind are remembered
 _LONG = 1024  # bytes
+_SHORT = 64  # these are escaped in less time than it takes to see that they need not be
+_PLAIN = bytes({0, *range(ord(" "), ord("~") + 1)} - {*b'"\\'})  # NUL, and what JSON has as it is
 
 
 class Ancestor(NamedTuple):
@@ -171,6 +173,8 @@ class Image:
         """
         if self.raw_args:
             text = self.raw_args.removesuffix(b"\0").decode("utf-8", "replace")
+            if len(text) > _SHORT and not self.raw_args.translate(None, _PLAIN):
+                return '["' + text.replace("\0", f'"{comma}"') + '"]'
             if "\\" not in text:  # so that each of these is a NUL
                 return f"[{quote(text)}]".replace("\\u0000", f'"{comma}"')
         return f"[{comma.join(map(quote, self.args or ()))}]"

@@ -1,7 +1,6 @@
 """From exits to the texts of a column, a batch at a time; and the texts that formats share."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.field import Field
@@ -47,6 +46,9 @@ def texts(field: Field, write: "Writer | None", unknown: str) -> "Values":
         make = function(field.by)
         made = cached(lambda source: text(None if source is None else make(source)))
         return lambda exits: map(made, exits.column(field.of[0]))
+    if field.group and field.kind == "text":
+        once = cached(text)
+        return lambda exits: map(once, exits.column(name))
     if field.group and write is None:
         return lambda exits: [unknown if one is None else one for one in exits.column(name)]
     if field.group and write:
@@ -71,14 +73,14 @@ def cached(write: "Writer") -> "Writer":
 
     Long texts are not kept: they would fill the memory.
     """
-    remembered = lru_cache(maxsize=1024)(write)
+    return _Cached(write).__getitem__
 
-    def again(value: "Any") -> "Any":
-        if isinstance(value, (str, bytes)) and len(value) > _LONG:
-            return write(value)
-        return remembered(value)
 
-    return again
+class _Cached(Remembered["Any", "Any"]):
+    def __missing__(self, key: "Any") -> "Any":
+        if isinstance(key, (str, bytes)) and len(key) > _LONG:
+            return self._make(key)
+        return super().__missing__(key)
 
 
 _LONG = 256

@@ -47,8 +47,9 @@ class _Base:
         number: where.
         raw: each ended by a NUL.
         text: what is stored, which has no escapes.
-        word, before: a word that became another lately, and what is before it.
-        old: the word as a text.
+        word: a word that became another lately.
+        old: the same as a text.
+        parts: what is before, between and after the places where it is.
     """
 
     def __init__(self, number: int, raw: bytes, text: str) -> None:
@@ -57,22 +58,16 @@ class _Base:
         self.text = text
         self.word = b""
         self.old = ""
-        self.before = raw
-
-    def again(self, raw: bytes) -> bytes | None:
-        """Return what the word became, if that is all that is different."""
-        if not self.word or not raw.startswith(self.before):
-            return None
-        new = _word(raw, len(self.before)).group()
-        return new if self.raw.replace(self.word, new) == raw else None
+        self.parts: list[bytes] = []
 
     def find_word(self, raw: bytes) -> bytes:
         """Find the first word that became another; return that."""
         at = _first_difference(raw, self.raw)
-        self.before = raw[: at - _word(raw[:at][::-1]).end()]
-        self.word = _word(self.raw, len(self.before)).group()
+        at -= _word(raw[:at][::-1]).end()
+        self.word = _word(self.raw, at).group()
         self.old = self.word.decode()
-        return _word(raw, len(self.before)).group()
+        self.parts = self.raw.split(self.word) if self.word else []
+        return _word(raw, at).group()
 
     def difference(self, text: str, new: str) -> Difference:
         """Return how to make a text of this one, whose word became another."""
@@ -97,8 +92,15 @@ class Alike:
         Returns the number of the base, the word, and what it becomes.
         """
         base = self._bases.get((kind, raw[:_HEAD]))
-        new = base and base.again(raw)
-        return (base.number, base.old, new.decode()) if base and new else None
+        if base is None or not base.parts:
+            return None
+        parts = base.parts
+        at = len(parts[0])
+        longer = (len(raw) - len(base.raw)) // (len(parts) - 1)
+        new = raw[at : at + len(base.word) + longer]
+        if new.join(parts) != raw or not (new.isalnum() or _is_word(new)):
+            return None
+        return base.number, base.old, new.decode()
 
     def difference(self, kind: str | None, raw: bytes, text: str) -> Difference | None:
         """Return how to make arguments, in JSON; None if that would not be much shorter."""
@@ -115,6 +117,10 @@ class Alike:
             if len(self._bases) >= _MOST:
                 self._bases.clear()
             self._bases[kind, raw[:_HEAD]] = _Base(number, raw, text)
+
+
+def _is_word(raw: bytes) -> bool:
+    return raw != b"" and _word(raw).end() == len(raw)
 
 
 def _is_plain(text: str) -> bool:

@@ -44,13 +44,15 @@ class Arguments:
         known = self._known
         new = {image.raw_args: image for image in images if image and image.raw_args not in known}
         if new and not self._kept.redacts:
-            self._add_short(
-                {
-                    raw: image
-                    for raw, image in new.items()
-                    if raw is not None and len(raw) < SHORT and not image.args_truncated
-                }
-            )
+            short: dict[bytes, Image] = {}
+            long: dict[bytes, Image] = {}
+            for raw, image in new.items():
+                if raw is not None and not image.args_truncated:
+                    (short if len(raw) < SHORT else long)[raw] = image
+            if short:
+                self._add_short(short)
+            if long:
+                self._add_again(long)
         return [
             None
             if image is None
@@ -66,6 +68,19 @@ class Arguments:
         self.bytes += sum(map(len, texts))
         self._known.update(zip(new, range(first, following), strict=True))
         self._rows[_ARGS] += zip(range(first, following), texts, strict=True)
+
+    def _add_again(self, new: dict[bytes, Image]) -> None:
+        """Number arguments that differ from others in one word, as others did before."""
+        again, known, number = self._alike.again, self._known, self._next
+        rows = []
+        for raw, image in new.items():
+            if found := again(image.exe, raw):
+                rows.append((number, *found))
+                known[raw] = number
+                number += 1
+        if rows:
+            self._next = number
+            self._rows[_AGAIN] += rows
 
     def _number(self, image: Image) -> int | None:
         raw = image.raw_args

@@ -116,6 +116,7 @@ class Clues:
         for sites in (self._sites, self._resolved):
             _keep_most(sites, MOST_SITES)
         del self._collected[:-MOST_COLLECTED]
+        self._images.sweep()
         takes = {**self._takes, _CONTEXT: self._collected.append}
         for record in notes:
             takes.get(record[KIND], refuse)(record)
