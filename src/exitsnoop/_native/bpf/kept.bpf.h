@@ -154,13 +154,16 @@ static bool was_forgotten(__u32 pid, int signal, __u64 started)
 	return forgot_ns > started;
 }
 
-/* Call it when a process ends, whether that is reported or not. */
-static __noinline int drop_kept(__u32 pid)
+/* Call it when a process ends, whether that is reported or not. Like add_sender() it is verified once. */
+__noinline int drop_kept(__u32 pid)
 {
-	struct living *of = bpf_map_lookup_elem(&living, &pid);
 	struct kept_key key = { .pid = pid };
+	struct living *of;
 	__u64 *taken;
 
+	if (!why) /* it is verified even so, and there are no maps then */
+		return 0;
+	of = bpf_map_lookup_elem(&living, &pid);
 	if (!of)
 		return 0;
 	for (__u32 sort = 1; of->count && sort <= STOPPED; sort++) {

@@ -80,8 +80,11 @@ __noinline int send_one_handled(__u64 start, int status, __u32 sort)
 	struct task_struct *last = (void *)bpf_get_current_task();
 	struct task_struct *leader = BPF_CORE_READ(last, group_leader);
 	struct signal_key key = { .pid = BPF_CORE_READ(last, tgid), .signal = sort };
-	struct signal_evidence *evidence = evidence_of(&key, read_start_boot_ns(leader));
+	struct signal_evidence *evidence;
 
+	if (!why) /* as in drop_kept() */
+		return 0;
+	evidence = evidence_of(&key, read_start_boot_ns(leader));
 	if (!evidence || (sort == STOPPED && !is_stopped_by(evidence, last)))
 		return 0;
 	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
@@ -115,9 +118,13 @@ static inline void send_handled(struct task_struct *subject, int status)
 	(BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(24) | BIT(25) |       \
 	 BIT(31))
 
-/* The signal that dumps core and was delivered to the process; 0 if none was. */
-static __noinline int dumped_signal(__u32 pid, __u64 started)
+/* The signal that dumps core and was delivered to the process; 0 if none was. Like add_sender() it is verified
+ * once.
+ */
+__noinline int dumped_signal(__u32 pid, __u64 started)
 {
+	if (!why) /* as in drop_kept() */
+		return 0;
 	for (int signal = 3; signal < 32; signal++) {
 		struct signal_key key = { .pid = pid, .signal = signal };
 		struct signal_evidence *evidence;

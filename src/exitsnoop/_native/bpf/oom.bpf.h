@@ -72,17 +72,24 @@ static int level_of(struct cgroup_subsys_state *css)
  *
  * The trigger's cgroup is followed up to the level of the victim's, so that the victim's is above it if they
  * are the same: a loop within a loop has the verifier check ten times as much.
+ *
+ * victim, trigger: the addresses of their css_set. Like add_sender() it is verified once.
  */
-static void read_oom_limit(struct oom_buffer *buffer, struct css_set *victim,
-			   struct css_set *trigger)
+__noinline int read_oom_limit(__u64 victim, __u64 trigger)
 {
 	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	struct limit_walk *walk = &buffer->walk;
-	struct oom_evidence *oom = &buffer->oom;
+	__u32 zero = 0;
+	struct oom_buffer *buffer = bpf_map_lookup_elem(&oom_scratch, &zero);
 	struct cgroup_subsys_state *fullest;
+	struct oom_evidence *oom;
+	struct limit_walk *walk;
 
-	*walk = (struct limit_walk){ .css = controller_css(victim, memory),
-				     .asking = controller_css(trigger, memory),
+	if (!buffer)
+		return 0;
+	oom = &buffer->oom;
+	walk = &buffer->walk;
+	*walk = (struct limit_walk){ .css = controller_css((void *)victim, memory),
+				     .asking = controller_css((void *)trigger, memory),
 				     .least = CLOSE_PAGES };
 	for (int step = 0; step < 2 * CGROUP_DEPTH; step++) {
 		struct cgroup_subsys_state *css = walk->css, *asking = walk->asking;
@@ -109,6 +116,7 @@ static void read_oom_limit(struct oom_buffer *buffer, struct css_set *victim,
 	if (fullest)
 		oom->cgroup_bytes = read_cgroup_path(oom->cgroup,
 						     BPF_CORE_READ(fullest, cgroup, kn));
+	return 0;
 }
 
 /* Whether a process that the kernel kills shares its memory with the one that the same thread killed
@@ -172,7 +180,7 @@ static void record_memory(struct task_struct *task, struct mm_struct *mm, __u64 
 	oom->swap_pages = rss_pages(mm, MM_SWAPENTS);
 	oom->limit_pages = oom->usage_pages = 0;
 	oom->cgroup_bytes = 0;
-	read_oom_limit(buffer, BPF_CORE_READ(task, cgroups), BPF_CORE_READ(trigger, cgroups));
+	read_oom_limit((__u64)BPF_CORE_READ(task, cgroups), (__u64)BPF_CORE_READ(trigger, cgroups));
 	bpf_map_update_elem(&oom_kills, &pid, oom, BPF_ANY);
 }
 
