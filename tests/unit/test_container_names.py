@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 from exitsnoop.host import containers, engines, pods
 from exitsnoop.host.containers import Names
@@ -32,6 +32,8 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, place in places.items():
         monkeypatch.setattr(engines, name, place)
     monkeypatch.setattr(pods, "_LOGS", str(tmp_path / "log"))
+    monkeypatch.setattr(containers, "_PATIENCE_S", PATIENCE_S)  # also on a busy machine
+    monkeypatch.setattr(containers, "_SAVED_S", PATIENCE_S)
     return tmp_path
 
 
@@ -228,9 +230,10 @@ def test_a_disk_that_hangs_does_not_stop_the_trace(monkeypatch: pytest.MonkeyPat
         return Called("web")
 
     monkeypatch.setattr(engines, "called", slow)
+    monkeypatch.setattr(containers, "_PATIENCE_S", 0.1)
     names = Names()
     assert names.of("docker", ID, None) == Called()
-    assert asked.is_set()
+    assert asked.wait(PATIENCE_S)
     assert names.of("docker", OTHER, None) == Called()  # it is not even asked for
     answers.set()
     until(lambda: not names._aside.is_late)
