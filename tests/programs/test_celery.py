@@ -86,8 +86,10 @@ def test_a_task_that_takes_too_long(tmp_path: Path) -> None:
     """Celery gives the hard limit as the reason, and then complains of a SIGTERM."""
     ended, celery = ended_by(tmp_path, "stuck.apply_async(time_limit=1)")
     assert ended.cause
-    assert (ended.signal_name, ended.cause.kind) == ("SIGTERM", "killed")
-    assert ended.cause.text.startswith(f"killed by {ended.comm}[{celery}] (SIGTERM)")
+    assert ended.signal_name in ("SIGTERM", "SIGKILL")  # which follows a tenth of a second later
+    assert ended.cause.text.startswith(f"killed by {ended.comm}[{celery}] ({ended.signal_name})"), (
+        ended.cause
+    )
 
 
 def test_a_task_that_crashes(tmp_path: Path) -> None:
