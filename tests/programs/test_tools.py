@@ -266,11 +266,11 @@ def test_runc_kills_a_container(tmp_path: Path) -> None:
     def runs() -> bool:
         return state().get("status") == "running"
 
-    with recorded(why=True) as exits, service(command, runs):
+    with recorded(why=True) as exits, service(command, runs) as container:
         pid = int(state()["pid"])
         sender = subprocess.Popen([runc, "kill", name, "KILL"])
         need(sender.wait() == 0, "runc that can start a container")
-        until(lambda: not Path(f"/proc/{pid}").exists())
+        container.wait()  # it removes the container's cgroups
     cause = one(exits, pid, -signal.SIGKILL)
     assert cause.sender
     assert cause.sender.pid == sender.pid
