@@ -6,8 +6,8 @@
  * before the target can act on the signal. What ends a process at once goes into `signals`, what may end it
  * later into `kept`; when a process ends by a signal, what is known of that signal is sent ahead of its exit.
  *
- * Signals that neither end a process, nor ask for it, nor stop it touch no map. See handled.bpf.h for those that have a
- * handler.
+ * Signals that neither end a process, nor ask for it, nor stop it touch no map. See handled.bpf.h for those
+ * that have a handler.
  */
 #ifndef EXITSNOOP_SIGNALS_BPF_H
 #define EXITSNOOP_SIGNALS_BPF_H
