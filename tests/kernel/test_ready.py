@@ -1,9 +1,10 @@
-"""How a script knows that tracing is on: --ready-fd."""
+"""How a script (--ready-fd) and a person (whose rows go to a file) know that tracing is on."""
 
 import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,37 @@ def test_command_keeps_a_standard_descriptor(exitsnoop: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "up\n" in done.stdout
+
+
+def test_where_rows_go_to_a_file_standard_error_says_that_it_has_begun(
+    exitsnoop: str, tmp_path: Path
+) -> None:
+    """What ends after the line is in the file; nothing else is said."""
+    rows = tmp_path / "rows"
+    command = [exitsnoop, "--json", "--output", str(rows), "-P", str(os.getpid())]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr
+        said = tracer.stderr.readline()
+        assert said == f"exitsnoop: tracing has begun; rows go to {rows}\n"
+        child = subprocess.Popen(["sh", "-c", "exit 7"])
+        assert child.wait() == 7
+        tracer.terminate()
+        assert tracer.communicate() == (None, "")
+    found = map(json.loads, rows.read_text().splitlines())
+    assert [one["exit_code"] for one in found if one["pid"] == child.pid] == [7]
+
+
+def test_where_rows_or_command_show_it_nothing_says_so(exitsnoop: str, tmp_path: Path) -> None:
+    child = subprocess.Popen(["sleep", "1000"])
+    command = [exitsnoop, "-p", str(child.pid)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as tracer:
+        assert tracer.stdout
+        assert tracer.stdout.readline().startswith("PCOMM")
+        child.kill()
+        child.wait()
+        assert tracer.communicate()[1] == ""
+    words = [exitsnoop, "--output", str(tmp_path / "rows"), "--", "sh", "-c", "echo mine >&2"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "tracing" not in done.stderr

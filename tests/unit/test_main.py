@@ -139,7 +139,8 @@ def test_a_reader_that_leaves_ends_it_quietly() -> None:
 def test_output_that_fails(words: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         status, _, errors = run(*words, stdout=full.fileno())
-    assert (status, errors) == (74, "exitsnoop: cannot write: No space left on device\n")
+    begun = "exitsnoop: tracing has begun; rows go to /dev/full\n" if words else ""
+    assert (status, errors) == (74, f"{begun}exitsnoop: cannot write: No space left on device\n")
 
 
 def test_rows_that_cannot_be_written_are_counted(tmp_path: Path) -> None:
@@ -159,6 +160,7 @@ def test_rows_that_cannot_be_written_are_counted(tmp_path: Path) -> None:
     assert process.returncode == 74
     assert 0 < rows < 20
     assert errors == (
+        f"exitsnoop: tracing has begun; rows go to {path}\n"
         f"exitsnoop: {20 - rows} exits were traced, but not written\n"
         "exitsnoop: cannot write: File too large\n"
     )

@@ -3,7 +3,7 @@
 import os
 
 from exitsnoop.cli.options import Options, wanted
-from exitsnoop.cli.output import CannotWrite
+from exitsnoop.cli.output import CannotWrite, complain
 from exitsnoop.cli.ready import Ready
 from exitsnoop.cli.show import (
     columns,
@@ -35,6 +35,8 @@ def run(options: Options) -> int:
         load_what_rows_need(names, output)
         priority = _prepare(tracer)
         ready.tell()  # from now on a signal ends the trace in order, too
+        if options.output is not None:  # nothing on the terminal shows it
+            complain(f"tracing has begun; rows go to {options.output}")
         if filters.containers:
             say_unknown_containers(filters)
         try:
