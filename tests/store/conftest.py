@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from support.flight import Answers
 from support.machine import need
 from support.recorded import compiled_shim
+
+from exitsnoop.cli import main
 
 
 @pytest.fixture
@@ -18,3 +21,15 @@ def as_root() -> None:
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library that stands between SQLite and the disk."""
     return compiled_shim(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def answers(store: Path, capfd: pytest.CaptureFixture[str]) -> Answers:
+    """Asks the recording in `store`, in this process."""
+
+    def run(words: list[str]) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = main(words)
+        return (status, *capfd.readouterr())
+
+    return Answers(store, run)

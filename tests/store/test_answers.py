@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +9,30 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 from support.flight import Answers
-from support.recorded import BOOT, OFFSET_NS, ROOM, START_NS, json_lines, read, without_rights
+from support.recorded import (
+    BOOT,
+    OFFSET_NS,
+    ROOM,
+    SECOND_NS,
+    START_NS,
+    death,
+    json_lines,
+    read,
+    record_deaths,
+    without_rights,
+)
 
-from exitsnoop import Exit
 from exitsnoop.cli import main
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Oom, Sender
 from exitsnoop.model.context import Ancestor
-from exitsnoop.store.boots import Boot
 from exitsnoop.store.writer import Writer
 from exitsnoop.testing import make_exit
 
 DOCS = Path(__file__).parents[2] / "docs"
-SECOND_NS = 1_000_000_000
 HOUR_S = 3600
 ID = "4f3a" * 16
 DOCKER = f"/system.slice/docker-{ID}.scope"
-
-
-def death(at_s: float, pid: int = 100, *, boot: Boot = BOOT, **more: Any) -> Exit:
-    """A death so many seconds after the recording began."""
-    at_ns = START_NS + round(at_s * SECOND_NS)
-    return make_exit(pid=pid, boot_ns=at_ns, wall_ns=at_ns + boot.began_ns, **more)
-
-
-def record(store: Path, deaths: Sequence[Exit], boot: Boot = BOOT) -> None:
-    recorder = Writer(store, limits=ROOM, boot=boot, since_ns=START_NS)
-    recorder.add(Exits.of(sorted(deaths, key=lambda one: one.boot_ns)))
-    recorder.commit()
-    assert recorder.close() == 0
-
-
-@pytest.fixture
-def answers(store: Path, capfd: pytest.CaptureFixture[str]) -> Answers:
-    def run(words: list[str]) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main(words)
-        return (status, *capfd.readouterr())
-
-    return Answers(store, run)
 
 
 def taken(answers: Answers, *words: object) -> tuple[str, int]:
@@ -58,7 +42,7 @@ def taken(answers: Answers, *words: object) -> tuple[str, int]:
 
 
 def test_the_last_failure_is_told(answers: Answers) -> None:
-    record(answers.store, [death(1, 1, exit_code=1), death(2, 2, signal=9), death(3, 3)])
+    record_deaths(answers.store, [death(1, 1, exit_code=1), death(2, 2, signal=9), death(3, 3)])
     assert taken(answers) == ("last", 2)
     assert "sh[2] was ended by SIGKILL; why was not recorded." in answers.ask()
 
@@ -66,7 +50,7 @@ def test_the_last_failure_is_told(answers: Answers) -> None:
 def test_the_kinds_of_thing_that_x_can_be(answers: Answers) -> None:
     nginx = "/system.slice/nginx.service"
     template = "/system.slice/system-db.slice/db@main.service"
-    record(
+    record_deaths(
         answers.store,
         [
             death(1, 1, comm="nginx", exe="/usr/sbin/nginx", cgroup=nginx, exit_code=1),
@@ -103,7 +87,7 @@ def test_a_container_is_named_once(answers: Answers) -> None:
         death(1, 1, cgroup=podman, hostname=ID[:12], exit_code=1),
         death(2, 2, cgroup=podman, hostname="web-1", exit_code=1),
     ]
-    record(answers.store, deaths)
+    record_deaths(answers.store, deaths)
     assert f" in the podman container {ID[:12]}\n" in answers.ask(1)
     assert f" in the podman container {ID[:12]} (web-1)\n" in answers.ask(2)
 
@@ -114,14 +98,14 @@ def test_the_name_of_a_container_cannot_act(answers: Answers) -> None:
     oom = Oom(1, 2, 3, f"/lxc/{name}", 4, Sender(5, 1, "hog", 0))
     killed = Cause("oom", "out of memory", oom=oom)
     deaths = [death(1, pid, cgroup=f"/lxc/{name}", signal=9, cause=killed) for pid in (1, 2, 3)]
-    record(answers.store, deaths)
+    record_deaths(answers.store, deaths)
     text = answers.ask(1)
     assert r"in the lxc container \033[2Jx" in text
     assert "\x1b" not in text
 
 
 def test_a_pid_that_was_used_again(answers: Answers) -> None:
-    record(
+    record_deaths(
         answers.store,
         [death(1, 7, comm="old", exit_code=1), death(99, 7, comm="new", exit_code=2), death(100)],
     )
@@ -135,7 +119,7 @@ def test_a_pid_that_was_used_again(answers: Answers) -> None:
 
 def test_the_last_failure_counts_unless_all_went_well_for_a_day(answers: Answers) -> None:
     well = [death(at, 1000 + at) for at in range(60, 600, 60)]
-    record(answers.store, [death(0, 1, exit_code=1), *well])
+    record_deaths(answers.store, [death(0, 1, exit_code=1), *well])
     assert taken(answers, "sh") == ("name", 1)
     assert "Since then sh[1540] ended well, at " in answers.ask("sh")
     recorder = Writer(answers.store, limits=ROOM, boot=BOOT, since_ns=START_NS + 601 * SECOND_NS)
@@ -145,7 +129,7 @@ def test_the_last_failure_counts_unless_all_went_well_for_a_day(answers: Answers
 
 
 def test_statuses(answers: Answers) -> None:
-    record(answers.store, [death(5, 1, exit_code=1)])
+    record_deaths(answers.store, [death(5, 1, exit_code=1)])
     began_ns = START_NS + OFFSET_NS
     before = f"@{began_ns // SECOND_NS - 10}"
     told = answers.record(2, status=1)
@@ -175,7 +159,7 @@ def test_statuses(answers: Answers) -> None:
 def test_words_that_make_no_sense(
     answers: Answers, capfd: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
-    record(answers.store, [death(5, 1)])
+    record_deaths(answers.store, [death(5, 1)])
     with pytest.raises(SystemExit) as stopped:
         main(["why", "--store", str(answers.store), *words])
     assert stopped.value.code == 2
@@ -184,8 +168,8 @@ def test_words_that_make_no_sense(
 
 def test_boots(answers: Answers) -> None:
     second = BOOT._replace(boot_id="5ec04d", began_ns=BOOT.began_ns + 100 * HOUR_S * SECOND_NS)
-    record(answers.store, [death(1, 7, exit_code=1)])
-    record(answers.store, [death(1, 7, exit_code=2, boot=second)], second)
+    record_deaths(answers.store, [death(1, 7, exit_code=1)])
+    record_deaths(answers.store, [death(1, 7, exit_code=2, boot=second)], second)
     assert answers.record(7)["exit"]["exit_code"] == 2
     assert answers.record(7, "--boot", "0")["exit"]["exit_code"] == 2
     assert answers.record(7, "--boot", "-1")["exit"]["exit_code"] == 1
@@ -196,7 +180,7 @@ def test_boots(answers: Answers) -> None:
 
 
 def test_the_exit_is_the_line_of_live_json(answers: Answers) -> None:
-    record(answers.store, [death(1, 7, comm='"\x1b[2J', exit_code=1, args=("a b", "\n"))])
+    record_deaths(answers.store, [death(1, 7, comm='"\x1b[2J', exit_code=1, args=("a b", "\n"))])
     told = answers.record(7)
     (line,) = json_lines(read(answers.store))
     assert told["exit"] == json.loads(line)
@@ -213,7 +197,7 @@ def test_json_is_as_its_schema_says(answers: Answers) -> None:
     cause = Cause("killed", "killed by pkill[50] uid 0 (SIGKILL)", sender, "kill", "SI_USER")
     above = (Ancestor(40, "backup.sh"), Ancestor(30, "cron"))
     looping = [death(at, 200 + at, comm="loop", exit_code=1) for at in range(5, 50, 9)]
-    record(
+    record_deaths(
         answers.store,
         [
             *[death(1, pid, signal=9, cause=cause, age=300) for pid in (7, 8)],
@@ -242,7 +226,7 @@ def test_who_sent_the_signal_though_its_pid_was_used_again(answers: Answers) -> 
     reused = [death(100 * nth, 50, age=10, comm=f"other{nth}") for nth in range(1, 20)]
     init = by(Sender(1, 0, "systemd", 0))
     lives = by(Sender(60, 61, "bash", 0))
-    record(
+    record_deaths(
         answers.store,
         [
             death(5, 50, age=2, comm="pkill", **above),
@@ -267,7 +251,7 @@ def test_a_systemctl_that_was_refused_is_not_blamed(answers: Answers) -> None:
     sent = Cause("killed", "killed", Sender(1, 0, "systemd", 0), "kill")
     web: dict[str, Any] = {"signal": 15, "cause": sent, "cgroup": "/system.slice/web.service"}
     ann: dict[str, Any] = asked | {"uid": 1000, "user": "ann"}
-    record(
+    record_deaths(
         answers.store,
         [
             death(10.2, 50, uid=0, user="root", exit_code=1, **asked),
@@ -282,7 +266,7 @@ def test_a_systemctl_that_was_refused_is_not_blamed(answers: Answers) -> None:
 
 
 def test_what_near_means_can_be_said(answers: Answers) -> None:
-    record(
+    record_deaths(
         answers.store, [death(at, 10 + at, exit_code=at, comm=f"job{at}") for at in (1, 4, 9, 60)]
     )
     for around, expected in (("5s", [11, 19]), ("1s", []), ("1m", [11, 19, 70])):
@@ -296,7 +280,7 @@ def test_a_long_loop_is_told_from_its_start(answers: Answers) -> None:
     looping = [
         death(100 + 5 * nth, 10 + nth, exit_code=1, age=0.1, exe="/bin/web") for nth in range(4000)
     ]
-    record(answers.store, [lasted, *looping])
+    record_deaths(answers.store, [lasted, *looping])
     (loop,) = answers.record("sh")["history"]["loops"]
     assert loop["deaths"] == pytest.approx(4000, abs=5)
     assert loop["every_s"] == pytest.approx(5, abs=0.1)
@@ -306,7 +290,7 @@ def test_a_long_loop_is_told_from_its_start(answers: Answers) -> None:
 
 def test_a_loop_that_is_as_fast_as_can_be(answers: Answers) -> None:
     looping = [death(1 + nth / 1e6, 10 + nth, exit_code=1, age=1e-7) for nth in range(1500)]
-    record(answers.store, looping)
+    record_deaths(answers.store, looping)
     (loop,) = answers.record("sh")["history"]["loops"]
     assert loop["every_s"] == 0
     assert loop["deaths"] >= 1000
@@ -314,7 +298,9 @@ def test_a_loop_that_is_as_fast_as_can_be(answers: Answers) -> None:
 
 def test_the_run_before_a_loop_that_lasted(answers: Answers) -> None:
     lasted = death(0, 5, age=3 * 86_400)
-    record(answers.store, [lasted, *[death(at, at, exit_code=1) for at in range(10, 60, 10)]])
+    record_deaths(
+        answers.store, [lasted, *[death(at, at, exit_code=1) for at in range(10, 60, 10)]]
+    )
     text = " ".join(answers.ask("sh").split())
     assert "A crash loop: 5 deaths since " in text
     assert "one every 10 s, most: code 1." in text
@@ -326,7 +312,7 @@ def test_counts_of_seven_days(answers: Answers) -> None:
         death(hour * HOUR_S, hour + 2, exit_code=int(hour % 40 == 0), exe="/bin/job")
         for hour in range(30 * 24)
     ]
-    record(answers.store, deaths)
+    record_deaths(answers.store, deaths)
     history = answers.record("sh")["history"]
     assert history["count"] == pytest.approx(7 * 24, abs=2)
     assert history["by_cause"] == {"not recorded": history["count"]}
@@ -335,7 +321,7 @@ def test_counts_of_seven_days(answers: Answers) -> None:
 
 @pytest.mark.usefixtures("as_root")
 def test_without_rights_but_that_to_read(store: Path) -> None:
-    record(store, [death(1, 7, exit_code=1)])
+    record_deaths(store, [death(1, 7, exit_code=1)])
     group = os.stat(store).st_gid
     words = ["why", "7", "--store", str(store)]
     without_rights(lambda: _assert_status(main(words), 0), groups=[group])
@@ -364,5 +350,5 @@ def test_what_runs_now_is_told_if_it_is_this_boot(answers: Answers) -> None:
 
 
 def test_an_answer_from_elsewhere_says_nothing_of_what_runs_here(answers: Answers) -> None:
-    record(answers.store, [death(1, os.getpid(), exit_code=1)])
+    record_deaths(answers.store, [death(1, os.getpid(), exit_code=1)])
     assert answers.record(os.getpid())["living"] == []

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 import exitsnoop
+from exitsnoop import Exit
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
@@ -22,6 +23,7 @@ from exitsnoop.store.limits import Limits
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.writer import Writer
+from exitsnoop.testing import make_exit
 
 FUZZ = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "15")),
@@ -118,6 +120,17 @@ def record(path: Path, *batches: Exits, **options: Any) -> None:
         recorder.add(batch)
     recorder.commit()
     assert recorder.close() == 0
+
+
+def death(at_s: float, pid: int = 100, *, boot: Boot = BOOT, **more: Any) -> Exit:
+    """Return a death so many seconds after the recording began."""
+    at_ns = START_NS + round(at_s * SECOND_NS)
+    return make_exit(pid=pid, boot_ns=at_ns, wall_ns=at_ns + boot.began_ns, **more)
+
+
+def record_deaths(path: Path, deaths: Iterable[Exit], boot: Boot = BOOT) -> None:
+    """Write a recording of deaths, in the order of time, and end it."""
+    record(path, Exits.of(sorted(deaths, key=lambda one: one.boot_ns)), boot=boot)
 
 
 def read(path: Path, **query: Any) -> Exits:

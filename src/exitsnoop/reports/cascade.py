@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import Sender
+from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 
 _INIT = 1
@@ -55,8 +56,8 @@ class Near:
         for one in self.exits:
             self._by_pid[one.pid].append(one)
             self._by_ppid[one.ppid].append(one)
-            if (sender := killer(one)) is not None:
-                self._by_sender[sender.pid, sender.comm].append(one)
+            if (sender := ended_by(one)) is not None:
+                self._by_sender[sender].append(one)
 
     def of_pid(self, pid: int, before: Exit) -> Exit | None:
         """Return the last process with a PID that ended before another death."""
@@ -67,9 +68,9 @@ class Near:
         """Return the children of a parent that ended before another death, the earliest first."""
         return _preceding(self._by_ppid[ppid], before, within_ns)
 
-    def killed_by(self, sender: Sender, before: Exit) -> Sequence[Exit]:
+    def killed_by(self, sender: Ancestor, before: Exit) -> Sequence[Exit]:
         """Return what the same process killed before, the earliest first."""
-        return _preceding(self._by_sender[sender.pid, sender.comm], before, WINDOW_NS)
+        return _preceding(self._by_sender[sender], before, WINDOW_NS)
 
 
 def _preceding(exits: Sequence[Exit], other: Exit, within_ns: int) -> Sequence[Exit]:
@@ -92,6 +93,19 @@ def killer(exit_: Exit) -> Sender | None:
     after = cause.after
     is_near = after and after.kind == "killed" and after.seconds * SECOND_NS <= WINDOW_NS
     return after.sender if after and is_near else None
+
+
+def ended_by(exit_: Exit) -> Ancestor | None:
+    """Return the process that sent the signal, as killer() does, but also if that was itself."""
+    if sent_itself(exit_):
+        return Ancestor(exit_.pid, exit_.comm)
+    sender = killer(exit_)
+    return None if sender is None else Ancestor(sender.pid, sender.comm)
+
+
+def sent_itself(exit_: Exit) -> bool:
+    """Whether it sent itself the signal: `timeout -s KILL` ends its whole process group so."""
+    return exit_.cause is not None and exit_.cause.kind == "self"
 
 
 def cascade(of: Exit, near: Near) -> list[Link]:
@@ -181,7 +195,7 @@ def _parent_reacted(exit_: Exit, near: Near) -> Exit | None:
 
 
 def _same_sender(exit_: Exit, near: Near) -> Exit | None:
-    sender = killer(exit_)
+    sender = ended_by(exit_)
     if sender is None:
         return None
     found = [

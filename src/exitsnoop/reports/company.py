@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exitsnoop.host.clock import times_of_day
 from exitsnoop.model.exit import Exit
-from exitsnoop.reports.cascade import Link, key, killer
+from exitsnoop.reports.cascade import Link, ended_by, key, sent_itself
 from exitsnoop.reports.verdicts import brief, name, process
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import word
@@ -100,9 +100,10 @@ def _reaction(exit_: Exit, by: str) -> str:
 def _reason(link: Link) -> str:
     """Return why a death belongs to the cascade. The same for several deaths is said once."""
     exit_, to = link.exit, link.to or link.exit
-    sender = killer(exit_)
+    sender = ended_by(exit_)
     did = "killed" if exit_.signal else "told"
     by = process(sender.comm, sender.pid) if sender else "?"
+    too = ", and itself with them" if sent_itself(exit_) or sent_itself(to) else ""
     parent = process(exit_.parent_comm or "?", exit_.ppid)
     oom = exit_.cause.oom if exit_.cause else None
     return {
@@ -110,7 +111,7 @@ def _reason(link: Link) -> str:
         "namespace": f"{name(to)} was the init of their PID namespace, which ended with it.",
         "tracer": f"When its tracer {name(to)} died, the kernel ended what it traced.",
         "parent_reacted": _reaction(exit_, by),
-        "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}.",
+        "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}{too}.",
         "same_oom": "The OOM killer took them together from "
         + (f"the cgroup {word(oom.cgroup)}." if oom and oom.cgroup else "the whole system."),
         "same_terminal": "The same terminal sent them the signal.",

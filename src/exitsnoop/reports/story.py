@@ -17,6 +17,7 @@ from exitsnoop.reports import company, crash, killer, systemd
 from exitsnoop.reports.history import Group, History
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.loops import Loop
+from exitsnoop.reports.target import PIDS_SHOWN
 from exitsnoop.reports.verdicts import (
     brief,
     chain,
@@ -37,6 +38,7 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|d)\b)")  # no line ends 
 _ID_DIGITS = 64
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
+_MOST_REUSED = 3
 _KINDS = {
     "pid": "the PID {}",
     "name": "processes named {}",
@@ -62,7 +64,8 @@ def texts(
         yield "\nAll deaths, the newest first:\n"
         for one in every:
             clock = local(one.wall_ns, answer.now_ns)
-            yield f"{clock}  {name(one)}, after {_age(one)}: {brief(one)}\n"
+            lines = _wrapped(f"{clock}  {name(one)}, after {_age(one)}: {brief(one)}", WIDTH)
+            yield "".join(f"{line}\n" for line in lines)
 
 
 def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tuple[str, list[str]]]:
@@ -130,17 +133,25 @@ def _taken(answer: Answer, story: Story) -> list[str]:
     if story.asked is not None:
         lines.append(f"{name(story.asked)} ended last; this one was the first of a cascade.")
     if found.others:
-        reused = "; ".join(
-            f"{escaped(one.comm)}, {local(one.wall_ns, answer.now_ns)}" for one in found.others[:3]
-        )
-        count = "Another process" if len(found.others) == 1 else f"{len(found.others)} other ones"
-        lines.append(f"{count} had the same PID before: {reused} (--all).")
+        lines.append(_reused(found.others, answer.now_ns))
     if found.later is not None:
         lines.append(
             f"Since then {name(found.later)} ended well, at "
             f"{local_and_ago(found.later.wall_ns, answer.now_ns)}."
         )
     return lines
+
+
+def _reused(others: Sequence[Exit], now_ns: int) -> str:
+    """Return which processes had the same PID before; of those that failed, how they ended."""
+    named = "; ".join(
+        f"{escaped(one.comm)}, {local(one.wall_ns, now_ns)}"
+        + (f": {brief(one)}" if one.status else "")
+        for one in others[:_MOST_REUSED]
+    )
+    count = "Another process" if len(others) == 1 else f"{len(others)} other ones"
+    many = f"More than {PIDS_SHOWN} other ones" if len(others) > PIDS_SHOWN else count
+    return f"{many} had the same PID before: {named} (--all)."
 
 
 def _evidence(story: Story) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from exitsnoop.host import containers
@@ -17,7 +18,9 @@ _ID = re.compile(r"[0-9a-f]{12,64}")
 _COMM_BYTES = 15
 _HOUR_NS = 3600 * SECOND_NS
 _DAY_NS = 24 * _HOUR_NS
-_PIDS_SHOWN = 20
+PIDS_SHOWN = 20
+"""The most processes that had a PID of which it is known how many they are."""
+_FAILED_SHOWN = 3
 
 
 class Target(NamedTuple):
@@ -53,7 +56,7 @@ class Found(NamedTuple):
         target: what X was taken for.
         death: the death.
         also: what else X could be, each with its newest death.
-        others: deaths of other processes with the same PID.
+        others: deaths of other processes with the same PID, the last ones that failed first.
         later: a process of the target that ended well after that.
     """
 
@@ -161,11 +164,17 @@ def find(recording: Recording, candidates: list[Target]) -> Found | None:
     }
     also = [*others.values()]
     if target.kind == "pid":
-        deaths = each(recording, target.query)
-        reused = [death.exit for _, death in zip(range(_PIDS_SHOWN), deaths, strict=False)]
-        return Found(target, last, also, reused[1:], None)
+        return Found(target, last, also, _reused(recording, target.query, last), None)
     chosen = last if last.exit.status else _failed_before(recording, target, last) or last
     return Found(target, chosen, also, [], None if chosen == last else last.exit)
+
+
+def _reused(recording: Recording, query: Query, last: Death) -> list[Exit]:
+    """Return deaths of other processes that had a PID before: some that failed, then the newest."""
+    before = replace(query, before_id=last.id)
+    failed = islice(each(recording, replace(before, failed=True)), _FAILED_SHOWN)
+    last_ones = islice(each(recording, before), PIDS_SHOWN + 1)
+    return [*{death.id: death.exit for death in (*failed, *last_ones)}.values()]
 
 
 def _failed_before(recording: Recording, target: Target, last: Death) -> Death | None:
