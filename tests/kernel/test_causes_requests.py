@@ -19,18 +19,25 @@ def stop(supervisor: Puppet, victim: Puppet, number: int = SIGSTOP) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "told", "earlier"),
     [
-        ([SIGINT, SIGTERM], "SIGTERM from the same (SIGINT came first)"),
-        ([SIGHUP, SIGINT, SIGTERM], "SIGTERM from the same (SIGHUP and SIGINT came first)"),
+        ([SIGINT, SIGTERM], "SIGTERM from the same (SIGINT came first)", ("SIGINT",)),
+        (
+            [SIGHUP, SIGINT, SIGTERM],
+            "SIGTERM from the same (SIGHUP and SIGINT came first)",
+            ("SIGHUP", "SIGINT"),
+        ),
         (
             [SIGINT, SIGTERM, SIGINT, SIGTERM, SIGHUP],
             "SIGHUP from the same (SIGINT and SIGTERM came first)",
+            ("SIGINT", "SIGTERM"),
         ),
-        ([SIGTERM, SIGTERM], "SIGTERM from the same"),
+        ([SIGTERM, SIGTERM], "SIGTERM from the same", None),
     ],
 )
-def test_requests_before_a_kill(stage: Stage, sent: list[int], told: str) -> None:
+def test_requests_before_a_kill(
+    stage: Stage, sent: list[int], told: str, earlier: tuple[str, ...] | None
+) -> None:
     with recorded(why=True) as exits:
         victim, supervisor = stage.puppet(), stage.puppet()
         for number in set(sent):
@@ -43,7 +50,7 @@ def test_requests_before_a_kill(stage: Stage, sent: list[int], told: str) -> Non
     cause = cause_of(exits, victim)
     assert_killed(cause, supervisor)
     assert cause.after
-    assert cause.after.signal == sent[-1]
+    assert (cause.after.signal, cause.after.earlier) == (sent[-1], earlier)
     assert cause.text.endswith(f" after {told}")
 
 

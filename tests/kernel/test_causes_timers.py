@@ -8,6 +8,8 @@ from support.causes import assert_only, cause_of
 from support.stage import Stage
 from support.truth import recorded
 
+from exitsnoop.model.cause import Timer
+
 
 @pytest.mark.parametrize(
     ("timer", "number"),
@@ -31,45 +33,72 @@ def test_timers(stage: Stage, timer: str, number: int) -> None:
         victim = stage.puppet()
         victim.die("time_out", timer, int(number))
         assert victim.wait() == -number
-    assert_only(cause_of(exits, victim), "timer")
+    assert_only(cause_of(exits, victim), "timer", "timer")
 
 
 @pytest.mark.parametrize(
-    ("timer", "number", "options", "text"),
+    ("timer", "number", "options", "text", "known"),
     [
-        ("alarm", SIGALRM, (), "alarm (alarm or setitimer, SIGALRM)"),
-        ("real", SIGALRM, (), "alarm (alarm or setitimer, SIGALRM)"),
-        ("real", SIGALRM, (2500,), "interval timer, every 2.5 s (SIGALRM)"),
-        ("virtual", SIGVTALRM, (40,), "interval timer of user CPU time, every 40 ms (SIGVTALRM)"),
-        ("prof", SIGPROF, (8,), "interval timer of CPU time, every 8 ms (SIGPROF)"),
-        ("prof", SIGPROF, (), "interval timer of CPU time (SIGPROF)"),
-        ("posix", SIGTERM, (), "timer of CLOCK_MONOTONIC (timer_create, SIGTERM)"),
+        *[
+            (timer, SIGALRM, (), "alarm (alarm or setitimer, SIGALRM)", Timer("ITIMER_REAL", 0))
+            for timer in ("alarm", "real")
+        ],
+        (
+            *("real", SIGALRM, (2500,)),
+            "interval timer, every 2.5 s (SIGALRM)",
+            Timer("ITIMER_REAL", 2.5),
+        ),
+        (
+            *("virtual", SIGVTALRM, (40,)),
+            "interval timer of user CPU time, every 40 ms (SIGVTALRM)",
+            Timer("ITIMER_VIRTUAL", 0.04),
+        ),
+        (
+            *("prof", SIGPROF, (8,)),
+            "interval timer of CPU time, every 8 ms (SIGPROF)",
+            Timer("ITIMER_PROF", 0.008),
+        ),
+        (
+            *("prof", SIGPROF, ()),
+            "interval timer of CPU time (SIGPROF)",
+            Timer("ITIMER_PROF", 0),
+        ),
+        (
+            *("posix", SIGTERM, ()),
+            "timer of CLOCK_MONOTONIC (timer_create, SIGTERM)",
+            Timer("CLOCK_MONOTONIC", 0),
+        ),
         (
             *("posix", SIGUSR1, (60_000, time.CLOCK_REALTIME)),
             "timer of CLOCK_REALTIME, every 60 s (timer_create, SIGUSR1)",
+            Timer("CLOCK_REALTIME", 60),
         ),
         (
             *("posix", SIGALRM, (0, time.CLOCK_MONOTONIC, 20)),
             "timer of CLOCK_MONOTONIC (timer_create, SIGALRM)",
+            Timer("CLOCK_MONOTONIC", 0),
         ),
         (
             *("posix", SIGALRM, (0, time.CLOCK_PROCESS_CPUTIME_ID)),
             "timer of CPU time (timer_create, SIGALRM)",
+            Timer("CLOCK_PROCESS_CPUTIME_ID", 0),
         ),
         (
             *("posix", SIGALRM, (0, time.CLOCK_THREAD_CPUTIME_ID)),
             "timer of CPU time of a thread (timer_create, SIGALRM)",
+            Timer("CLOCK_THREAD_CPUTIME_ID", 0),
         ),
     ],
 )
 def test_which_timer(
-    stage: Stage, timer: str, number: int, options: tuple[int, ...], text: str
+    stage: Stage, timer: str, number: int, options: tuple[int, ...], text: str, known: Timer
 ) -> None:
     with recorded(why=True) as exits:
         victim = stage.puppet()
         victim.die("time_out", timer, int(number), *options)
         assert victim.wait() == -number
-    assert cause_of(exits, victim).text == text
+    cause = cause_of(exits, victim)
+    assert (cause.text, cause.timer) == (text, known)
 
 
 def test_one_of_many_timers(stage: Stage) -> None:
@@ -79,8 +108,8 @@ def test_one_of_many_timers(stage: Stage) -> None:
         victim = stage.puppet()
         victim.die("time_out", "posix", int(SIGTERM), *options)
         assert victim.wait() == -SIGTERM
-    told = cause_of(exits, victim).text
-    assert told in {
-        "timer of CLOCK_MONOTONIC (timer_create, SIGTERM)",
-        "timer (timer_create, SIGTERM)",
+    cause = cause_of(exits, victim)
+    assert (cause.text, cause.timer) in {
+        ("timer of CLOCK_MONOTONIC (timer_create, SIGTERM)", Timer("CLOCK_MONOTONIC", 0)),
+        ("timer (timer_create, SIGTERM)", None),
     }

@@ -14,11 +14,13 @@ from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines,
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import (
+    After,
     At,
     Cause,
     Mapped,
     Oom,
     Sender,
+    Timer,
 )
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -72,7 +74,18 @@ def back(store: Path, *made: Exit) -> list[Exit]:
         {"cause": Cause("abort", "x", stack=(At("/a"),), stack_complete=False)},
         {"cause": Cause("fault", "x", mapping=Mapped("file", "/a (deleted)", 0))},
         {"cause": Cause("seccomp", "x", syscall=-1)},
-        {"cause": Cause("file_limit", "x", limit=2**63)},
+        {"cause": Cause("file_limit", "x", limit=2**63, path="/é\n")},
+        {"cause": Cause("timer", "x", timer=Timer("ITIMER_REAL", 0.0))},
+        {"cause": Cause("timer", "x", timer=Timer("CLOCK_TAI"))},
+        {
+            "cause": Cause(
+                "killed",
+                "x",
+                after=After(
+                    15, "SIGTERM", 1.5, "killed", "ignored", SENDER, earlier=("SIGHUP", "é")
+                ),
+            )
+        },
         {"cause": Cause("terminal", "x", tty="pts/3")},
         {"cause": Cause("timer", "no args", SENDER._replace(args=None, args_truncated=False))},
         {"cgroup": f"/system.slice/docker-{'0123456789abcdef' * 4}.scope", "uid": 0},

@@ -14,6 +14,7 @@ from exitsnoop.model.cause import (
     Oom,
     Sender,
     Thread,
+    Timer,
 )
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
@@ -56,6 +57,7 @@ causes = st.builds(
         *(st.integers(1, 64), texts, st.floats(0, 1e9), st.sampled_from(KINDS), texts),
         *(st.none() | senders, st.none() | st.integers(0, 2**64 - 1), st.none() | texts),
         st.none() | st.integers(0, 2**63 - 1),
+        st.none() | st.lists(texts, min_size=1, max_size=3).map(tuple),
     ),
     at=st.none() | ats,
     stack=st.none() | st.lists(ats | st.just(At(None)), min_size=1, max_size=3).map(tuple),
@@ -67,6 +69,8 @@ causes = st.builds(
         st.none() | texts,
         st.none() | st.integers(0, 2**62),
     ),
+    timer=st.none() | st.builds(Timer, texts, st.none() | st.floats(0, 1e9)),
+    path=st.none() | texts,
 )
 pids = st.integers(1, 2**22)
 made_up = st.builds(

@@ -17,7 +17,7 @@ import exitsnoop
 from exitsnoop import Exit
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread, Timer
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -54,7 +54,10 @@ CAUSES = st.builds(
         address=st.none() | COUNT,
         tty=st.none() | TEXT,
         limit=st.none() | COUNT,
+        earlier=st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
     ),
+    timer=st.none() | st.builds(Timer, TEXT, st.none() | SECONDS),
+    path=st.none() | TEXT,
 )
 OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "int": COUNT,

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from support.fakes import AT, CGROUP, HOSTILE, ID, NAMES, POD, TEXTS, record, with_text
 
 from exitsnoop.cli.choice import DEFAULT_JSON
-from exitsnoop.model.cause import KINDS, After, At, Cause, Mapped, Oom, Sender, Thread
+from exitsnoop.model.cause import KINDS, After, At, Cause, Mapped, Oom, Sender, Thread, Timer
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -285,11 +285,13 @@ PARTS: dict[str, Any] = {
     "access": "write",
     "trap": "general protection",
     "reraised": True,
-    "after": After(15, "SIGTERM", 0.5, "killed", "handled", SENDER),
+    "after": After(15, "SIGTERM", 0.5, "killed", "handled", SENDER, earlier=("SIGINT",)),
     "at": At('/a"', "ab" * 20, 4096, "main", 7),
     "stack": (At("/a", None, 1), At(None)),
     "stack_complete": False,
     "mapping": Mapped("file", "/é", 4096),
+    "timer": Timer("CLOCK_MONOTONIC", 2.5),
+    "path": "/é",
 }
 
 

@@ -159,8 +159,8 @@ def test_what_came_before(after: After, words: str) -> None:
 
 
 def test_what_came_first() -> None:
-    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL)
-    text = "killed, 10 s after SIGTERM from 'a (SIGX came first)' (SIGHUP and SIGINT came first)"
+    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL, earlier=("SIGHUP", "SIGINT"))
+    text = "killed, 10 s after SIGTERM"
     told = verdict(make_exit(signal=9, cause=Cause("killed", text, PKILL, after=after)))
     assert told.endswith(", 10 s after SIGTERM from the same (SIGHUP and SIGINT came first)")
 

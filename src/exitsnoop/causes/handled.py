@@ -21,7 +21,7 @@ from exitsnoop.model.cause import (
     Cause,
 )
 from exitsnoop.model.status import signal_name
-from exitsnoop.model.words import shell_meaning, which
+from exitsnoop.model.words import came_first, shell_meaning, which
 
 _WAITS = {layout.HANDLER_WAITS: "waiting", layout.HANDLER_STOPPED: "stopped"}
 _AT_ONCE_S = 0.1
@@ -86,17 +86,19 @@ def with_handled(
             last = max(some, key=lambda one: one.sent_boot_ns)
             seconds = max(0, boot_ns - last.sent_boot_ns) / _NS
             after = _after(cause, last, (pid, ppid), seconds)
-            if after.text != cause.text:
-                after = after._replace(text=after.text + _first(last, some))
+            names = _earlier(last, some)
+            if after.text != cause.text and after.after and names:
+                text = f"{after.text}{came_first(names)}"
+                after = after._replace(text=text, after=after.after._replace(earlier=names))
             if some is not writes or after.text != cause.text:
                 found = after
     return found
 
 
-def _first(last: Evidence, handled: list[Evidence]) -> str:
-    """Return which other requests came before the last signal: " (SIGINT came first)"."""
+def _earlier(last: Evidence, handled: list[Evidence]) -> tuple[str, ...]:
+    """Return the names of other requests that came before the last signal, the oldest first."""
     if last.signal not in REQUESTS | STOPS:
-        return ""
+        return ()
     before = [
         one
         for one in handled
@@ -110,10 +112,7 @@ def _first(last: Evidence, handled: list[Evidence]) -> str:
         for number in (0 if one is last else one.signal, *one.earlier.to_bytes(4, "little"))
     ]
     numbers = [one for one in dict.fromkeys(numbers) if one not in (0, last.signal)]
-    names = [f"SIG{signal_name(one)}" for one in reversed(numbers)]
-    if len(names) > 1:
-        names = [f"{', '.join(names[:-1])} and {names[-1]}"]
-    return f" ({names[0]} came first)" if names else ""
+    return tuple([f"SIG{signal_name(one)}" for one in reversed(numbers)])
 
 
 def _is_failed_write(handled: Evidence) -> bool:

@@ -5,7 +5,19 @@ from exitsnoop.causes.case import SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USE
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
 from exitsnoop.model.callers import abort_reason, caller
-from exitsnoop.model.cause import ALRM, HUP, INT, IO, TSTP, VTALRM, WITH_CODES, Cause, Oom
+from exitsnoop.model.cause import (
+    ALRM,
+    HUP,
+    INT,
+    IO,
+    PROF,
+    TSTP,
+    VTALRM,
+    WITH_CODES,
+    Cause,
+    Oom,
+    Timer,
+)
 from exitsnoop.model.words import human_bytes, quoted, syscall_name
 
 _HOW = {SI_USER: "kill", SI_QUEUE: "sigqueue", SI_TKILL: "tgkill"}
@@ -86,25 +98,41 @@ def timer(case: Case) -> Cause:
     """A timer of its own. alarm() sets the same one as setitimer(ITIMER_REAL)."""
     again = case.evidence.timer_ns
     every = f", every {_time(again)}" if again else ""
+    interval = None if again is None else again / 1_000_000_000
     if case.si_code == SI_TIMER:
-        of = "" if again is None else f" of {_clock(case.evidence.timer_clock)}"
-        return case.cause(f"timer{of}{every} (timer_create, {case.name})")
+        name = f"timer_create, {case.name}"
+        if interval is None:
+            return case.cause(f"timer ({name})")
+        clock = _clock(case.evidence.timer_clock)
+        of = _CPU_TIME.get(clock, clock)
+        return case.cause(f"timer of {of}{every} ({name})", timer=Timer(clock, interval))
+    clock, of = _INTERVAL_TIMERS[case.signal]
+    text = f"interval timer{of}{every} ({case.name})"
     if case.signal == ALRM and not again:
-        return case.cause(f"alarm (alarm or setitimer, {case.name})")
-    of = {ALRM: "", VTALRM: " of user CPU time"}.get(case.signal, " of CPU time")
-    return case.cause(f"interval timer{of}{every} ({case.name})")
+        text = f"alarm (alarm or setitimer, {case.name})"
+    return case.cause(text, timer=Timer(clock, interval))
 
+
+_INTERVAL_TIMERS = {
+    ALRM: ("ITIMER_REAL", ""),
+    VTALRM: ("ITIMER_VIRTUAL", " of user CPU time"),
+    PROF: ("ITIMER_PROF", " of CPU time"),
+}
 
 # include/uapi/linux/time.h; a negative one is of the CPU time of a process or thread.
 _CLOCKS = {
     0: "CLOCK_REALTIME",
     1: "CLOCK_MONOTONIC",
-    2: "CPU time",
-    3: "CPU time of a thread",
+    2: "CLOCK_PROCESS_CPUTIME_ID",
+    3: "CLOCK_THREAD_CPUTIME_ID",
     7: "CLOCK_BOOTTIME",
     8: "CLOCK_REALTIME_ALARM",
     9: "CLOCK_BOOTTIME_ALARM",
     11: "CLOCK_TAI",
+}
+_CPU_TIME = {
+    "CLOCK_PROCESS_CPUTIME_ID": "CPU time",
+    "CLOCK_THREAD_CPUTIME_ID": "CPU time of a thread",
 }
 _OF_THREAD = 4  # include/linux/posix-timers_types.h: CPUCLOCK_PERTHREAD_MASK
 
@@ -137,7 +165,7 @@ def file_limit(case: Case) -> Cause:
     size = "" if limit is None else f" of {human_bytes(limit)}"
     path = case.evidence.site.written() if case.evidence.site else None
     by = f", reached by {quoted(path)}" if path else ""
-    return case.cause(f"file size limit{size}{by} ({case.name})", limit=limit)
+    return case.cause(f"file size limit{size}{by} ({case.name})", limit=limit, path=path)
 
 
 def _tty(case: Case) -> str | None:

@@ -187,6 +187,7 @@ class After(NamedTuple):
             the process was stopped; "dumping core" if a SIGKILL came while it did; "stopping" if
             this signal had stopped the process, until the SIGKILL.
         sender, address, tty, limit: the evidence, as in a Cause.
+        earlier: names of other signals that asked it to end before this one, the oldest first.
     """
 
     signal: int
@@ -198,6 +199,20 @@ class After(NamedTuple):
     address: int | None = None
     tty: str | None = None
     limit: int | None = None
+    earlier: tuple[str, ...] | None = None
+
+
+class Timer(NamedTuple):
+    """A timer of the process's own.
+
+    Attributes:
+        clock: of setitimer() and alarm() the timer's name, such as "ITIMER_REAL"; of timer_create()
+            the clock's, such as "CLOCK_MONOTONIC".
+        interval: the seconds after which it goes off again; 0 if once; None if that is unknown.
+    """
+
+    clock: str
+    interval: float | None = None
 
 
 class Oom(NamedTuple):
@@ -256,6 +271,8 @@ class Cause(NamedTuple):
         stack: where it was called from, the innermost first; the first is `at` if that is known.
         stack_complete: whether the stack reaches the start of the thread.
         mapping: fault: what lies at the address.
+        timer: timer: which one.
+        path: file_limit: the file that reached the limit; None if it is unknown.
         reraised: True if the process sent itself the signal again, after its handler had had it;
             the cause is that of the first one.
         after: the last such signal before another end.
@@ -284,3 +301,5 @@ class Cause(NamedTuple):
     stack: tuple[At, ...] | None = None
     stack_complete: bool | None = None
     mapping: Mapped | None = None
+    timer: Timer | None = None
+    path: str | None = None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from json import dumps
 from typing import Any
 
-from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread
+from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread, Timer
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -67,6 +67,8 @@ def _cause(known: Cause) -> dict[str, Any]:
         found["stack"] = [one._asdict() for one in known.stack]
     if known.mapping is not None:
         found["mapping"] = known.mapping._asdict()
+    if known.timer is not None:
+        found["timer"] = known.timer._asdict()
     return found
 
 
@@ -74,6 +76,8 @@ def _after(known: After) -> dict[str, Any]:
     found = _parts(known)
     if known.sender is not None:
         found["sender"] = _sender(known.sender)
+    if known.earlier is not None:
+        found["earlier"] = list(known.earlier)
     return found
 
 
@@ -145,6 +149,8 @@ def _cause_back(given: Mapping[str, Any]) -> Cause:
         found["stack"] = tuple(At(**_of(At, one)) for one in found["stack"])
     if found.get("mapping"):
         found["mapping"] = Mapped(**_of(Mapped, found["mapping"]))
+    if found.get("timer"):
+        found["timer"] = Timer(**_of(Timer, found["timer"]))
     if found.get("after"):
         found["after"] = _after_back(found["after"])
     return Cause(**found)
@@ -154,6 +160,8 @@ def _after_back(given: Mapping[str, Any]) -> After:
     found = _of(After, given)
     if found.get("sender"):
         found["sender"] = _sender_back(found["sender"])
+    if found.get("earlier") is not None:
+        found["earlier"] = _words(found["earlier"])
     return After(**found)
 
 

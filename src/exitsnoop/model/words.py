@@ -7,6 +7,8 @@ from exitsnoop.model.status import SIGNALS, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exitsnoop.model.cause import Sender
 
 SHELLS = frozenset("ash bash busybox csh dash fish ksh ksh93 mksh rbash sh tcsh yash zsh".split())
@@ -107,10 +109,12 @@ _NOT_TAKEN = {
 }
 
 
-def came_first(text: str) -> str:
-    """Return what a cause's text says of requests before the last one: " (SIGINT came first)"."""
-    _, bracket, names = text.rpartition(" (SIG")
-    return f"{bracket}{names}" if names.endswith(" came first)") else ""
+def came_first(names: "Sequence[str]") -> str:
+    """Return which signals came before another: " (SIGHUP and SIGINT came first)", or ""."""
+    if not names:
+        return ""
+    *others, last = names
+    return f" ({', '.join(others)}{' and ' if others else ''}{last} came first)"
 
 
 @lru_cache(maxsize=1024)

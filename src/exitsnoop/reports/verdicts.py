@@ -136,7 +136,7 @@ def _before(exit_: Exit, cause: Cause) -> str:
     ago = f", {length(round(after.seconds * 1e9))} after"
     if after.kind == "pipe":
         return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"
-    return f"{ago} {after.signal_name}{source}{how}{came_first(cause.text)}"
+    return f"{ago} {after.signal_name}{source}{how}{came_first(after.earlier or ())}"
 
 
 def _told(cause: Cause) -> str:

@@ -224,7 +224,7 @@ def _record(parts: Parts, cells: dict[str, Any]) -> Any:
         cell = cells.get(column)
         if inner:
             values.append(_record(inner, cells))
-        elif name == "args":
+        elif name in ("args", "earlier"):
             values.append(None if cell is None else tuple(loads(cell)))
         elif name == "ancestors":
             values.append(None if cell is None else _ancestors(cell))

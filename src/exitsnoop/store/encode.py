@@ -299,6 +299,8 @@ class Encoder:
                 cell = self._above[value]
             elif name == "stack":
                 cell = self._stacks[value]
+            elif name == "earlier":
+                cell = dumps(value)
             elif isinstance(value, bool):
                 cell = int(value and (self._kept.args or name != "args_truncated"))
             elif isinstance(value, int):

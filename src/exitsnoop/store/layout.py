@@ -8,7 +8,7 @@ column of its own name in the table `rows`.
 
 from typing import get_args, get_type_hints
 
-from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread
+from exitsnoop.model.cause import After, At, Cause, Mapped, Oom, Sender, Thread, Timer
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.fields import FIELDS, STORED
 
@@ -67,7 +67,7 @@ class Parts:
         self.parts: list[tuple[str, str, Parts | None]] = []
         self.columns: list[str] = []
         for name, hint in get_type_hints(kind).items():
-            records = {After, At, Container, Mapped, Oom, Sender, Thread}
+            records = {After, At, Container, Mapped, Oom, Sender, Thread, Timer}
             record = records & {hint, *get_args(hint)}
             inner = Parts(record.pop(), f"{prefix}{name}_") if record else None
             self.parts.append((name, f"{prefix}{name}", inner))

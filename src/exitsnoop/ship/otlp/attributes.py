@@ -76,13 +76,16 @@ def rfc3339(wall_ns: int) -> str:
 
 def _of_cause(cause: Cause) -> Iterator[tuple[str, Any]]:
     prefix = "exitsnoop.cause"
-    for part in ("text", "how", "si_code", "syscall", "limit", "tty", "access", "trap", "reraised"):
+    for part in ("text", "how", "si_code", "syscall", "limit", "tty", "access", "trap"):
+        yield f"{prefix}.{part}", getattr(cause, part)
+    for part in ("reraised", "path"):
         yield f"{prefix}.{part}", getattr(cause, part)
     yield f"{prefix}.address", _address(cause.address)
     if cause.thread is not None:
         yield f"{prefix}.thread.tid", cause.thread.tid
         yield f"{prefix}.thread.comm", cause.thread.comm
-    for name, record in (("at", cause.at), ("mapping", cause.mapping)):
+    for name in ("at", "mapping", "timer"):
+        record = getattr(cause, name)
         if record is not None:
             for part, value in record._asdict().items():
                 yield f"{prefix}.{name}.{part}", value
@@ -125,6 +128,7 @@ def _of_after(after: After) -> Iterator[tuple[str, Any]]:
     for part in ("seconds", "kind", "handled", "tty", "limit"):
         yield f"{prefix}.{part}", getattr(after, part)
     yield f"{prefix}.address", _address(after.address)
+    yield f"{prefix}.earlier", after.earlier and list(after.earlier)
     if after.sender is not None:
         yield from _of_sender(f"{prefix}.sender", after.sender)
 
