@@ -22,7 +22,7 @@ from exitsnoop.cli.show import (
     output_of,
     sink,
 )
-from exitsnoop.cli.stop import STOP_SIGNALS
+from exitsnoop.cli.stop import STOP_SIGNALS, Patience
 from exitsnoop.cli.summary import Summary
 from exitsnoop.errors import MalformedRecord, TraceError
 from exitsnoop.kernel.privileges import CAP_KILL, drop
@@ -294,18 +294,18 @@ class Passer(threading.Thread):
         self._linger = linger
 
     def run(self) -> None:
-        """Do so until the process ends. A second signal ends it, though rows may be left."""
-        told_to_end = 0
+        """Do so until the process ends. A later signal ends it, though rows may be left."""
+        patience = Patience()
         if self._child.has_ended() and not self._linger:
             self._tracer.stop()
         while True:
             came = signal.sigwaitinfo([*PASSED_ON, signal.SIGCHLD])
-            told_to_end += came.si_signo in STOP_SIGNALS
+            insists = came.si_signo in STOP_SIGNALS and patience.is_over()
             if came.si_signo == signal.SIGCHLD:
                 if not self._linger and self._child.has_ended():
                     self._tracer.stop()
             elif self._child.has_ended():
-                if self._tracer.stopped and told_to_end > 1:
+                if self._tracer.stopped and insists:
                     os._exit(128 + came.si_signo)  # perhaps nobody reads the rows
                 self._tracer.stop()
             elif came.si_code != SI_KERNEL:

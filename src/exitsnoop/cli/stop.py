@@ -1,7 +1,9 @@
 """Signals that end a trace, or what is like one."""
 
 import atexit
+import os
 import signal
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +18,36 @@ if TYPE_CHECKING:
 
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AT_ONCE_S = 0.5
+
+
+class Patience:
+    """Tells a signal that insists from the first one, and from what comes at once with that.
+
+    `timeout` sends each signal twice, to its command and to its process group. A terminal that is
+    closed hangs up by its shell and by the kernel.
+    """
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def is_over(self) -> bool:
+        """Take note of a signal; return whether one came before it, and not just now."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+        return now - self._first >= _AT_ONCE_S
 
 
 def stop_on_signals(source: "Stoppable") -> None:
-    """Let the first signal end the trace, with all rows written, and a second one the process."""
+    """Let the first signal end the trace, with all rows written, and a later one the process."""
+    patience = Patience()
 
-    def stop(_number: int, _frame: "FrameType | None") -> None:
+    def stop(number: int, _frame: "FrameType | None") -> None:
         source.stop()
-        for number in STOP_SIGNALS:  # even if nobody reads our output
+        if patience.is_over():  # perhaps nobody reads our output
             signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     for number in STOP_SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:

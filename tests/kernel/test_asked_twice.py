@@ -1,0 +1,52 @@
+"""Two signals that come at once are one request to end: `timeout` sends each of its twice."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exitsnoop.store.recording import Recording
+
+TIMEOUT = ("timeout", "1000")  # it passes a signal on as it does when the time is over
+
+
+@pytest.mark.parametrize("time", range(3))
+def test_a_recorder_under_timeout_ends_well(exitsnoop: str, store: Path, time: int) -> None:
+    command = [*TIMEOUT, exitsnoop, "record", "--store", str(store), "-P", str(os.getpid())]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as timeout:
+        assert timeout.stderr
+        timeout.stderr.readline()
+        child = subprocess.Popen(["sh", "-c", f"exit {time}"])
+        assert child.wait() == time
+        timeout.send_signal(signal.SIGTERM)
+        assert timeout.stderr.read() == ""
+    recording = Recording(store)
+    assert [one.ended for one in recording.recorded()] == ["stopped"]
+    pids = recording.connect().execute("SELECT pid FROM exits").fetchall()
+    assert (child.pid,) in pids
+
+
+@pytest.mark.parametrize("command", [[], ["--linger", "--", "true"]])
+def test_a_trace_under_timeout_writes_all_rows(
+    exitsnoop: str, tmp_path: Path, command: list[str]
+) -> None:
+    rows = tmp_path / "rows"
+    ready, begun = os.pipe()
+    words = [*TIMEOUT, exitsnoop, "--json", "-P", str(os.getpid()), "--ready-fd", str(begun)]
+    if command:
+        words = [*TIMEOUT, exitsnoop, "--json", "--ready-fd", str(begun), *command]
+    with rows.open("w") as file, subprocess.Popen(words, stdout=file, pass_fds=[begun]) as timeout:
+        os.close(begun)
+        assert os.read(ready, 1) == b"\n"
+        os.close(ready)
+        ended = [subprocess.Popen(["true"]) for _ in range(0 if command else 50)]
+        for child in ended:
+            child.wait()
+        timeout.send_signal(signal.SIGTERM)
+        timeout.wait()
+    found = {json.loads(line)["pid"] for line in rows.read_text().splitlines()}
+    assert {child.pid for child in ended} <= found
+    assert found
