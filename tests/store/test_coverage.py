@@ -141,7 +141,7 @@ def test_coverage_over_segments_and_dropped_ones(store: Path) -> None:
     recorder.close()
     recording = Recording(store)
     (stretch,) = recording.recorded()
-    assert stretch[1:] == (WALL_NS, WALL_NS + 119_999_000, "stopped")
+    assert stretch[1:] == (WALL_NS, WALL_NS + 119_999_000, "stopped", None)
     (gap,) = recording.gaps(WALL_NS, WALL_NS + 119_999_000)
     assert (gap.why, gap.lost) == ("overflow", 1)
     first = min(Directory(store).segments())

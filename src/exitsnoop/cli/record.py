@@ -12,7 +12,7 @@ from exitsnoop.cli.parser import Store, add_groups
 from exitsnoop.cli.recording import USUAL, add_store, opened, place
 from exitsnoop.cli.show import kept_arguments, load_what_fields_need, say_unknown_containers
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
-from exitsnoop.filters.table import WHICH, WHOSE
+from exitsnoop.filters.table import FILTERS, WHICH, WHOSE
 from exitsnoop.model.fields import COLLECTED, FIELDS
 from exitsnoop.model.words import human_bytes
 
@@ -148,7 +148,7 @@ def _record(
     load_what_fields_need(FIELDS)
     priority = Priority()
     drop()
-    writer = begin(path, limits, kept, since_ns)
+    writer = begin(path, limits, kept, since_ns, _filters(options))
     service = Service(lambda: standing(writer))
     if not service.is_there:
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")
@@ -157,6 +157,24 @@ def _record(
     garbage.enable()
     record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)
     return os.EX_IOERR if writer.lost else os.EX_OK
+
+
+def _filters(options: "Given") -> str | None:
+    """Return the filters as they were given, without those that leave out nothing."""
+    from shlex import quote
+
+    words = []
+    for row in FILTERS:
+        given = getattr(options, row.name)
+        if not row.decide or given in ([], row.default):
+            continue
+        words.append(row.flags[0])
+        if row.is_list:
+            inverted = "!" if row.name in options.excluding else ""
+            words.append(quote(inverted + ",".join(map(str, given))))
+        elif given is not True:
+            words.append(f"{given:g}s")
+    return " ".join(words) or None
 
 
 def _limits(options: "Given", path: "Path") -> "Limits":

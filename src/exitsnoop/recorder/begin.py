@@ -24,13 +24,13 @@ def make(path: Path) -> None:
             pass  # systemd has set the groups, or the files stay root's alone
 
 
-def begin(path: Path, limits: Limits, kept: Kept, since_ns: int) -> Writer:
+def begin(path: Path, limits: Limits, kept: Kept, since_ns: int, filters: str | None) -> Writer:
     """Return a writer to the directory. See Writer for the arguments and the errors.
 
     Call it without privileges: what cannot be written to later is refused now.
     """
     try:
-        return Writer(path, limits=limits, kept=kept, since_ns=since_ns)
+        return Writer(path, limits=limits, kept=kept, since_ns=since_ns, filters=filters)
     except StoreError as error:
         if os.geteuid() == 0 and isinstance(error.__cause__, PermissionError):
             raise StoreError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.reports.when import local, span
 from exitsnoop.sinks.escape import escape
-from exitsnoop.store.coverage import Gap
+from exitsnoop.store.coverage import Filtered, Gap
 from exitsnoop.store.recording import Recording
 
 MOST_LINES = 5
@@ -27,8 +27,8 @@ _WHY = {
 def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: int) -> list[str]:
     """Return all that is not known of a stretch of time, a line each; [] if all is known.
 
-    That is what was not recorded, what was dropped or is no longer counted, for want of room, and
-    which files are damaged.
+    That is what was not recorded, when filters left out exits, what was dropped or is no longer
+    counted, for want of room, and which files are damaged.
 
     Args:
         recording: where the answer comes from.
@@ -51,7 +51,8 @@ def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: in
             f"not all exits before {local(counted_ns, now_ns)} are counted any more, for want of "
             "room"
         )
-    return dropped + described(found, now_ns) + damaged(recording.unreadable)
+    some = filtered(recording.filtered(from_ns, now_ns), now_ns)
+    return dropped + some + described(found, now_ns) + damaged(recording.unreadable)
 
 
 def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> list[str]:
@@ -68,6 +69,18 @@ def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> li
         gaps_are = "1 more gap is" if len(before) == 1 else f"{len(before)} more gaps are"
         lines.insert(0, f"{gaps_are} before these, since {local(before[0].from_ns, now_ns)}")
     return lines
+
+
+def filtered(stretches: Sequence[Filtered], now_ns: int, *, most: int = MOST_LINES) -> list[str]:
+    """Return when only some exits were recorded, a line each: the latest ones.
+
+    Such as "only some exits were recorded since 01:10:02 today (the recorder had the filters -x)".
+    """
+    return [
+        f"only some exits were recorded {_stretch(one, now_ns)} (the recorder had the filters "
+        f"{escape(one.filters, spaces=False)})"
+        for one in stretches[-most:]
+    ]
 
 
 def damaged(paths: Iterable[Path]) -> list[str]:
@@ -103,7 +116,7 @@ def _line(gap: Gap, now_ns: int) -> str:
     return f"{exits} {_stretch(gap, now_ns)} {'is' if gap.lost == 1 else 'are'} missing{why}"
 
 
-def _stretch(gap: Gap, now_ns: int) -> str:
+def _stretch(gap: Gap | Filtered, now_ns: int) -> str:
     if gap.from_ns <= 0:
         return f"before {local(gap.to_ns, now_ns)}"
     if gap.to_ns >= now_ns:  # one that has just ended has an end

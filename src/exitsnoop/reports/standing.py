@@ -9,7 +9,7 @@ from exitsnoop.model.words import human_bytes
 from exitsnoop.reports import gaps as reports
 from exitsnoop.reports.when import local, local_and_ago
 from exitsnoop.sinks.escape import escape
-from exitsnoop.store.coverage import Gap
+from exitsnoop.store.coverage import Filtered, Gap
 from exitsnoop.store.recording import Recording, Status
 
 _WIDTH, _TITLE = 80, 12
@@ -26,6 +26,7 @@ class Standing:
     Attributes:
         status: see Recording.status().
         gaps: what was not recorded in the last 24 hours.
+        filtered: when only exits that pass filters were recorded in them.
         boots: how many boots it has exits of.
         complete_ns: from when on all exits are kept; None if none were dropped.
         counted_ns: from when on all exits are in the counts by the hour; None if all are.
@@ -36,6 +37,7 @@ class Standing:
     def __init__(self, recording: Recording, now_ns: int) -> None:
         self.status: Status = recording.status()
         self.gaps: list[Gap] = recording.gaps(now_ns - _DAY_NS, now_ns)
+        self.filtered: list[Filtered] = recording.filtered(now_ns - _DAY_NS, now_ns)
         self.boots = len(recording.boots())
         self.complete_ns = recording.complete_since()
         self.counted_ns = recording.counted_since()
@@ -64,7 +66,8 @@ class Standing:
             name = escape(reader.name) if reader.name else "a process"
             pid = f"[{reader.pid}]" if reader.pid else ""
             rows.append(("reader", f"{name}{pid} is in a transaction on {reader.file.name}"))
-        missing = reports.described(self.gaps, self._now_ns)
+        missing = reports.filtered(self.filtered, self._now_ns)
+        missing += reports.described(self.gaps, self._now_ns)
         rows += [("last 24 h", line) for line in missing or ["everything was recorded"]]
         return _aligned(rows)
 
@@ -88,6 +91,10 @@ class Standing:
             "readers": [
                 {"pid": one.pid or None, "comm": one.name or None, "file": one.file.name}
                 for one in status.readers
+            ],
+            "filtered": [
+                {"from": _utc(one.from_ns), "to": _utc(one.to_ns), "filters": one.filters}
+                for one in self.filtered
             ],
             "gaps": [
                 {

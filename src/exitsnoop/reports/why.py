@@ -12,7 +12,7 @@ from exitsnoop.reports.history import SPAN_NS, History
 from exitsnoop.reports.killer import Killer
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.target import Death, Found, Target
-from exitsnoop.store.coverage import Gap
+from exitsnoop.store.coverage import Filtered, Gap
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 
@@ -55,6 +55,7 @@ class Answer(NamedTuple):
         living: processes that are X and run now.
         recorded: from when to when exits were recorded, nanoseconds since the epoch; None if never.
         gaps: what was not recorded in the time that the answer is about.
+        filtered: when in that time only exits that pass filters were recorded.
         about: that time, nanoseconds since the epoch.
         now_ns: the time of the answer.
     """
@@ -64,6 +65,7 @@ class Answer(NamedTuple):
     living: list[Living]
     recorded: tuple[int, int] | None
     gaps: list[Gap]
+    filtered: list[Filtered]
     about: tuple[int, int]
     now_ns: int
 
@@ -101,6 +103,7 @@ def answer(
         living=living.living(recording, asked),
         recorded=(stretches[0].from_ns, stretches[-1].to_ns) if stretches else None,
         gaps=recording.gaps(*about),
+        filtered=recording.filtered(*about),
         about=about,
         now_ns=now_ns,
     )
@@ -152,7 +155,7 @@ def alone(recording: Recording, death: Death, now_ns: int) -> Answer:
         history=History(history.group(exit_), exit_.wall_ns, 0, 0, {}, None, []),
         asked=None,
     )
-    return Answer(which, story, [], None, [], (exit_.wall_ns, exit_.wall_ns), now_ns)
+    return Answer(which, story, [], None, [], [], (exit_.wall_ns, exit_.wall_ns), now_ns)
 
 
 def boot_of(recording: Recording, exit_: Exit) -> Query:
@@ -216,6 +219,9 @@ def record(given: Answer) -> dict[str, Any]:
         "gaps": [
             {**_times(max(0, gap.from_ns), gap.to_ns), "why": gap.why, "lost": gap.lost}
             for gap in given.gaps
+        ],
+        "filtered": [
+            {**_times(one.from_ns, one.to_ns), "filters": one.filters} for one in given.filtered
         ],
         "living": [{"pid": one.pid, "comm": one.comm} for one in given.living],
         "also": _also(story.found) if story else [],

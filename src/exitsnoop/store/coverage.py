@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from exitsnoop.store.schema import present
+
 _COVERED = (
     "SELECT r.boot_id, c.from_ns, max(c.to_ns), "
-    "c.offset_ns + b.stepped_ns - r.stepped_ns, c.ended FROM coverage c "
+    "c.offset_ns + b.stepped_ns - r.stepped_ns, c.ended, {filters} FROM coverage c "
     "JOIN eras r ON r.id = c.era JOIN boots b ON b.boot_id = r.boot_id "
     "GROUP BY r.boot_id, c.from_ns"
 )
@@ -32,19 +34,34 @@ MOMENT_NS = 1_000_000
 
 
 class Covered(NamedTuple):
-    """A stretch of time in which the recorder saw every exit.
+    """A stretch of time in which the recorder saw every exit, or all that pass its filters.
 
     Attributes:
         boot_id: the boot.
         from_ns, to_ns: nanoseconds since the epoch.
         ended: "stopped", "killed", "reboot" or another reason; None if it goes on, or if nobody
             could note it.
+        filters: those of the recorder, as options of the command line; None if it had none.
     """
 
     boot_id: str
     from_ns: int
     to_ns: int
     ended: str | None
+    filters: str | None = None
+
+
+class Filtered(NamedTuple):
+    """A stretch of time in which only the exits that pass filters were recorded.
+
+    Attributes:
+        from_ns, to_ns: nanoseconds since the epoch.
+        filters: as options of the command line.
+    """
+
+    from_ns: int
+    to_ns: int
+    filters: str
 
 
 class Gap(NamedTuple):
@@ -89,8 +106,10 @@ def noted(connection: sqlite3.Connection) -> Noted:
 def covered(connection: sqlite3.Connection) -> dict[tuple[str, int], Covered]:
     """Return the stretches that a file knows of, by boot and start."""
     found = {}
-    for boot_id, from_ns, to_ns, ahead_ns, ended in connection.execute(_COVERED):
-        found[boot_id, from_ns] = Covered(boot_id, from_ns + ahead_ns, to_ns + ahead_ns, ended)
+    filters = "c.filters" if "filters" in present(connection, "coverage") else "NULL"
+    rows = connection.execute(_COVERED.format(filters=filters))
+    for boot_id, from_ns, to_ns, ahead_ns, *more in rows:
+        found[boot_id, from_ns] = Covered(boot_id, from_ns + ahead_ns, to_ns + ahead_ns, *more)
     return found
 
 
@@ -141,6 +160,24 @@ def gaps(
     if to_ns - at > MOMENT_NS:
         found.append(Gap(at, to_ns, why, None))
     return sorted(found)
+
+
+def filtered(stretches: list[Covered], from_ns: int, to_ns: int, *, live: bool) -> list[Filtered]:
+    """Return when only the exits that pass filters were recorded, in the order of time.
+
+    What follows on each other with the same filters is one. live: as for gaps().
+    """
+    found: list[Filtered] = []
+    for place, stretch in enumerate(stretches):
+        goes_on = live and place == len(stretches) - 1 and stretch.ended is None
+        begin_ns, end_ns = max(stretch.from_ns, from_ns), to_ns if goes_on else stretch.to_ns
+        end_ns = min(end_ns, to_ns)
+        if not stretch.filters or begin_ns > end_ns:
+            continue
+        if found and stretches[place - 1].filters == stretch.filters:
+            begin_ns = found.pop().from_ns
+        found.append(Filtered(begin_ns, end_ns, stretch.filters))
+    return found
 
 
 def why_after(ended: str | None, *, rebooted: bool) -> str:

@@ -127,7 +127,7 @@ class Files:
     def write(
         self,
         batches: Sequence[tuple[Exits, int]],
-        covered: tuple[int, int, str | None],
+        covered: tuple[int, int, str | None, str | None],
         losses: Sequence[tuple[int, int, int, str]],
     ) -> None:
         """Write to the active segment, or to the next one if it is full, in one commit.

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from exitsnoop.store import coverage, holders, rollups, view
 from exitsnoop.store.boots import Boot
-from exitsnoop.store.coverage import Covered, Gap
+from exitsnoop.store.coverage import Covered, Filtered, Gap
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
@@ -188,6 +188,12 @@ class Recording:
         lost = {gap for _, gaps in answers for gap in gaps}
         live = self.recorder() is not None
         return coverage.gaps(stretches, lost, from_ns, min(to_ns, time.time_ns()), live=live)
+
+    def filtered(self, from_ns: int, to_ns: int) -> list[Filtered]:
+        """Return when between two times only exits that pass filters were recorded."""
+        live = self.recorder() is not None
+        to_ns = min(to_ns, time.time_ns())
+        return coverage.filtered(self.recorded(), from_ns, to_ns, live=live)
 
     def complete_since(self) -> int | None:
         """Return from when on all exits are kept, nanoseconds since the epoch.

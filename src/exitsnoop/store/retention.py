@@ -213,7 +213,9 @@ def _fill(kept: sqlite3.Connection) -> float:
 def _copy_about(kept: sqlite3.Connection, most_bytes: int) -> None:
     """Copy boots, coverage, losses and counts by the hour."""
     for table in ("boots", "eras", "coverage", "losses"):
-        kept.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}")
+        there = {row[1] for row in kept.execute(f"PRAGMA old.table_info({table})")}
+        named = ", ".join(there)  # a segment that an older version wrote has fewer
+        kept.execute(f"INSERT OR REPLACE INTO {table} ({named}) SELECT {named} FROM old.{table}")
     kept.execute(_SUPERSEDED)
     if kept.execute("SELECT count(*) FROM losses").fetchone()[0] > most_bytes // _LOSS_BYTES // 8:
         for statement in _BY_HOUR.split(";")[:-1]:

@@ -11,7 +11,7 @@ from exitsnoop.store.alike import BASE, OF_IMAGE
 from exitsnoop.store.errors import StoreTooNew
 from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
 
-VERSION = 5
+VERSION = 6
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
 
@@ -39,7 +39,7 @@ CREATE TABLE boots (boot_id TEXT PRIMARY KEY, kernel TEXT, hostname TEXT, machin
     began_ns INTEGER NOT NULL, stepped_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE coverage (segment INTEGER NOT NULL, id INTEGER NOT NULL, era INTEGER NOT NULL,
     from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, offset_ns INTEGER NOT NULL, ended TEXT,
-    PRIMARY KEY (segment, id)) WITHOUT ROWID;
+    filters TEXT, PRIMARY KEY (segment, id)) WITHOUT ROWID;
 CREATE TABLE losses (segment INTEGER NOT NULL, id INTEGER NOT NULL, era INTEGER NOT NULL,
     from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, offset_ns INTEGER NOT NULL,
     count INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (segment, id)) WITHOUT ROWID;
@@ -154,7 +154,7 @@ _VIEW = (
     "LEFT JOIN places p ON p.id = e.place"
 )
 
-_COLUMNS = {"rows": ROW, "places": PLACE, "causes": CAUSE, "images": BASE}
+_COLUMNS = {"rows": ROW, "places": PLACE, "causes": CAUSE, "images": BASE, "coverage": ("filters",)}
 
 
 def create(connection: sqlite3.Connection, first_id: int) -> None:

@@ -20,8 +20,8 @@ _COUNT = (
     "DO UPDATE SET count = count + excluded.count"
 )
 _COVER = (
-    "INSERT OR REPLACE INTO coverage (segment, id, era, from_ns, to_ns, offset_ns, ended) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO coverage "
+    "(segment, id, era, from_ns, to_ns, offset_ns, ended, filters) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LOSE = (
     "INSERT INTO losses (segment, id, era, from_ns, to_ns, offset_ns, count, why) "
@@ -83,7 +83,7 @@ class Segment:
         self,
         batches: Sequence[tuple[Exits, int]],
         eras: Eras,
-        covered: tuple[int, int, str | None],
+        covered: tuple[int, int, str | None, str | None],
         losses: Sequence[tuple[int, int, int, str]] = (),
     ) -> None:
         """Write exits in one commit, or nothing.
@@ -93,7 +93,8 @@ class Segment:
         Args:
             batches: exits, each with the number of their era.
             eras: the eras, with the current one.
-            covered: the current coverage: from, to (by the boot clock), why it ended.
+            covered: the current coverage: from, to (by the boot clock), why it ended, with which
+                filters.
             losses: from, to, how many, why.
         """
         connection, encoder = self.connection, self._encoder
@@ -107,9 +108,9 @@ class Segment:
                 if encoder.long_bytes > self._long_bytes and next_id - self.next_id > LEAST_AT_ONCE:
                     raise TooMuch  # noqa: TRY301 - it is rolled back as any failure
             self._insert(encoder)
-            since, until, ended = covered
+            since, until, *more = covered
             here = (self.first_id, self._coverage_id, eras.current)
-            connection.execute(_COVER, (*here, since, until, eras.offset_ns, ended))
+            connection.execute(_COVER, (*here, since, until, eras.offset_ns, *more))
             for start, end, count, why in losses:
                 cells = (self.first_id, eras.current, start, end, eras.offset_ns, count, why)
                 connection.execute(_LOSE, cells)

@@ -43,6 +43,7 @@ class Writer:
         boot: the boot that the exits belong to.
         since_ns: from when on the caller sees all exits, by the boot clock; now by default.
         clock: the clock of `due`, in seconds.
+        filters: what the caller sees, as options of the command line; None if it sees all.
 
     Raises:
         StoreBusy: another recorder writes there.
@@ -66,12 +67,14 @@ class Writer:
         boot: Boot | None = None,
         since_ns: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        filters: str | None = None,
     ) -> None:
         self.due: float | None = None
         self.lost = self.undecided = 0
         self.trouble: str | None = None
         self._closed = False
         self._clock = clock
+        self._filters = filters
         self._pending: list[tuple[Exits, int]] = []
         self._count = 0
         self._bytes = 0  # of their arguments, about
@@ -198,7 +201,7 @@ class Writer:
         while True:
             part, is_last = self._part(self._at_once)
             until = self._seen if is_last else max(part[-1][0].column("boot_ns"))
-            covered = (self._since, until, ended if is_last else None)
+            covered = (self._since, until, ended if is_last else None, self._filters)
             try:
                 self._files.write(part, covered, self._losses if is_last else [])
             except TooMuch:
