@@ -274,6 +274,7 @@ def ask(directory: Path) -> None:
         connection.close()
         _say(words, before, f"{len(rows)} rows")
     why(directory)
+    past(directory)
     status = recording.status()
     each = status.bytes / max(1, status.exits)
     print(f"{status.exits:,} exits, {status.bytes:,} bytes: {each:.0f} an exit")
@@ -290,6 +291,23 @@ def why(directory: Path) -> None:
             times.append(time.perf_counter() - before)
         name = " ".join(["exitsnoop why", *words])
         print(f"{name:40} {statistics.median(times) * 1e3:8.1f} ms")
+
+
+def past(directory: Path) -> None:
+    """Print how long it takes from the start of `exitsnoop past` to its first row."""
+    command = [sys.executable, "-m", "exitsnoop", "past", "--store", str(directory)]
+    for words in (["--since", "1h"], ["--since", "1h", "-x"], ["--since", "3d"], ["--last", "20"]):
+        times = []
+        for _ in range(5):
+            before = time.perf_counter()
+            with subprocess.Popen([*command, *words], stdout=subprocess.PIPE) as process:
+                assert process.stdout
+                process.stdout.readline()  # the header
+                process.stdout.readline()
+                times.append(time.perf_counter() - before)
+                process.kill()
+        name = " ".join(["exitsnoop past", *words])
+        print(f"{name:40} {statistics.median(times) * 1e3:8.1f} ms to the first row")
 
 
 def _say(words: str, before: float, found: str) -> None:
