@@ -21,6 +21,7 @@ _WHY = {
     "overflow": "they came too fast to be read",
     "undecided": "the path of their cgroup was not read in full, so a filter could not decide",
     "disk full": "the disk was full",
+    "not on disk": "the recorder cannot write, and goes on trying",
 }
 
 

@@ -70,7 +70,8 @@ class Gap(NamedTuple):
     Attributes:
         from_ns, to_ns: nanoseconds since the epoch.
         why: "not recording" (before the first recording), "stopped", "killed", "reboot", "overflow"
-            (the buffer of the kernel), "disk full", or what the system said.
+            (the buffer of the kernel), "disk full", "not on disk" (the recorder cannot write, and
+            goes on trying), or what the system said.
         lost: how many exits are missing; None if nobody counted them.
     """
 
@@ -140,10 +141,11 @@ def gaps(
     to_ns: int,
     *,
     live: bool,
+    stuck: bool = False,
 ) -> list[Gap]:
     """Return the gaps between two times, in their order.
 
-    live: whether a recorder goes on where the last stretch ends.
+    live: whether a recorder goes on where the last stretch ends. stuck: whether it cannot write.
     """
     found = [gap for gap in lost if gap.to_ns >= from_ns and gap.from_ns <= to_ns]
     at, why = from_ns, "not recording"
@@ -153,10 +155,11 @@ def gaps(
         if stretch.from_ns - at > MOMENT_NS and stretch.from_ns > from_ns:
             found.append(Gap(at, stretch.from_ns, why, None))
         goes_on = live and place == len(stretches) - 1 and stretch.ended is None
-        at = max(at, to_ns if goes_on else stretch.to_ns)
+        at = max(at, to_ns if goes_on and not stuck else stretch.to_ns)
         following = stretches[place + 1] if place + 1 < len(stretches) else None
         rebooted = following is not None and following.boot_id != stretch.boot_id
-        why = why_after(stretch.ended, rebooted=rebooted)
+        ended = "not on disk" if goes_on and stuck else stretch.ended
+        why = why_after(ended, rebooted=rebooted)
     if to_ns - at > MOMENT_NS:
         found.append(Gap(at, to_ns, why, None))
     return sorted(found)

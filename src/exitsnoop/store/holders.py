@@ -44,6 +44,12 @@ def of_lock(file: Path) -> int | None:
     return None
 
 
+def shows_trouble(file: Path) -> bool:
+    """Whether the process that holds the file locked has shown that it cannot write."""
+    inode = _inode(file)
+    return any(lock.kind == "POSIX" and lock.inode == inode for lock in _locks())
+
+
 def of_transactions(databases: Iterable[Path]) -> list[Holder]:
     """Return the processes that are in a transaction on databases in WAL mode."""
     by_inode = {_inode(Path(f"{path}-shm")): path for path in databases}

@@ -187,7 +187,9 @@ class Recording:
         stretches = coverage.joined(stretch for stretch, _ in answers)
         lost = {gap for _, gaps in answers for gap in gaps}
         live = self.recorder() is not None
-        return coverage.gaps(stretches, lost, from_ns, min(to_ns, time.time_ns()), live=live)
+        stuck = live and holders.shows_trouble(self._directory.lock_file)
+        to_ns = min(to_ns, time.time_ns())
+        return coverage.gaps(stretches, lost, from_ns, to_ns, live=live, stuck=stuck)
 
     def filtered(self, from_ns: int, to_ns: int) -> list[Filtered]:
         """Return when between two times only exits that pass filters were recorded."""

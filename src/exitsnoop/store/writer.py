@@ -79,7 +79,7 @@ class Writer:
         self._count = 0
         self._bytes = 0  # of their arguments, about
         self._losses: list[tuple[int, int, int, str]] = []
-        directory = Directory(path)
+        self._directory = directory = Directory(path)
         directory.make()
         directory.lock()
         try:
@@ -215,6 +215,7 @@ class Writer:
                 if is_full and self._files.give_way():
                     continue
                 self.trouble = "disk full" if is_full else str(error)
+                self._directory.show_trouble(is_there=True)
                 self.due = self._clock() + COMMIT_S
                 return
             self._taken(sum(len(exits) for exits, _ in part))
@@ -222,7 +223,9 @@ class Writer:
             if is_last:
                 break
         self._at_once = min(2 * self._at_once, self._most_at_once)
-        self.trouble = None
+        if self.trouble:
+            self.trouble = None
+            self._directory.show_trouble(is_there=False)
         self._losses.clear()
         self.due = None
 
