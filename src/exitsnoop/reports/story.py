@@ -130,6 +130,11 @@ def _taken(answer: Answer, story: Story) -> list[str]:
         )
         kind = _KINDS[found.target.kind].format(escaped(found.target.text))
         lines.append(f"This is about {kind}; it could also be {others}.")
+    if (path := found.target.instead_of) is not None:
+        lines.append(
+            f"No executable {escaped(path)} is recorded; a script is known by its name, so this is "
+            f"about {_KINDS['name'].format(escaped(found.target.text))}."
+        )
     if story.asked is not None:
         lines.append(f"{name(story.asked)} ended last; this one was the first of a cascade.")
     if found.others:
@@ -388,4 +393,7 @@ def _nothing(answer: Answer, is_missing: bool) -> list[str]:
         return [f"Nothing was recorded then: {what} can be found.", *_now(answer, None)]
     since = local(answer.about[0], now_ns)
     until = "" if answer.about[1] >= now_ns else f" until {local(answer.about[1], now_ns)}"
-    return [f"The recording has {what} since {since}{until}.", *_now(answer, None)]
+    lines = [f"The recording has {what} since {since}{until}.", *_now(answer, None)]
+    if answer.similar:
+        lines.append(f"It has processes named {', '.join(map(escaped, answer.similar))}.")
+    return lines

@@ -15,7 +15,11 @@ from exitsnoop.store.recording import Recording
 KINDS = ("pid", "name", "unit", "container", "exe")
 _UNIT = re.compile(r".+\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)")
 _ID = re.compile(r"[0-9a-f]{12,64}")
+_OF_PATH = ("/", "./", "../")
+_HERE = re.compile(r"(?:\.\.?/)+")
 _COMM_BYTES = 15
+_OWN_ANSWERS = (1, 3)
+_MOST_OWN = 20
 _HOUR_NS = 3600 * SECOND_NS
 _DAY_NS = 24 * _HOUR_NS
 PIDS_SHOWN = 20
@@ -30,11 +34,14 @@ class Target(NamedTuple):
         kind: one of KINDS, or "last": whatever failed last.
         text: X; "" for the last.
         query: finds its deaths, the newest first.
+        instead_of: the path of which it is the name: the kernel names the interpreter of a script
+            as its executable.
     """
 
     kind: str
     text: str
     query: Query
+    instead_of: str | None = None
 
     def during(self, since_ns: int | None, until_ns: int | None, boot_id: str | None) -> "Target":
         """Return the same within a time, as Query() takes it."""
@@ -82,6 +89,9 @@ def targets(text: str | None, kind: str | None = None) -> list[Target]:
     found = [
         Target(one, text, query) for one in _order(text) for query in _queries(one, text, anything)
     ]
+    if text.startswith(_OF_PATH):
+        name = text.rpartition("/")[2]
+        found += [Target("name", name, one, text) for one in _queries("name", name, anything)]
     found = [target for target in found if kind in (None, target.kind)]
     if not found:
         raise ValueError(f"{text!r} cannot be a {kind}")
@@ -91,7 +101,7 @@ def targets(text: str | None, kind: str | None = None) -> list[Target]:
 def _order(text: str) -> tuple[str, ...]:
     if text.isascii() and text.isdecimal():
         return "pid", "container", "name", "unit", "exe"
-    if text.startswith("/"):
+    if text.startswith(_OF_PATH):
         return ("exe",)
     if _UNIT.fullmatch(text):
         return "unit", "name", "container", "exe"
@@ -112,7 +122,8 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
             anything, units=[text] if _UNIT.fullmatch(text) else [f"{text}.service", *instances]
         )
     elif kind == "exe":
-        yield replace(anything, exes=[text if text.startswith("/") else f"*/{text}"])
+        path = text if text.startswith("/") else f"*/{_HERE.sub('', text)}"
+        yield replace(anything, exes=[path])
     elif kind == "container":
         yield replace(anything, containers=[text, *containers.ids(text)])
         yield replace(anything, hostnames=[text])
@@ -127,6 +138,21 @@ def _as_comm(text: str) -> str:
 def newest(recording: Recording, query: Query) -> Death | None:
     """Return the newest exit of a process that a query finds; threads are left out."""
     return next(each(recording, replace(query, newest_first=True)), None)
+
+
+def _newest(recording: Recording, target: Target) -> Death | None:
+    """Return the newest death; of whatever failed last, not that of a question like this one.
+
+    `exitsnoop why nginx` exits with 1 if there is no such death: that is an answer.
+    """
+    if target.kind != "last":
+        return newest(recording, target.query)
+    last: Death | None = None
+    for death in islice(each(recording, target.query), _MOST_OWN):
+        if death.exit.comm != "exitsnoop" or death.exit.exit_code not in _OWN_ANSWERS:
+            return death
+        last = last or death
+    return last
 
 
 def each(recording: Recording, query: Query) -> Iterator[Death]:
@@ -153,14 +179,14 @@ def find(recording: Recording, candidates: list[Target]) -> Found | None:
     It is the newest death for a PID. Otherwise it is the newest that failed, unless everything has
     ended well for a day since.
     """
-    there = [(target, death) for target in candidates if (death := newest(recording, target.query))]
+    there = [(target, death) for target in candidates if (death := _newest(recording, target))]
     if not there:
         return None
     (target, last), *rest = there
     others = {
         other.kind: (other, death.exit)
         for other, death in rest
-        if other.kind != target.kind and death.id != last.id
+        if other.kind != target.kind and death.id != last.id and not other.instead_of
     }
     also = [*others.values()]
     if target.kind == "pid":

@@ -1,5 +1,6 @@
 """Why it died: puts together all that a recording knows of a death, and of what belongs to it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from exitsnoop.store.recording import Recording
 AROUND_NS = 5 * SECOND_NS
 """What ended so long before or after counts as near in time."""
 _FAILED_NEAR, _NEAR = 300, 100
+_MOST_SIMILAR, _LEAST_SIMILAR = 5, 3
 _MOST_A_SECOND = 20_000  # exits; so ids say which files need not be opened
 
 
@@ -58,6 +60,7 @@ class Answer(NamedTuple):
         filtered: when in that time only exits that pass filters were recorded.
         about: that time, nanoseconds since the epoch.
         now_ns: the time of the answer.
+        similar: names like X that are recorded, if no death of X is.
     """
 
     asked: Target
@@ -68,6 +71,7 @@ class Answer(NamedTuple):
     filtered: list[Filtered]
     about: tuple[int, int]
     now_ns: int
+    similar: Sequence[str] = ()
 
 
 def answer(
@@ -106,7 +110,15 @@ def answer(
         filtered=recording.filtered(*about),
         about=about,
         now_ns=now_ns,
+        similar=() if story else _similar(recording, asked),
     )
+
+
+def _similar(recording: Recording, asked: Target) -> Sequence[str]:
+    name = asked.text.rpartition("/")[2]
+    if asked.kind == "pid" or len(name) < _LEAST_SIMILAR or set(name) & set("*?["):
+        return ()
+    return recording.similar(name, _MOST_SIMILAR)
 
 
 def _story(recording: Recording, found: Found, around_ns: int) -> Story:

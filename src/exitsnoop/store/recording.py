@@ -24,6 +24,11 @@ from exitsnoop.store.view import ALWAYS, During
 _T = TypeVar("_T")
 _HOUR_NS = 3600 * 1_000_000_000
 _ABOVE_ALL = (1 << 62) - 1
+_SIMILAR = (
+    "SELECT t.text FROM texts t WHERE (instr(lower(t.text), lower(:x)) > 0 "
+    "OR length(t.text) > 3 AND instr(lower(:x), lower(t.text)) > 0) "
+    "AND EXISTS (SELECT 1 FROM rows WHERE name = t.id) LIMIT :most"
+)
 
 
 class Counted(NamedTuple):
@@ -196,6 +201,15 @@ class Recording:
         live = self.recorder() is not None
         to_ns = min(to_ns, time.time_ns())
         return coverage.filtered(self.recorded(), from_ns, to_ns, live=live)
+
+    def similar(self, text: str, most: int) -> list[str]:
+        """Return names of processes, so many at most, that have a text in them, or are in it."""
+
+        def ask(connection: sqlite3.Connection, _: File) -> list[str]:
+            return [row[0] for row in connection.execute(_SIMILAR, {"x": text, "most": most})]
+
+        found = (name for names in self._each(ask, newest_first=True) for name in names)
+        return [*dict.fromkeys(found)][:most]
 
     def complete_since(self) -> int | None:
         """Return from when on all exits are kept, nanoseconds since the epoch.

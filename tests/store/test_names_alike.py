@@ -1,0 +1,64 @@
+"""What `exitsnoop why` makes of an X that is not quite the name of a process."""
+
+import pytest
+from support.flight import Answers
+from support.recorded import death, record_deaths
+
+
+def taken(answers: Answers, *words: object) -> tuple[str, int]:
+    """What X was taken for, and the PID of the death."""
+    told = answers.record(*words)
+    return told["target"]["kind"], told["exit"]["pid"]
+
+
+@pytest.mark.parametrize("path", ["/opt/backup.sh", "./backup.sh", "../opt/backup.sh"])
+def test_a_script_is_found_by_its_path(answers: Answers, path: str) -> None:
+    args = ("/bin/sh", path)
+    script = death(1, 7, comm="backup.sh", exe="/usr/bin/dash", args=args, exit_code=3)
+    record_deaths(answers.store, [script, death(2, 8, comm="dash", exe="/usr/bin/dash")])
+    assert taken(answers, path) == ("name", 7)
+    words = " ".join(answers.ask(path).split())
+    assert f"No executable {path} is recorded; a script is known by its name" in words
+    assert "this is about processes named backup.sh." in words
+    told = answers.record(path, "--as", "exe", status=1)
+    assert told["target"] == {"kind": "exe", "text": path}
+
+
+def test_an_executable_comes_before_a_name(answers: Answers) -> None:
+    others = [death(2, 8, comm="web", exe="/opt/new/web", exit_code=1)]
+    record_deaths(answers.store, [death(1, 7, comm="web", exe="/opt/web", exit_code=1), *others])
+    assert taken(answers, "/opt/web") == ("exe", 7)
+    assert taken(answers, "./web") == ("exe", 8)
+    assert "could also be" not in answers.ask("/opt/web")
+
+
+def test_names_like_it_are_told(answers: Answers) -> None:
+    names = ("webapp.sh", "nginx-web", "api", "Web\nx", "db")
+    deaths = [death(1 + nth, 10 + nth, comm=name) for nth, name in enumerate(names)]
+    record_deaths(answers.store, deaths)
+    words = " ".join(answers.ask("web", status=1).split())
+    (found,) = [part for part in words.split(".  ") if "processes named" in part][:1]
+    for name in ("webapp.sh", "nginx-web", r"Web\nx"):
+        assert name in found
+    assert "It has processes named webapp.sh." in answers.ask("/opt/webapp.sh.old", status=1)
+    for nothing in ("web*x", "77", "zzz", "b"):
+        assert "It has" not in answers.ask(nothing, status=1)
+
+
+def test_a_question_that_found_nothing_is_not_the_last_failure(answers: Answers) -> None:
+    asked = [death(at, at, comm="exitsnoop", exit_code=1 if at % 2 else 3) for at in range(10, 16)]
+    record_deaths(answers.store, [death(1, 7, exit_code=1), *asked])
+    assert taken(answers) == ("last", 7)
+    assert taken(answers, "exitsnoop") == ("name", 15)
+
+
+def test_a_failure_of_exitsnoop_itself_is_one(answers: Answers) -> None:
+    crashed = death(5, 9, comm="exitsnoop", signal=11)
+    record_deaths(answers.store, [death(1, 7, exit_code=1), crashed])
+    assert taken(answers) == ("last", 9)
+
+
+def test_where_nothing_else_failed_a_question_is_told(answers: Answers) -> None:
+    asked = [death(at, at, comm="exitsnoop", exit_code=1) for at in range(10, 60)]
+    record_deaths(answers.store, asked)
+    assert taken(answers) == ("last", 59)
