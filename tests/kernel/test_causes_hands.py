@@ -192,6 +192,20 @@ def test_what_a_signal_is_meant_for(stage: Stage, way: str, meant_for: str, text
     assert text in cause.text
 
 
+def test_a_process_that_ends_its_own_group() -> None:
+    """One kill() is for it and for its child: neither ended because of the other."""
+    with recorded(why=True) as exits:
+        script = "sleep 60 & exec python3 -c 'import os; os.kill(0, 15)'"
+        process = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+        assert process.wait() == -SIGTERM
+        until(lambda: any(one.pid != process.pid and one.signal == SIGTERM for one in exits))
+    (cause,) = [one.cause for one in exits if one.pid == process.pid]
+    group = "sent SIGTERM to its process group, and so to itself"
+    assert cause
+    assert (cause.kind, cause.sender) == ("self", None)
+    assert cause.text == (group if HAS_CALLS else "sent itself SIGTERM")
+
+
 def test_a_signal_to_every_process_of_a_namespace(stage: Stage) -> None:
     """Of the namespace of the sender, except itself and init."""
     with recorded(why=True) as exits:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exitsnoop.model.cause import Cause
+from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.tracing.children import Children
 
 SECOND_NS = 1_000_000_000
@@ -55,6 +55,25 @@ def test_a_subshell_passes_it_on() -> None:
     children.passed_on(exited(127), 127 << 8, "sh", pid=5, ppid=3, boot_ns=2)
     told = children.passed_on(exited(127), 127 << 8, "sh", pid=3, ppid=1, boot_ns=3)
     assert told.text == "exit 127, as its child sh[5]"
+
+
+@pytest.mark.parametrize(
+    ("sender", "meant_for", "rest"),
+    [
+        (5, "process group", ""),
+        (5, "process", ", which had ended its child ls[7]"),
+        (9, "process group", ", which had ended its child ls[7]"),
+    ],
+)
+def test_a_process_that_ends_with_its_group_passes_nothing_on(
+    sender: int, meant_for: str, rest: str
+) -> None:
+    children = Children()
+    killed = KILLED._replace(sender=Sender(sender, sender, "sh", 0)._replace(meant_for=meant_for))
+    children.passed_on(killed, 9, "ls", pid=7, ppid=5, boot_ns=1)
+    itself = Cause("self", "sent itself SIGKILL")
+    told = children.passed_on(itself, 9, "sh", pid=5, ppid=1, boot_ns=2)
+    assert told.text == f"{itself.text}{rest}"
 
 
 def test_many_children_are_forgotten() -> None:

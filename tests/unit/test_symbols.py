@@ -107,6 +107,33 @@ def test_each_instruction_of_a_function_has_a_way_to_its_caller(program: Path) -
     assert row_at(elf, 2**63) is None
 
 
+def without_library(to: Path, *flags: str) -> Path:
+    """Build a static program at a fixed address; the linker makes an index only if asked to."""
+    words = ["cc", "-O1", "-static", "-no-pie", "-nostdlib", "-Wl,-e,main", *flags, "-x", "c", "-"]
+    subprocess.run([*words, "-o", str(to)], input=SOURCE, text=True, check=True)
+    return to
+
+
+def test_frames_are_found_without_an_index(tmp_path: Path) -> None:
+    """They are those that an index leads to."""
+    plain = without_library(tmp_path / "plain")
+    indexed = without_library(tmp_path / "indexed", "-Wl,--eh-frame-hdr")
+    for path, expected in ((plain, False), (indexed, True)):
+        headers = subprocess.check_output(["readelf", "-lW", path], text=True)
+        assert ("GNU_EH_FRAME" in headers) is expected
+    lengths = {size for _, size in symbols(plain).values()}
+    assert len(lengths) == len(symbols(plain)) == 3
+    shift = symbols(indexed)["main"][0] - symbols(plain)["main"][0]
+    for name, (start, size) in symbols(plain).items():
+        for address in range(start, start + size):
+            row = row_at(elf_of(plain), address)
+            assert row, name
+            assert row == row_at(elf_of(indexed), address + shift)
+    low = min(start for start, _ in symbols(plain).values())
+    for address in (0, low - 1, 2**63):
+        assert row_at(elf_of(plain), address) is None
+
+
 def try_all(contents: bytes, addresses: set[int]) -> None:
     """Ask a file for everything; it may refuse."""
     try:
@@ -123,8 +150,13 @@ def try_all(contents: bytes, addresses: set[int]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_fuzz_a_file_that_was_changed(program: Path, seed: int) -> None:
+@pytest.mark.parametrize("has_index", [True, False])
+def test_fuzz_a_file_that_was_changed(
+    program: Path, seed: int, has_index: bool, tmp_path: Path
+) -> None:
     """No other exception than BadFile, and an end."""
+    if not has_index:
+        program = without_library(tmp_path / "program")
     random, whole = Random(seed), program.read_bytes()
     addresses = {start + 1 for start, _ in symbols(program).values()} | {0, 2**64 - 1}
     for _ in range(40):

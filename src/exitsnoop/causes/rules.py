@@ -136,7 +136,7 @@ RULES = (
     _Rule(
         "self",
         lambda c: c.by_itself and (c.by_process or c.for_sender),
-        lambda c: c.cause(f"sent itself {c.name}"),
+        tell.itself,
     ),
     _Rule("killed", lambda c: c.by_process, tell.killed),
     _Rule("kernel", lambda _: True, tell.kernel),

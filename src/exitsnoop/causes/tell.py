@@ -94,6 +94,13 @@ def killed(case: Case) -> Cause:
     return case.cause(text, sender, how=how)
 
 
+def itself(case: Case) -> Cause:
+    """The process sent the signal, maybe to others of its process group, too."""
+    if senders.meant_for(case) == "process group":
+        return case.cause(f"sent {case.name} to its process group, and so to itself")
+    return case.cause(f"sent itself {case.name}")
+
+
 def timer(case: Case) -> Cause:
     """A timer of its own. alarm() sets the same one as setitimer(ITIMER_REAL)."""
     again = case.evidence.timer_ns

@@ -4,7 +4,10 @@ The format is that of the Linux Standard Base (.eh_frame, .eh_frame_hdr) and of 
 6.4. A file that makes no sense raises BadFile.
 """
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct, error
 from typing import NamedTuple
 
@@ -16,6 +19,8 @@ _MOST_ENTRY = 1 << 16  # bytes of a CIE or FDE
 _MOST_STEPS = 10_000
 _MOST_SAVED = 64  # states that remember_state keeps
 _MOST_EXPRESSION = 64  # bytes; compilers need some 10
+_MOST_WITHOUT_INDEX = 2 << 20  # bytes of entries; a static C program has some 60,000
+_ENTRY_HEAD = Struct("<II")
 _HDR = Struct("<BBBB")
 _TABLE_ENTRY = Struct("<ii")
 _ABSOLUTE, _RELATIVE_TO_DATA = 0x00, 0x30
@@ -137,7 +142,9 @@ def _fde_near(elf: Elf, address: int) -> int | None:
     """Return the address of the last FDE that begins at or below an address."""
     index = next((one for one in elf.segments if one.kind == EH_FRAME_HDR), None)
     if index is None:
-        return None
+        starts, entries = _without_index(elf)
+        nth = bisect_right(starts, address)
+        return int(entries[nth - 1]) if nth else None
     raw = elf.read_at(index.address, 64)
     version, frame_encoding, count_encoding, encoding = _HDR.unpack_from(raw)
     if version != 1 or encoding != _RELATIVE_TO_DATA | 0xB or count_encoding == _OMIT:
@@ -158,6 +165,32 @@ def _fde_near(elf: Elf, address: int) -> int | None:
         else:
             high = middle
     return found
+
+
+@lru_cache(maxsize=1)
+def _without_index(elf: Elf) -> tuple["array[int]", "array[int]"]:
+    """Return where functions begin, in order, and the addresses of their FDEs.
+
+    The GNU linker makes no index for a program that is static and not position-independent.
+    """
+    section = elf.unwinding_entries()
+    if section is None or section.size > _MOST_WITHOUT_INDEX:
+        return array("Q"), array("Q")
+    raw = elf.read_at(section.address, section.size)
+    encodings: dict[int, int] = {}
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at + _ENTRY_HEAD.size <= len(raw):
+        length, back = _ENTRY_HEAD.unpack_from(raw, at)
+        if length and back:
+            cie = section.address + at + 4 - back
+            if cie not in encodings:
+                encodings[cie] = _cie(elf, cie).encoding
+            begins = Reader(raw, at + _ENTRY_HEAD.size).pointer(encodings[cie], section.address)
+            found.append((begins, section.address + at))
+        at += 4 + length
+    found.sort()
+    return array("Q", [begins for begins, _ in found]), array("Q", [entry for _, entry in found])
 
 
 def _entry(elf: Elf, address: int) -> tuple[Reader, int]:

@@ -16,7 +16,7 @@ _PROGRAM_HEADER = Struct("<IIQQQQQQ")
 _SECTION_HEADER = Struct("<IIQQQQIIQQ")
 _NOTE = Struct("<III")
 _LOAD, _NOTES, EH_FRAME_HDR = 1, 4, 0x6474E550
-_SYMTAB, _DYNSYM = 2, 11
+_PROGBITS, _SYMTAB, _DYNSYM, _UNWIND = 1, 2, 11, 0x70000001
 _BUILD_ID = 3
 _FUNCTIONS = {2, 10}  # STT_FUNC, STT_GNU_IFUNC
 _SYMBOL_BYTES = 24
@@ -171,6 +171,22 @@ class Elf:
             found |= more.functions(left, in_debug_data=False)  # there may be such data in it, too
         return found
 
+    def unwinding_entries(self) -> Section | None:
+        """Return the section of the entries for unwinding; None if there is none."""
+        section = self._named(b".eh_frame\0", self._sections())
+        return section if section and section.kind in (_PROGBITS, _UNWIND) else None
+
+    def _named(self, name: bytes, sections: list[Section]) -> Section | None:
+        """Return the section with a name, which ends with a zero byte."""
+        if self._names_index >= len(sections):
+            return None
+        names = sections[self._names_index]
+        for section in sections:
+            fits = section.name + len(name) <= names.size
+            if fits and self._bytes.read(names.offset + section.name, len(name)) == name:
+                return section
+        return None
+
     def _sections(self) -> list[Section]:
         try:
             raw = self._bytes.read(self._sections_at, self._section_count * _SECTION_HEADER.size)
@@ -206,15 +222,10 @@ class Elf:
 
     def _debug_data(self, sections: list[Section]) -> "Elf | None":
         """Return the symbols that Fedora adds to a stripped file: an ELF file, compressed."""
-        if self._names_index >= len(sections):
+        section = self._named(b".gnu_debugdata\0", sections)
+        if section is None or section.size > _MOST_DEBUG_DATA:
             return None
-        names = sections[self._names_index]
-        for section in sections:
-            if section.name + 15 <= names.size and section.size <= _MOST_DEBUG_DATA:
-                name = self._bytes.read(names.offset + section.name, 15)
-                if name == b".gnu_debugdata\0":
-                    return _decompressed(self._bytes.read(section.offset, section.size))
-        return None
+        return _decompressed(self._bytes.read(section.offset, section.size))
 
 
 def _decompressed(raw: bytes) -> Elf | None:

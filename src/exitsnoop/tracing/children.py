@@ -17,6 +17,7 @@ class _Child(NamedTuple):
     status: int
     boot_ns: int
     has_passed_on: bool
+    ended_with_group: bool
 
 
 class Children:
@@ -35,7 +36,9 @@ class Children:
             text = _text(cause, status, comm, child)
         if len(self._last) >= _MOST:
             del self._last[next(iter(self._last))]
-        self._last[ppid] = _Child(pid, comm, status, boot_ns, text != cause.text)
+        sender = cause.sender
+        with_group = bool(sender and sender.pid == ppid and sender.meant_for == "process group")
+        self._last[ppid] = _Child(pid, comm, status, boot_ns, text != cause.text, with_group)
         return cause._replace(text=text)
 
 
@@ -43,6 +46,8 @@ def _text(cause: Cause, status: int, comm: str, child: _Child) -> str:
     signal, who = child.status & 0x7F, f"its child {quoted(child.comm)}[{child.pid}]"
     if signal:
         if cause.kind == "self" and status & 0x7F == signal:
+            if child.ended_with_group:  # one kill() was for both
+                return cause.text
             return f"{cause.text}, which had ended {who}"
         if cause.kind == "abort" and status & 0x7F == signal:  # raise() does what abort() does
             return f"{cause.text}, after SIGABRT had ended {who}"

@@ -149,13 +149,13 @@ __noinline int add_sender(__u64 task)
 	sender = who_sends(evidence, (void *)task);
 	if (evidence->flags & EVIDENCE_SELF && evidence->flags & EVIDENCE_KERNEL)
 		read_realtime_limit(evidence, sender);
+	by_kernel = evidence->flags & EVIDENCE_KERNEL;
+	if (!by_kernel && evidence->si_code <= 0)
+		read_call(evidence);
 	if (evidence->flags & EVIDENCE_SELF || BPF_CORE_READ(sender, flags) & PF_KTHREAD)
 		return 0;
-	by_kernel = evidence->flags & EVIDENCE_KERNEL;
-	if (!by_kernel && evidence->si_code <= 0) {
+	if (!by_kernel && evidence->si_code <= 0)
 		read_sender_args(evidence, sender);
-		read_call(evidence);
-	}
 	if ((!by_kernel || evidence->signal == SIGKILL || evidence->flags & EVIDENCE_OF_TRACER) &&
 	    is_traced(evidence->pid))
 		evidence->origin = origin_of((__u64)sender);
