@@ -166,6 +166,25 @@ def test_the_same_signal_sent_by_another_is_no_death_of_the_parent(stage: Stage)
     assert_killed(cause_of(exits, child), sender)
 
 
+@pytest.mark.parametrize("asks_to", [False, True])
+def test_an_init_that_has_no_handler(stage: Stage, asks_to: bool) -> None:
+    """The kernel drops the signal, unlike that of another process: the program never chose to."""
+    with recorded(why=True) as exits:
+        init, sender = stage.init(), stage.puppet()
+        if asks_to:
+            init.ask("ignore", SIGTERM.value)
+        sender.kill(init, SIGTERM)
+        sender.kill(init, SIGKILL)
+        init.wait()
+    cause = cause_of(exits, init)
+    assert cause.after
+    told, handled = "which an init without a handler ignores", "init without handler"
+    if asks_to:
+        told, handled = "which it ignored", "ignored"
+    assert (cause.after.signal, cause.after.handled) == (SIGTERM, handled)
+    assert cause.text.endswith(f" after SIGTERM from the same, {told}")
+
+
 @pytest.mark.parametrize("by_kill", [False, True])
 def test_death_of_the_namespace_s_init(stage: Stage, by_kill: bool) -> None:
     with recorded(why=True) as exits:

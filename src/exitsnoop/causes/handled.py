@@ -176,7 +176,8 @@ def _with_site(first: Evidence, last: Evidence | None) -> Evidence:
 def _how(handled: Evidence) -> str:
     """Return what the process did with a signal; "" if it had a handler."""
     if handled.flags & layout.EVIDENCE_IGNORED:
-        return "ignored"
+        of_init = handled.handler == layout.HANDLER_OF_INIT
+        return "init without handler" if of_init else "ignored"
     if handled.flags & layout.EVIDENCE_DUMPED:
         return "dumping core"
     if handled.signal in STOPS:

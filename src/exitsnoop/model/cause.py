@@ -168,7 +168,10 @@ class Mapped(NamedTuple):
     offset: int | None = None
 
 
-HANDLED = "handled", "ignored", "blocked", "waiting", "stopped", "dumping core", "stopping"
+HANDLED = (
+    *("handled", "ignored", "blocked", "waiting", "stopped", "dumping core", "stopping"),
+    "init without handler",
+)
 """What a process did with a signal that came before its end; After explains each."""
 
 
@@ -185,7 +188,8 @@ class After(NamedTuple):
         handled: what the process did with it: "handled", "ignored", "blocked"; "waiting" or
             "stopped" if it still waited, though nothing blocked it, in the latter case because
             the process was stopped; "dumping core" if a SIGKILL came while it did; "stopping" if
-            this signal had stopped the process, until the SIGKILL.
+            this signal had stopped the process, until the SIGKILL; "init without handler" if it
+            is the init of a PID namespace: the kernel drops what such a process does not handle.
         sender, address, tty, limit: the evidence, as in a Cause.
         earlier: names of other signals that asked it to end before this one, the oldest first.
     """

@@ -106,6 +106,7 @@ _NOT_TAKEN = {
     "waiting": ", which it had not taken yet",
     "stopped": ", which came while it was stopped",
     "stopping": ", which had stopped it",
+    "init without handler": ", which an init without a handler ignores",
 }
 
 

@@ -116,6 +116,7 @@ enum handler_state {
 	HANDLER_RETURNED = 2,
 	HANDLER_WAITS = 3,   /* not for being blocked */
 	HANDLER_STOPPED = 4, /* the same; the process was stopped when it was sent */
+	HANDLER_OF_INIT = 5, /* there is none: init ignores what it does not handle */
 };
 
 /* Of a thread that the kernel forces a signal on (SI_KERNEL), on x86. */

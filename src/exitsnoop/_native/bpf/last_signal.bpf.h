@@ -89,7 +89,7 @@ __noinline int send_one_handled(__u64 start, int status, __u32 sort)
 		return 0;
 	if (evidence->flags & EVIDENCE_BLOCKED && !still_waits(evidence, last))
 		evidence->flags &= ~EVIDENCE_BLOCKED;
-	if (sort == REQUEST) {
+	if (sort == REQUEST && !(evidence->flags & EVIDENCE_IGNORED)) {
 		if (!waits_unblocked(evidence, last, status))
 			evidence->handler = HANDLER_UNKNOWN;
 		else if (!evidence->handler)

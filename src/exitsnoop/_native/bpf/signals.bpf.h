@@ -223,6 +223,8 @@ static bool record_signal(int signal, struct kernel_siginfo *info, struct task_s
 		evidence->flags |= EVIDENCE_TAKES_EFFECT;
 	if (group->flags & SIGNAL_STOP_STOPPED)
 		evidence->handler = HANDLER_STOPPED;
+	if (how && has_default_action(task, signal))
+		evidence->handler = HANDLER_OF_INIT;
 	if (sender_flags & PF_EXITING)
 		evidence->flags |= EVIDENCE_SENDER_EXITING;
 	if (BPF_CORE_READ(sender, signal, live.counter))
