@@ -29,7 +29,13 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         ({"signal": 9, "sender": BOSS}, r"was killed by its parent x\ [9]\n[1] with SIGKILL"),
     ],
-    "self": [({"signal": 15}, "sent itself SIGTERM")],
+    "self": [
+        ({"signal": 15}, "sent itself SIGTERM"),
+        (
+            {"signal": 15, "text": "sent SIGTERM to its process group, and so to itself"},
+            "sent SIGTERM to its process group, and so to itself",
+        ),
+    ],
     "abort": [
         (
             {"signal": 6, "core_dumped": True, "text": "abort() in a m+0x3, an assertion failed"},
@@ -156,6 +162,28 @@ def test_what_came_before(after: After, words: str) -> None:
     assert verdict(make_exit(exit_code=143, cause=cause)) == words
     unsaid = Cause("exited", "exit 143", after=after)
     assert verdict(make_exit(exit_code=143, cause=unsaid)) == "exited with code 143"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("fault", "a segfault writing 0x1 (SEGV_MAPERR)"),
+        ("seccomp", "system call 110 (getppid), forbidden by seccomp"),
+        ("file_limit", "a file size limit of 4.0K (SIGXFSZ), which it ignored"),
+        ("timer", "an alarm (alarm or setitimer, SIGALRM)"),
+    ],
+)
+def test_what_only_the_text_has_of_what_came_before(kind: CauseKind, told: str) -> None:
+    after = After(11, "SIGSEGV", 0.000062, kind, "handled")
+    cause = Cause("exited", f"exit 9, 62 us after {told}", after=after)
+    assert verdict(make_exit(exit_code=9, cause=cause)).endswith(f"s after {told}")
+
+
+def test_a_name_does_not_forge_what_came_before() -> None:
+    after = After(11, "SIGSEGV", 0.25, "fault", "handled")
+    text = "exit 139, as SIGSEGV ended its child ', 5 s after x'[7], 0.25 s after a segfault"
+    told = verdict(make_exit(exit_code=139, cause=Cause("exited", text, after=after)))
+    assert told == "exited with code 139, 0.2 s after SIGSEGV"
 
 
 def test_what_came_first() -> None:

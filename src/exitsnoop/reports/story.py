@@ -226,7 +226,7 @@ def _killer(known: killer.Killer, of: Exit) -> list[str]:
     if place is not None and place.cgroup != of.cgroup and (where := _where(place)):
         lines.append(f"It ran {', '.join(where)}.")
     if own is not None and own.status:
-        lines.append(f"It {verdict(own)} itself.")
+        lines.append(f"Its own end: it {verdict(own)}.")
     return lines
 
 

@@ -1,5 +1,6 @@
 """Verdicts: what ended a process, in one sentence; and who a process was, in words."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from exitsnoop.model.cause import Cause, Sender
@@ -12,6 +13,8 @@ from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.shell import shell_word
 
 _LONGEST_ARGS = 300
+_BEFORE = re.compile(r"[^']*?, \d[\d.]* (?:us|ms|s) after (.+)", re.S)
+_OWN_WORDS = {"killed", "self", "pipe", "terminal"}  # what came before, of these kinds
 
 
 def process(comm: str, pid: int) -> str:
@@ -136,11 +139,19 @@ def _before(exit_: Exit, cause: Cause) -> str:
     ago = f", {length(round(after.seconds * 1e9))} after"
     if after.kind == "pipe":
         return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"
+    # Where, which limit, which system call: only the text has it. A name in quotes is not searched.
+    if after.kind not in _OWN_WORDS and (told := _BEFORE.match(cause.text)):
+        return f"{ago} {escape(told[1], spaces=False)}"
     return f"{ago} {after.signal_name}{source}{how}{came_first(after.earlier or ())}"
 
 
 def _told(cause: Cause) -> str:
     return escape(cause.text, spaces=False)
+
+
+def _itself(exit_: Exit, cause: Cause) -> str:
+    to_group = f"sent {exit_.signal_name} to its process group, and so to itself"
+    return to_group if cause.text.startswith(to_group) else f"sent itself {exit_.signal_name}"
 
 
 def _oom(_: Exit, cause: Cause) -> str:
@@ -155,7 +166,7 @@ def _oom(_: Exit, cause: Cause) -> str:
 _VERDICTS: dict[str, Callable[[Exit, Cause], str]] = {
     "exited": lambda exit_, _: _ended(exit_),
     "killed": _killed,
-    "self": lambda exit_, _: f"sent itself {exit_.signal_name}",
+    "self": _itself,
     "abort": lambda _, cause: f"called {_told(cause)} (SIGABRT)",
     "fault": lambda exit_, cause: f"crashed with {exit_.signal_name}: {_told(cause)}",
     "oom": _oom,
