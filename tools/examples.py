@@ -253,7 +253,7 @@ def normalised(text: str) -> list[str]:
     if "--store demo" in text:  # its lines break elsewhere if a number has more digits
         text = re.sub(r"\d+(\.\d+)? (ms|s|min)\b", "SPAN", text)
         text = re.sub(r"just now|SPAN ago", "AGO", text)
-        text = re.sub(r"(PID|^\[1\]) \d+", r"\1 NUMBER", text, flags=re.M)
+        text = re.sub(r"(PID|--tree|^\[1\])\s+\d+", r"\1 NUMBER", text, flags=re.M)
         text = re.sub(r"(\S+\[\d+\]\s+->\s+)+", "ANCESTORS -> ", text)
         text = re.sub(r"(?<=in the cgroup)\s+\S+|/tmp/\S+", " PATH", text)
         text = "\n".join(text.split())
