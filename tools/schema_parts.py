@@ -59,8 +59,8 @@ DEFINITIONS: dict[str, Any] = {
             },
             "reraised": {
                 "const": True,
-                "description": "The process sent itself the signal again, after its handler had "
-                "had it; the cause is that of the first one.",
+                "description": "The process sent itself the signal again, after it had "
+                "handled it; the cause is that of the first one.",
             },
             "after": {"$ref": "#/$defs/after"},
             "at": {"$ref": "#/$defs/at"},

@@ -55,7 +55,7 @@ def test_the_cause_of_a_signal_raised_again_is_its_first_sender(stage: Stage, nu
     cause = cause_of(exits, victim)
     assert_killed(cause, sender)
     assert (cause.reraised, cause.after) == (True, None)
-    assert cause.text.endswith(", raised again after its handler had it")
+    assert cause.text.endswith(", raised again after it was handled")
 
 
 def test_a_fault_raised_again_is_that_fault(stage: Stage) -> None:

@@ -37,7 +37,7 @@ def test_a_fault_that_comes_again_is_one(program: Path, where: str) -> None:
     cause = told.cause
     assert (cause.kind, cause.address, cause.reraised) == ("fault", 8, True)
     assert cause.after is None
-    assert cause.text.endswith(", again after its handler had it")
+    assert cause.text.endswith(", again after it was handled")
     assert_thread(told, program)
     assert_place(told, program, "die_write")
     assert_stack(told, program, "die_write")

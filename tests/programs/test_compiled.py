@@ -93,7 +93,7 @@ def test_a_fault_in_rust_is_one(rust: Path, way: str) -> None:
     cause = ended(rust, way)
     assert (cause.kind, cause.address, cause.reraised) == ("fault", 0x40, True)
     assert cause.text.startswith("segfault reading 0x40 in demo demo::touch+0x")
-    assert cause.text.endswith(", again after its handler had it")
+    assert cause.text.endswith(", again after it was handled")
 
 
 def test_a_closure_of_a_generic_function(rust: Path) -> None:

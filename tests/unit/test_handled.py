@@ -49,8 +49,8 @@ TABLE = [
     (9, sent(9, 0), IGNORING, f"{KILLED}, 10.0 s after SIGTERM from the same, which it ignored"),
     (9, sent(9, 0, EVE), BLOCKING, f"{BY_EVE}, 10.0 s after SIGTERM{BLOCKED_BY}"),
     (6, RAISED._replace(signal=6), FAULT, f"abort(), 1.0 ms after a {SEGFAULT}"),
-    (11, RAISED._replace(signal=11), FAULT, f"{SEGFAULT}, raised again after its handler had it"),
-    (11, AGAIN, FAULT, f"{SEGFAULT}, again after its handler had it"),
+    (11, RAISED._replace(signal=11), FAULT, f"{SEGFAULT}, raised again after it was handled"),
+    (11, AGAIN, FAULT, f"{SEGFAULT}, again after it was handled"),
     (
         11,
         AGAIN._replace(address=128),
@@ -74,14 +74,14 @@ TABLE = [
     (3 << 8, None, FAULT._replace(sent_boot_ns=END - 10**9), "exit 3"),
     (0, None, FAULT, "exit 0"),
     (15, None, TERM, ASKED),
-    (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again after its handler had it"),
+    (15, RAISED._replace(signal=15), TERM, f"{ASKED}, raised again after it was handled"),
     (
         6,
         RAISED._replace(signal=6),
         sent(6, 0.001, flags=SEEN | SELF, si_code=-6),
-        "abort(), raised again after its handler had it",
+        "abort(), raised again after it was handled",
     ),
-    (15, RAISED._replace(signal=15), BLOCKING, f"{ASKED}, raised again after its handler had it"),
+    (15, RAISED._replace(signal=15), BLOCKING, f"{ASKED}, raised again after it was handled"),
     (9, sent(9, 0), SECOND, f"{KILLED}, 0.02 s after SIGTERM from the same (SIGINT came first)"),
     (
         9,

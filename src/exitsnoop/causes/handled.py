@@ -28,7 +28,7 @@ _AT_ONCE_S = 0.1
 FAILED_WRITE_S = 1
 _RETURNED_S = 0.01  # Go's handler returns to code that writes the stack, and exits
 _NS = 1_000_000_000
-_AGAIN = "again after its handler had it"
+_AGAIN = "again after it was handled"
 _BY_ITSELF = frozenset(("exited", "abort", "self"))
 _COUNTED = frozenset(("fault", "timer", "pipe", "cpu_limit", "file_limit", "hangup"))
 

@@ -277,7 +277,7 @@ class Cause(NamedTuple):
         mapping: fault: what lies at the address.
         timer: timer: which one.
         path: file_limit: the file that reached the limit; None if it is unknown.
-        reraised: True if the process sent itself the signal again, after its handler had had it;
+        reraised: True if the process sent itself the signal again, after it had handled it;
             the cause is that of the first one.
         after: the last such signal before another end.
         syscall: seccomp: the number of the system call.
