@@ -312,6 +312,10 @@ def test_which_boot() -> None:
     [
         (["--since", "soon"], "argument --since: 'soon' is not a time: write 2h, 90s"),
         (["--since", "1h", "--until", "2h"], "argument --since: it is after --until"),
+        (
+            ["--since", "2026-11-25", "--until", "2026-11-25"],
+            "argument --until: it is the moment of --since; a day alone is its first moment",
+        ),
         (["--boot", "-7"], "argument --boot: there are no 8 boots: 0d9c7b1e0000"),
         (["--boot", "0d99"], "argument --boot: '0d99' is none of the boots recorded: 0d9c7b1e"),
         (["--boot", "0d9"], "argument --boot: '0d9' is not a boot: write 0 for the one that runs"),

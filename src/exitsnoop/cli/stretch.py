@@ -106,6 +106,8 @@ def asked(options: "Given") -> Asked:
     until_ns = _moment("--until", options.until, now_ns, latest=True)
     if since_ns is not None and until_ns is not None and since_ns > until_ns:
         refuse("argument --since: it is after --until")
+    if since_ns is not None and since_ns == until_ns:
+        refuse("argument --until: it is the moment of --since; a day alone is its first moment")
     if options.boot is not None and not (_NTH.fullmatch(options.boot) or _digits(options.boot)):
         refuse(
             f"argument --boot: {options.boot!r} is not a boot: write 0 for the one that runs, -1 "
