@@ -1,4 +1,4 @@
-"""Two signals that come at once are one request to end: `timeout` sends each of its twice."""
+"""The same signal twice at once is one request to end: `timeout` sends each of its twice."""
 
 import json
 import os

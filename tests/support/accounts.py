@@ -64,6 +64,7 @@ class Traced:
     def report(self) -> Report:
         """Wait for its end; return what came of it."""
         _, errors = self.process.communicate(timeout=PATIENCE_S)
+        errors = errors.removeprefix(f"exitsnoop: tracing has begun; rows go to {self.path}\n")
         return report(self.process.returncode, self.path.read_bytes(), errors)
 
 

@@ -300,7 +300,7 @@ class Passer(threading.Thread):
             self._tracer.stop()
         while True:
             came = signal.sigwaitinfo([*PASSED_ON, signal.SIGCHLD])
-            insists = came.si_signo in STOP_SIGNALS and patience.is_over()
+            insists = came.si_signo in STOP_SIGNALS and patience.is_over(came.si_signo)
             if came.si_signo == signal.SIGCHLD:
                 if not self._linger and self._child.has_ended():
                     self._tracer.stop()

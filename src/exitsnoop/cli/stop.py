@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_AT_ONCE_S = 0.5
+_AT_ONCE_S = 0.1  # nobody presses a key twice in so short a time
 
 
 class Patience:
-    """Tells a signal that insists from the first one, and from what comes at once with that.
+    """Tells a signal that insists from the first one, and from the same one that comes with that.
 
     `timeout` sends each signal twice, to its command and to its process group. A terminal that is
     closed hangs up by its shell and by the kernel.
     """
 
     def __init__(self) -> None:
-        self._first: float | None = None
+        self._first: tuple[int, float] | None = None
 
-    def is_over(self) -> bool:
-        """Take note of a signal; return whether one came before it, and not just now."""
+    def is_over(self, number: int) -> bool:
+        """Take note of a signal; return whether one came before it: another, or not just now."""
         now = time.monotonic()
         if self._first is None:
-            self._first = now
-        return now - self._first >= _AT_ONCE_S
+            self._first = number, now
+        first, came = self._first
+        return number != first or now - came >= _AT_ONCE_S
 
 
 def stop_on_signals(source: "Stoppable") -> None:
@@ -45,7 +46,7 @@ def stop_on_signals(source: "Stoppable") -> None:
 
     def stop(number: int, _frame: "FrameType | None") -> None:
         source.stop()
-        if patience.is_over():  # perhaps nobody reads our output
+        if patience.is_over(number):  # perhaps nobody reads our output
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
