@@ -32,7 +32,8 @@ def before(minutes: float, lasting_s: float, why: str, lost: int | None = None) 
 
 
 def missing(recording: Recording, from_ns: int, to_ns: int) -> list[str]:
-    return gaps.missing(recording, recording.gaps(from_ns, to_ns), from_ns, NOW)
+    found, some = recording.gaps(from_ns, to_ns), recording.filtered(from_ns, to_ns)
+    return gaps.missing(recording, found, some, from_ns, NOW)
 
 
 @pytest.mark.parametrize(

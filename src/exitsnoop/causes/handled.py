@@ -85,11 +85,7 @@ def with_handled(
         if some and found.text == cause.text:
             last = max(some, key=lambda one: one.sent_boot_ns)
             seconds = max(0, boot_ns - last.sent_boot_ns) / _NS
-            after = _after(cause, last, (pid, ppid), seconds)
-            names = _earlier(last, some)
-            if after.text != cause.text and after.after and names:
-                text = f"{after.text}{came_first(names)}"
-                after = after._replace(text=text, after=after.after._replace(earlier=names))
+            after = _after(cause, last, some, (pid, ppid), seconds)
             if some is not writes or after.text != cause.text:
                 found = after
     return found
@@ -187,7 +183,9 @@ def _how(handled: Evidence) -> str:
     return "blocked" if handled.flags & layout.EVIDENCE_BLOCKED else ""
 
 
-def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float) -> Cause:
+def _after(
+    cause: Cause, handled: Evidence, others: list[Evidence], who: tuple[int, int], seconds: float
+) -> Cause:
     first = judge(handled.signal, handled, pid=who[0], ppid=who[1])
     after = After(
         handled.signal,
@@ -205,6 +203,9 @@ def _after(cause: Cause, handled: Evidence, who: tuple[int, int], seconds: float
         if after.handled == "handled":  # a shell's code is then its own, not a command's
             text = text.removesuffix(f": {shell_meaning(128 + after.signal)}")
         text += f", {_duration(seconds)} after {_what(cause, first, after, handled, who)}"
+        if names := _earlier(handled, others):
+            text += came_first(names)
+            after = after._replace(earlier=names)
     return cause._replace(text=text, after=after)
 
 

@@ -61,7 +61,8 @@ class Stretch(NamedTuple):
     def say_what_is_missing(self, recording: Recording) -> None:
         """Say on standard error what is not known of it. Raises StoreError."""
         gaps = recording.gaps(self.from_ns, self.to_ns)
-        for line in reports.missing(recording, gaps, self.from_ns, self.now_ns):
+        some = recording.filtered(self.from_ns, self.to_ns)
+        for line in reports.missing(recording, gaps, some, self.from_ns, self.now_ns):
             complain(line)
 
 

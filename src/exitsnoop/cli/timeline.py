@@ -308,6 +308,7 @@ def _about(recording: "Recording", during: "Stretch") -> "About":
     from exitsnoop.reports.timeline.timeline import About
 
     gaps = recording.gaps(during.from_ns, during.to_ns)
+    some = recording.filtered(during.from_ns, during.to_ns)
     boots = recording.boots()
     return About(
         (boots[-1].hostname if boots else None) or "?",
@@ -315,5 +316,5 @@ def _about(recording: "Recording", during: "Stretch") -> "About":
         during.from_ns,
         during.now_ns,
         gaps=gaps,
-        missing=missing(recording, gaps, during.from_ns, during.now_ns),
+        missing=missing(recording, gaps, some, during.from_ns, during.now_ns),
     )

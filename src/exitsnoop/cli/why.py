@@ -90,7 +90,9 @@ def run(options: "Given") -> int:
         progress.end()
         output.write(f"{line}\n")
     else:
-        missing = gaps.missing(recording, answer.gaps, answer.about[0], time.now_ns)
+        missing = gaps.missing(
+            recording, answer.gaps, answer.filtered, answer.about[0], time.now_ns
+        )
         for text in story.texts(answer, missing, every, is_missing=is_missing):
             progress.clear()
             output.write(text if output.takes_utf8 else _ascii_only(text))

@@ -25,7 +25,13 @@ _WHY = {
 }
 
 
-def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: int) -> list[str]:
+def missing(
+    recording: Recording,
+    found: Sequence[Gap],
+    some: Sequence[Filtered],
+    from_ns: int,
+    now_ns: int,
+) -> list[str]:
     """Return all that is not known of a stretch of time, a line each; [] if all is known.
 
     That is what was not recorded, when filters left out exits, what was dropped or is no longer
@@ -34,6 +40,7 @@ def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: in
     Args:
         recording: where the answer comes from.
         found: its gaps, from recording.gaps().
+        some: when filters left out exits, from recording.filtered().
         from_ns: where it begins, nanoseconds since the epoch.
         now_ns: the time now.
 
@@ -52,8 +59,8 @@ def missing(recording: Recording, found: Sequence[Gap], from_ns: int, now_ns: in
             f"not all exits before {local(counted_ns, now_ns)} are counted any more, for want of "
             "room"
         )
-    some = filtered(recording.filtered(from_ns, now_ns), now_ns)
-    return dropped + some + described(found, now_ns) + damaged(recording.unreadable)
+    left_out = filtered(some, now_ns)
+    return dropped + left_out + described(found, now_ns) + damaged(recording.unreadable)
 
 
 def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> list[str]:

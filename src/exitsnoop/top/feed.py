@@ -127,6 +127,8 @@ class Feed:
         )
         about = (death.wall_ns - SECOND_NS, death.wall_ns)
         answer = why.answer(self.recording, [Target("pid", str(death.pid), at)], about, now_ns)
-        missing = gaps.missing(self.recording, answer.gaps, answer.about[0], now_ns)
+        missing = gaps.missing(
+            self.recording, answer.gaps, answer.filtered, answer.about[0], now_ns
+        )
         parts = story.texts(answer, missing, None, is_missing=False)
         return "".join(parts).splitlines()

@@ -82,6 +82,7 @@ def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
     known = before.before(asking)
     lived, used = lives.lives(asking)
     found = recording.gaps(period.from_ns, period.to_ns)
+    some = recording.filtered(period.from_ns, period.to_ns)
     return Overview(
         period=period,
         boots=_boots(recording, period),
@@ -97,7 +98,7 @@ def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
         latest=latest.latest(asking),
         before=known,
         gaps=found,
-        missing=gaps.missing(recording, found, period.from_ns, period.now_ns),
+        missing=gaps.missing(recording, found, some, period.from_ns, period.now_ns),
         complete_ns=asking.complete_ns,
     )
 

@@ -76,9 +76,10 @@ def rfc3339(wall_ns: int) -> str:
 
 def _of_cause(cause: Cause) -> Iterator[tuple[str, Any]]:
     prefix = "exitsnoop.cause"
-    for part in ("text", "how", "si_code", "syscall", "limit", "tty", "access", "trap"):
-        yield f"{prefix}.{part}", getattr(cause, part)
-    for part in ("reraised", "path"):
+    for part in (
+        *("text", "how", "si_code", "syscall", "limit", "path", "tty", "access", "trap"),
+        "reraised",
+    ):
         yield f"{prefix}.{part}", getattr(cause, part)
     yield f"{prefix}.address", _address(cause.address)
     if cause.thread is not None:
