@@ -83,6 +83,10 @@ DEFINITIONS: dict[str, Any] = {
                 "type": "string",
                 "description": "file_limit: the file that reached the limit.",
             },
+            "meant_for": {
+                "const": "process group",
+                "description": "self: what it sent the signal to, if not to itself alone.",
+            },
         },
         "required": ["kind", "text"],
         "additionalProperties": False,
@@ -197,6 +201,17 @@ DEFINITIONS: dict[str, Any] = {
                 "description": "Names of other signals that asked it to end before this one, the "
                 "oldest first.",
             },
+            "text": {
+                "type": "string",
+                "description": "What the text of the cause says of it; left out if that leaves it "
+                "out, too.",
+            },
+            "syscall": {"type": "integer"},
+            "thread": {"$ref": "#/$defs/thread"},
+            "access": {"enum": ["read", "write", "execute"]},
+            "at": {"$ref": "#/$defs/at"},
+            "timer": {"$ref": "#/$defs/timer"},
+            "path": {"type": "string"},
         },
         "required": ["signal", "signal_name", "seconds", "kind", "handled"],
         "additionalProperties": False,

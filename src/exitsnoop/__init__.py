@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     )
     from exitsnoop.filters.filters import Filters
     from exitsnoop.model.batch import Exits
-    from exitsnoop.model.cause import After, Cause, CauseKind, Oom, Sender, Thread
+    from exitsnoop.model.cause import (
+        After,
+        At,
+        Cause,
+        CauseKind,
+        Mapped,
+        Oom,
+        Sender,
+        Thread,
+        Timer,
+    )
     from exitsnoop.model.cgroup import Container
     from exitsnoop.model.context import Ancestor
     from exitsnoop.model.exit import Exit
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "After",
     "Ancestor",
+    "At",
     "Cause",
     "CauseKind",
     "Container",
@@ -37,12 +48,14 @@ __all__ = [
     "Filters",
     "KernelRefused",
     "MalformedRecord",
+    "Mapped",
     "NoSuchProcess",
     "NotPermitted",
     "Oom",
     "Sender",
     "Source",
     "Thread",
+    "Timer",
     "TraceError",
     "Tracer",
     "trace",
@@ -60,7 +73,9 @@ if not TYPE_CHECKING:
         ),
         "filters.filters": ("Filters",),
         "model.batch": ("Exits",),
-        "model.cause": ("After", "Cause", "CauseKind", "Oom", "Sender", "Thread"),
+        "model.cause": (
+            *("After", "At", "Cause", "CauseKind", "Mapped", "Oom", "Sender", "Thread", "Timer"),
+        ),
         "model.cgroup": ("Container",),
         "model.context": ("Ancestor",),
         "model.exit": ("Exit",),

@@ -204,6 +204,7 @@ def test_a_process_that_ends_its_own_group() -> None:
     assert cause
     assert (cause.kind, cause.sender) == ("self", None)
     assert cause.text == (group if HAS_CALLS else "sent itself SIGTERM")
+    assert cause.meant_for == ("process group" if HAS_CALLS else None)
 
 
 def test_a_signal_to_every_process_of_a_namespace(stage: Stage) -> None:

@@ -39,6 +39,7 @@ def test_a_fault_that_the_program_survived(returns: Path, end: str, where: list[
     assert cause.after
     assert (cause.after.address, cause.after.seconds > 0.2) == (8, True)
     assert "after" not in cause.text
+    assert cause.after.text is None
 
 
 @pytest.mark.parametrize("where", [[], ["thread"]])
@@ -52,3 +53,9 @@ def test_a_fault_whose_handler_runs(
     assert cause.after
     assert cause.after.address == 8
     assert re.search(r", \d+\.\d+ s after a segfault (writing|at) 0x8 ", cause.text), cause
+    assert cause.after.text
+    assert cause.text.endswith(f" s after {cause.after.text}")
+    assert cause.after.thread
+    if end == "abort":  # a signal that ends the process: only then it is seen where its code lies
+        assert cause.after.at
+        assert cause.after.at.module == str(returns)

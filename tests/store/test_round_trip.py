@@ -20,6 +20,7 @@ from exitsnoop.model.cause import (
     Mapped,
     Oom,
     Sender,
+    Thread,
     Timer,
 )
 from exitsnoop.model.context import Ancestor
@@ -83,6 +84,23 @@ def back(store: Path, *made: Exit) -> list[Exit]:
                 "x",
                 after=After(
                     15, "SIGTERM", 1.5, "killed", "ignored", SENDER, earlier=("SIGHUP", "é")
+                ),
+            )
+        },
+        {"cause": Cause("self", "x", meant_for="process group")},
+        {
+            "cause": Cause(
+                "exited",
+                "x",
+                after=After(
+                    *(31, "SIGSYS", 0.5, "seccomp", "handled"),
+                    text="system call 41 é",
+                    syscall=-1,
+                    thread=Thread(7, "é"),
+                    access="write",
+                    at=At("/é", "ab" * 20, 2**40, "main", 0),
+                    timer=Timer("CLOCK_TAI"),
+                    path="/é",
                 ),
             )
         },

@@ -37,6 +37,8 @@ ats = st.builds(
     *(texts, st.none() | texts, st.none() | st.integers(0, 2**62)),
     *(st.none() | texts, st.none() | st.integers(0, 2**62)),
 )
+threads = st.builds(Thread, st.integers(0, 2**22), texts)
+timers = st.builds(Timer, texts, st.none() | st.floats(0, 1e9))
 causes = st.builds(
     Cause,
     *(st.sampled_from(KINDS), texts, st.none() | senders, st.none() | texts, st.none() | texts),
@@ -48,7 +50,7 @@ causes = st.builds(
         *(*[st.integers(0, 2**50)] * 3, st.none() | texts, st.none(), senders),
         *[st.none() | st.integers(0, 2**50)] * 7,
     ),
-    st.none() | st.builds(Thread, st.integers(0, 2**22), texts),
+    st.none() | threads,
     *(st.sampled_from([None, "read", "write", "execute"]), st.none() | texts),
     st.sampled_from([None, True]),
     st.none()
@@ -58,6 +60,9 @@ causes = st.builds(
         *(st.none() | senders, st.none() | st.integers(0, 2**64 - 1), st.none() | texts),
         st.none() | st.integers(0, 2**63 - 1),
         st.none() | st.lists(texts, min_size=1, max_size=3).map(tuple),
+        *(st.none() | texts, st.none() | st.integers(-1, 2**31 - 1), st.none() | threads),
+        *(st.sampled_from([None, "read", "write", "execute"]), st.none() | ats),
+        *(st.none() | timers, st.none() | texts),
     ),
     at=st.none() | ats,
     stack=st.none() | st.lists(ats | st.just(At(None)), min_size=1, max_size=3).map(tuple),
@@ -69,8 +74,9 @@ causes = st.builds(
         st.none() | texts,
         st.none() | st.integers(0, 2**62),
     ),
-    timer=st.none() | st.builds(Timer, texts, st.none() | st.floats(0, 1e9)),
+    timer=st.none() | timers,
     path=st.none() | texts,
+    meant_for=st.sampled_from([None, "process group"]),
 )
 pids = st.integers(1, 2**22)
 made_up = st.builds(

@@ -17,7 +17,7 @@ import exitsnoop
 from exitsnoop import Exit
 from exitsnoop.cli.choice import DEFAULT_JSON
 from exitsnoop.model.batch import Exits
-from exitsnoop.model.cause import KINDS, After, Cause, Oom, Sender, Thread, Timer
+from exitsnoop.model.cause import KINDS, After, At, Cause, Oom, Sender, Thread, Timer
 from exitsnoop.model.cgroup import Container
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.fields import COLUMNS, FIELDS, STORED
@@ -33,6 +33,7 @@ SENDERS = st.builds(
     Sender, COUNT, COUNT, TEXT, COUNT, st.just(None), st.just(value=False)
 ) | st.builds(Sender, COUNT, COUNT, TEXT, COUNT, WORDS, st.booleans(), st.none() | COUNT)
 OOMS = st.builds(Oom, COUNT, COUNT, COUNT, st.none() | TEXT, st.none() | COUNT, SENDERS)
+TIMERS = st.builds(Timer, TEXT, st.none() | SECONDS)
 CAUSES = st.builds(
     Cause,
     st.sampled_from(KINDS),
@@ -55,9 +56,17 @@ CAUSES = st.builds(
         tty=st.none() | TEXT,
         limit=st.none() | COUNT,
         earlier=st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+        text=st.none() | TEXT,
+        syscall=st.none() | COUNT,
+        thread=st.none() | st.builds(Thread, COUNT, TEXT),
+        access=st.none() | TEXT,
+        at=st.none() | st.builds(At, TEXT, TEXT, COUNT, TEXT, COUNT),
+        timer=st.none() | TIMERS,
+        path=st.none() | TEXT,
     ),
-    timer=st.none() | st.builds(Timer, TEXT, st.none() | SECONDS),
+    timer=st.none() | TIMERS,
     path=st.none() | TEXT,
+    meant_for=st.none() | TEXT,
 )
 OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "int": COUNT,

@@ -285,13 +285,27 @@ PARTS: dict[str, Any] = {
     "access": "write",
     "trap": "general protection",
     "reraised": True,
-    "after": After(15, "SIGTERM", 0.5, "killed", "handled", SENDER, earlier=("SIGINT",)),
+    "after": After(
+        *(15, "SIGTERM", 0.5, "killed", "handled", SENDER),
+        address=2**64 - 1,
+        tty="pts/1",
+        limit=1,
+        earlier=("SIGINT",),
+        text="SIGTERM from é",
+        syscall=41,
+        thread=Thread(9, 'a"b'),
+        access="write",
+        at=At('/a"', None, 1),
+        timer=Timer("CLOCK_TAI"),
+        path="/é",
+    ),
     "at": At('/a"', "ab" * 20, 4096, "main", 7),
     "stack": (At("/a", None, 1), At(None)),
     "stack_complete": False,
     "mapping": Mapped("file", "/é", 4096),
     "timer": Timer("CLOCK_MONOTONIC", 2.5),
     "path": "/é",
+    "meant_for": "process group",
 }
 
 

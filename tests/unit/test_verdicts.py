@@ -32,7 +32,7 @@ TOLD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "self": [
         ({"signal": 15}, "sent itself SIGTERM"),
         (
-            {"signal": 15, "text": "sent SIGTERM to its process group, and so to itself"},
+            {"signal": 15, "meant_for": "process group"},
             "sent SIGTERM to its process group, and so to itself",
         ),
     ],
@@ -116,7 +116,7 @@ CASES = [(kind, *case) for kind, cases in TOLD.items() for case in cases]
 
 @pytest.mark.parametrize(("kind", "known", "words"), CASES)
 def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> None:
-    evidence = {name: known[name] for name in ("sender", "oom") if name in known}
+    evidence = {name: known[name] for name in ("sender", "oom", "meant_for") if name in known}
     of = {name: known[name] for name in ("signal", "exit_code", "core_dumped") if name in known}
     cause = Cause(kind, known.get("text", "?"), **evidence)
     exit_ = make_exit(ppid=1, cause=cause, **of)
@@ -158,9 +158,10 @@ def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> Non
     ],
 )
 def test_what_came_before(after: After, words: str) -> None:
-    cause = Cause("exited", "exit 143, 0.25 s after something", after=after)
+    told = after._replace(text="in the words of a row")
+    cause = Cause("exited", "exit 143", after=told)
     assert verdict(make_exit(exit_code=143, cause=cause)) == words
-    unsaid = Cause("exited", "exit 143", after=after)
+    unsaid = Cause("exited", "exit 143: 128+15, as after SIGTERM of a command", after=after)
     assert verdict(make_exit(exit_code=143, cause=unsaid)) == "exited with code 143"
 
 
@@ -173,29 +174,26 @@ def test_what_came_before(after: After, words: str) -> None:
         ("timer", "an alarm (alarm or setitimer, SIGALRM)"),
     ],
 )
-def test_what_only_the_text_has_of_what_came_before(kind: CauseKind, told: str) -> None:
-    after = After(11, "SIGSEGV", 0.000062, kind, "handled")
-    cause = Cause("exited", f"exit 9, 62 us after {told}", after=after)
+def test_what_came_before_in_the_words_of_a_row(kind: CauseKind, told: str) -> None:
+    after = After(11, "SIGSEGV", 0.000062, kind, "handled", text=told)
+    text = "exit 9, as its child ', 5 s after x'[7], 62 us after ..."
+    cause = Cause("exited", text, after=after)
     assert verdict(make_exit(exit_code=9, cause=cause)).endswith(f"s after {told}")
 
 
-def test_a_name_does_not_forge_what_came_before() -> None:
-    after = After(11, "SIGSEGV", 0.25, "fault", "handled")
-    text = "exit 139, as SIGSEGV ended its child ', 5 s after x'[7], 0.25 s after a segfault"
-    told = verdict(make_exit(exit_code=139, cause=Cause("exited", text, after=after)))
-    assert told == "exited with code 139, 0.2 s after SIGSEGV"
-
-
 def test_what_came_first() -> None:
-    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL, earlier=("SIGHUP", "SIGINT"))
-    text = "killed, 10 s after SIGTERM"
-    told = verdict(make_exit(signal=9, cause=Cause("killed", text, PKILL, after=after)))
+    after = After(
+        *(15, "SIGTERM", 10, "killed", "handled", PKILL),
+        earlier=("SIGHUP", "SIGINT"),
+        text="SIGTERM from the same (SIGHUP and SIGINT came first)",
+    )
+    told = verdict(make_exit(signal=9, cause=Cause("killed", "killed", PKILL, after=after)))
     assert told.endswith(", 10 s after SIGTERM from the same (SIGHUP and SIGINT came first)")
 
 
 def test_a_killer_that_had_asked_before() -> None:
-    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL)
-    cause = Cause("killed", "killed, 10 s after SIGTERM", PKILL, "kill", after=after)
+    after = After(15, "SIGTERM", 10, "killed", "handled", PKILL, text="SIGTERM from the same")
+    cause = Cause("killed", "killed", PKILL, "kill", after=after)
     assert verdict(make_exit(signal=9, cause=cause)) == (
         "was killed by pkill[50] with SIGKILL, 10 s after SIGTERM from the same"
     )

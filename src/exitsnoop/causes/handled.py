@@ -197,15 +197,21 @@ def _after(
         first.address,
         first.tty,
         first.limit,
+        syscall=first.syscall,
+        thread=first.thread,
+        access=first.access,
+        at=first.at,
+        timer=first.timer,
+        path=first.path,
     )
     text = cause.text
     if _is_told(cause, after, handled.handler):
         if after.handled == "handled":  # a shell's code is then its own, not a command's
             text = text.removesuffix(f": {shell_meaning(128 + after.signal)}")
-        text += f", {_duration(seconds)} after {_what(cause, first, after, handled, who)}"
-        if names := _earlier(handled, others):
-            text += came_first(names)
-            after = after._replace(earlier=names)
+        names = _earlier(handled, others)
+        told = f"{_what(cause, first, after, handled, who)}{came_first(names)}"
+        text += f", {_duration(seconds)} after {told}"
+        after = after._replace(earlier=names or None, text=told)
     return cause._replace(text=text, after=after)
 
 

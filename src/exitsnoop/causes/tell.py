@@ -96,8 +96,10 @@ def killed(case: Case) -> Cause:
 
 def itself(case: Case) -> Cause:
     """The process sent the signal, maybe to others of its process group, too."""
-    if senders.meant_for(case) == "process group":
-        return case.cause(f"sent {case.name} to its process group, and so to itself")
+    meant_for = senders.meant_for(case)
+    if meant_for == "process group":
+        text = f"sent {case.name} to its process group, and so to itself"
+        return case.cause(text, meant_for=meant_for)
     return case.cause(f"sent itself {case.name}")
 
 

@@ -168,6 +168,19 @@ class Mapped(NamedTuple):
     offset: int | None = None
 
 
+class Timer(NamedTuple):
+    """A timer of the process's own.
+
+    Attributes:
+        clock: of setitimer() and alarm() the timer's name, such as "ITIMER_REAL"; of timer_create()
+            the clock's, such as "CLOCK_MONOTONIC".
+        interval: the seconds after which it goes off again; 0 if once; None if that is unknown.
+    """
+
+    clock: str
+    interval: float | None = None
+
+
 HANDLED = (
     *("handled", "ignored", "blocked", "waiting", "stopped", "dumping core", "stopping"),
     "init without handler",
@@ -192,6 +205,9 @@ class After(NamedTuple):
             is the init of a PID namespace: the kernel drops what such a process does not handle.
         sender, address, tty, limit: the evidence, as in a Cause.
         earlier: names of other signals that asked it to end before this one, the oldest first.
+        text: what the text of the Cause says of it, such as "a segfault reading 0x40 in demo
+            load+0x5"; None if it leaves it out, because the end had hardly to do with it.
+        syscall, thread, access, at, timer, path: more evidence, as in a Cause.
     """
 
     signal: int
@@ -204,19 +220,13 @@ class After(NamedTuple):
     tty: str | None = None
     limit: int | None = None
     earlier: tuple[str, ...] | None = None
-
-
-class Timer(NamedTuple):
-    """A timer of the process's own.
-
-    Attributes:
-        clock: of setitimer() and alarm() the timer's name, such as "ITIMER_REAL"; of timer_create()
-            the clock's, such as "CLOCK_MONOTONIC".
-        interval: the seconds after which it goes off again; 0 if once; None if that is unknown.
-    """
-
-    clock: str
-    interval: float | None = None
+    text: str | None = None
+    syscall: int | None = None
+    thread: Thread | None = None
+    access: str | None = None
+    at: At | None = None
+    timer: Timer | None = None
+    path: str | None = None
 
 
 class Oom(NamedTuple):
@@ -277,6 +287,8 @@ class Cause(NamedTuple):
         mapping: fault: what lies at the address.
         timer: timer: which one.
         path: file_limit: the file that reached the limit; None if it is unknown.
+        meant_for: self: "process group" if it sent the signal to all of that; None if to itself,
+            or if that is unknown.
         reraised: True if the process sent itself the signal again, after it had handled it;
             the cause is that of the first one.
         after: the last such signal before another end.
@@ -307,3 +319,4 @@ class Cause(NamedTuple):
     mapping: Mapped | None = None
     timer: Timer | None = None
     path: str | None = None
+    meant_for: str | None = None

@@ -43,39 +43,35 @@ def address(known: int) -> str:
 
 
 def _parts(known: Cause | After) -> dict[str, Any]:
-    """Return what is known, with the addresses as plain data."""
-    return {
+    """Return what is known; as plain data, where both have it."""
+    found = {
         key: address(value) if key in ADDRESSES else value
         for key, value in known._asdict().items()
         if value is not None
     }
+    if known.sender is not None:
+        found["sender"] = _sender(known.sender)
+    for key, record in (("thread", known.thread), ("at", known.at), ("timer", known.timer)):
+        if record is not None:
+            found[key] = record._asdict()
+    return found
 
 
 def _cause(known: Cause) -> dict[str, Any]:
     found = _parts(known)
-    if known.sender is not None:
-        found["sender"] = _sender(known.sender)
     if known.oom is not None:
         found["oom"] = {**known.oom._asdict(), "trigger": _sender(known.oom.trigger)}
-    if known.thread is not None:
-        found["thread"] = known.thread._asdict()
     if known.after is not None:
         found["after"] = _after(known.after)
-    if known.at is not None:
-        found["at"] = known.at._asdict()
     if known.stack is not None:
         found["stack"] = [one._asdict() for one in known.stack]
     if known.mapping is not None:
         found["mapping"] = known.mapping._asdict()
-    if known.timer is not None:
-        found["timer"] = known.timer._asdict()
     return found
 
 
 def _after(known: After) -> dict[str, Any]:
     found = _parts(known)
-    if known.sender is not None:
-        found["sender"] = _sender(known.sender)
     if known.earlier is not None:
         found["earlier"] = list(known.earlier)
     return found
@@ -135,31 +131,32 @@ def _from_plain(name: str, given: Any) -> Any:
 
 
 def _cause_back(given: Mapping[str, Any]) -> Cause:
-    found = _of(Cause, given)
-    if found.get("sender"):
-        found["sender"] = _sender_back(found["sender"])
+    found = _parts_back(Cause, given)
     if found.get("oom"):
         oom = _of(Oom, found["oom"])
         found["oom"] = Oom(**{**oom, "trigger": _sender_back(oom["trigger"])})
-    if found.get("thread"):
-        found["thread"] = Thread(**_of(Thread, found["thread"]))
-    if found.get("at"):
-        found["at"] = At(**_of(At, found["at"]))
     if found.get("stack") is not None:
         found["stack"] = tuple(At(**_of(At, one)) for one in found["stack"])
     if found.get("mapping"):
         found["mapping"] = Mapped(**_of(Mapped, found["mapping"]))
-    if found.get("timer"):
-        found["timer"] = Timer(**_of(Timer, found["timer"]))
     if found.get("after"):
         found["after"] = _after_back(found["after"])
     return Cause(**found)
 
 
-def _after_back(given: Mapping[str, Any]) -> After:
-    found = _of(After, given)
+def _parts_back(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a Cause or an After takes, where both have it."""
+    found = _of(kind, given)
     if found.get("sender"):
         found["sender"] = _sender_back(found["sender"])
+    for key, record in (("thread", Thread), ("at", At), ("timer", Timer)):
+        if found.get(key):
+            found[key] = record(**_of(record, found[key]))
+    return found
+
+
+def _after_back(given: Mapping[str, Any]) -> After:
+    found = _parts_back(After, given)
     if found.get("earlier") is not None:
         found["earlier"] = _words(found["earlier"])
     return After(**found)

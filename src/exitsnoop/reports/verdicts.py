@@ -1,6 +1,5 @@
 """Verdicts: what ended a process, in one sentence; and who a process was, in words."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from exitsnoop.model.cause import Cause, Sender
@@ -13,7 +12,6 @@ from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.shell import shell_word
 
 _LONGEST_ARGS = 300
-_BEFORE = re.compile(r"[^']*?, \d[\d.]* (?:us|ms|s) after (.+)", re.S)
 _OWN_WORDS = {"killed", "self", "pipe", "terminal"}  # what came before, of these kinds
 
 
@@ -126,7 +124,7 @@ def _from(sender: Sender | None, exit_: Exit) -> str:
 def _before(exit_: Exit, cause: Cause) -> str:
     """Return what came before the end, if the text of the cause reports it."""
     after = cause.after
-    if after is None or cause.kind in _WITH_TEXT or " after " not in cause.text:
+    if after is None or after.text is None or cause.kind in _WITH_TEXT:
         return ""
     source = f" on {after.tty}" if after.tty else ""
     if after.kind == "self":
@@ -139,9 +137,8 @@ def _before(exit_: Exit, cause: Cause) -> str:
     ago = f", {length(round(after.seconds * 1e9))} after"
     if after.kind == "pipe":
         return f"{ago} it wrote to a pipe or socket that nobody reads ({after.signal_name}{how})"
-    # Where, which limit, which system call: only the text has it. A name in quotes is not searched.
-    if after.kind not in _OWN_WORDS and (told := _BEFORE.match(cause.text)):
-        return f"{ago} {escape(told[1], spaces=False)}"
+    if after.kind not in _OWN_WORDS:
+        return f"{ago} {escape(after.text, spaces=False)}"
     return f"{ago} {after.signal_name}{source}{how}{came_first(after.earlier or ())}"
 
 
@@ -150,8 +147,9 @@ def _told(cause: Cause) -> str:
 
 
 def _itself(exit_: Exit, cause: Cause) -> str:
-    to_group = f"sent {exit_.signal_name} to its process group, and so to itself"
-    return to_group if cause.text.startswith(to_group) else f"sent itself {exit_.signal_name}"
+    if cause.meant_for == "process group":
+        return f"sent {exit_.signal_name} to its process group, and so to itself"
+    return f"sent itself {exit_.signal_name}"
 
 
 def _oom(_: Exit, cause: Cause) -> str:

@@ -239,7 +239,7 @@ _PARTS_OF_SENDER: "dict[str, Writer]" = {
 }
 _WRITTEN: "dict[str, Writer]" = {
     "text": _quoted,
-    **dict.fromkeys(("kind", "how", "si_code", "tty", "access", "trap"), _text),
+    **dict.fromkeys(("kind", "how", "si_code", "tty", "access", "trap", "meant_for"), _text),
     **dict.fromkeys(("syscall", "limit"), str),
     **dict.fromkeys(ADDRESSES, lambda known: f'"{address(known)}"'),
     "sender": _sender,

@@ -11,7 +11,7 @@ from exitsnoop.store.alike import BASE, OF_IMAGE
 from exitsnoop.store.errors import StoreTooNew
 from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
 
-VERSION = 6
+VERSION = 7
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
 

@@ -78,18 +78,11 @@ def _of_cause(cause: Cause) -> Iterator[tuple[str, Any]]:
     prefix = "exitsnoop.cause"
     for part in (
         *("text", "how", "si_code", "syscall", "limit", "path", "tty", "access", "trap"),
-        "reraised",
+        *("reraised", "meant_for"),
     ):
         yield f"{prefix}.{part}", getattr(cause, part)
     yield f"{prefix}.address", _address(cause.address)
-    if cause.thread is not None:
-        yield f"{prefix}.thread.tid", cause.thread.tid
-        yield f"{prefix}.thread.comm", cause.thread.comm
-    for name in ("at", "mapping", "timer"):
-        record = getattr(cause, name)
-        if record is not None:
-            for part, value in record._asdict().items():
-                yield f"{prefix}.{name}.{part}", value
+    yield from _of_records(prefix, cause, ("thread", "at", "mapping", "timer"))
     if cause.stack is not None:
         yield f"{prefix}.stack", [_frame(at) for at in cause.stack]
         yield f"{prefix}.stack_complete", cause.stack_complete
@@ -99,6 +92,16 @@ def _of_cause(cause: Cause) -> Iterator[tuple[str, Any]]:
         yield from _of_oom(cause.oom)
     if cause.after is not None:
         yield from _of_after(cause.after)
+
+
+def _of_records(
+    prefix: str, of: Cause | After, names: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    for name in names:
+        record = getattr(of, name)
+        if record is not None:
+            for part, value in record._asdict().items():
+                yield f"{prefix}.{name}.{part}", value
 
 
 def _of_sender(prefix: str, sender: Sender) -> Iterator[tuple[str, Any]]:
@@ -128,6 +131,9 @@ def _of_after(after: After) -> Iterator[tuple[str, Any]]:
     yield f"{prefix}.signal.name", after.signal_name
     for part in ("seconds", "kind", "handled", "tty", "limit"):
         yield f"{prefix}.{part}", getattr(after, part)
+    for part in ("text", "syscall", "access", "path"):
+        yield f"{prefix}.{part}", getattr(after, part)
+    yield from _of_records(prefix, after, ("thread", "at", "timer"))
     yield f"{prefix}.address", _address(after.address)
     yield f"{prefix}.earlier", after.earlier and list(after.earlier)
     if after.sender is not None:
