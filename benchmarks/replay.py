@@ -18,7 +18,7 @@ from pathlib import Path
 from streams import FIELDS, LOADS, Drained, Stream, record
 
 from exitsnoop.decode.exits import EVENT
-from exitsnoop.kernel import session
+from exitsnoop.kernel import lines, session
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.fields import COLUMNS
 from exitsnoop.sinks.json_lines import JsonLines
@@ -67,7 +67,7 @@ class AsJson(Replay):
     """Every field is put into JSON."""
 
     def _prepare(self, _directory: str) -> None:
-        self._sink = JsonLines(list(COLUMNS))
+        self._sink = JsonLines(list(COLUMNS), lines=lines)
 
     def _take(self, batch: Exits) -> None:
         self._sink.rows(batch).encode()

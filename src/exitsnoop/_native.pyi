@@ -3,6 +3,8 @@
 Private; use Tracer.
 """
 
+from typing import Any
+
 def clock_steps() -> int:
     """Return a new descriptor that is readable once the wall clock was set, or after a suspend.
 
@@ -13,6 +15,19 @@ def drop_privileges(kept: int, /) -> None:
     """Give up all capabilities of this thread but those with their bit set; see privileges.py.
 
     Raises OSError.
+    """
+
+def lines(parts: list[str], forms: str, columns: list[list[Any]], /) -> str:
+    """Return the lines of a batch: parts, and the values of the columns between them.
+
+    Args:
+        parts: texts: one more than columns.
+        forms: how to write each column, a character for each. "s": as it is. Numbers of
+            nanoseconds, "6" or "9": as seconds, with so many decimals; "t": since the epoch, as
+            "2026-11-23T06:13:40.123456Z".
+        columns: texts or integers; with "6" or "9" also None, which is "null".
+
+    Raises TypeError, ValueError, OverflowError.
     """
 
 def opens_tracepoint(name: str, /) -> bool:

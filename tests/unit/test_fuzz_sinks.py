@@ -12,6 +12,7 @@ from support.fakes import AT, HOSTILE, NAMES, record
 
 from exitsnoop.cli.output import complain
 from exitsnoop.cli.summary import Summary
+from exitsnoop.kernel import lines
 from exitsnoop.model.cause import Cause, Sender
 from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
@@ -137,7 +138,9 @@ def test_csv_reads_back(ended: list[Exit], ascii_only: bool) -> None:
 
 @given(st.lists(exits(), min_size=1, max_size=3), BYTES)
 def test_json_reads_back(ended: list[Exit], label: bytes) -> None:
-    written = JsonLines(tuple(COLUMNS), label=label.decode("utf-8", "surrogateescape")).rows(ended)
+    named = label.decode("utf-8", "surrogateescape")
+    written = JsonLines(tuple(COLUMNS), label=named).rows(ended)
+    assert JsonLines(tuple(COLUMNS), label=named, lines=lines).rows(ended) == written
     assert written.isascii()
     formats.assert_harmless(written)
     for line, one in zip(written.splitlines(), ended, strict=True):

@@ -5,6 +5,7 @@
 
 #include "clock_steps.h"
 #include "kernel_names.h"
+#include "lines.h"
 #include "memory.h"
 #include "perf_event.h"
 #include "privileges.h"
@@ -14,6 +15,7 @@ static PyMethodDef native_functions[] = {
 	{ "clock_steps", clock_steps, METH_NOARGS, NULL },
 	{ "drop_privileges", drop_privileges, METH_O, NULL },
 	{ "kernel_has_names", kernel_has_names, METH_O, NULL },
+	{ "lines", lines, METH_VARARGS, NULL },
 	{ "opens_tracepoint", opens_tracepoint, METH_O, NULL },
 	{ "return_memory", return_memory, METH_NOARGS, NULL },
 	{ NULL },

@@ -25,6 +25,7 @@ from exitsnoop.cli.show import (
 from exitsnoop.cli.stop import STOP_SIGNALS, Patience
 from exitsnoop.cli.summary import Summary
 from exitsnoop.errors import MalformedRecord, TraceError
+from exitsnoop.kernel import lines
 from exitsnoop.kernel.privileges import CAP_KILL, drop
 from exitsnoop.model.words import SHELLS
 from exitsnoop.tracing.tracer import Tracer
@@ -75,7 +76,7 @@ def run(options: Options, command: list[str]) -> int:
     )
     ready = Ready(options.ready_fd)
     output = output_of(options, names)  # what cannot be written is refused before COMMAND runs
-    form = sink(options, names, output)
+    form = sink(options, names, output, lines)
     load_what_rows_need(names, output)
     return traced(options, command, filters, ready, _Rows(form, output))
 

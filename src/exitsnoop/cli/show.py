@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from exitsnoop.model.batch import Exits
     from exitsnoop.model.source import Source
     from exitsnoop.sinks import Sink
+    from exitsnoop.sinks.json_lines import Lines
     from exitsnoop.store.redact import Kept
     from exitsnoop.tracing.tracer import Tracer
 
@@ -55,9 +56,11 @@ def fields(names: "Iterable[str]") -> set[str]:
     return {name for name in names if name in COLLECTED} - {"cause"}
 
 
-def sink(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
-    """Return the format that the options ask for."""
-    form = _form(options, names, output)
+def sink(
+    options: "Options", names: tuple[str, ...], output: Output, lines: "Lines | None" = None
+) -> "Sink":
+    """Return the format that the options ask for. lines: of the extension, if that is there."""
+    form = _form(options, names, output, lines)
     if not (options.no_args or options.redact):
         return form
     from exitsnoop.cli.hiding import Hiding
@@ -75,12 +78,14 @@ def kept_arguments(options: "Options") -> "Kept":
         refuse(f"argument --redact: {error}")
 
 
-def _form(options: "Options", names: tuple[str, ...], output: Output) -> "Sink":
+def _form(
+    options: "Options", names: tuple[str, ...], output: Output, lines: "Lines | None"
+) -> "Sink":
     label = options.label if options.label != "" else "exit"
     if options.json:
         from exitsnoop.sinks.json_lines import JsonLines
 
-        return JsonLines(names, label=label)
+        return JsonLines(names, label=label, lines=lines)
     if options.csv:
         from exitsnoop.sinks.csv import Csv
 

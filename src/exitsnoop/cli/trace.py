@@ -15,6 +15,7 @@ from exitsnoop.cli.show import (
     say_unknown_containers,
     sink,
 )
+from exitsnoop.kernel import lines
 from exitsnoop.tracing.tracer import Tracer
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def run(options: Options) -> int:
     with Tracer(filters) as tracer:
         # From here on no exit is missed, so what has been put off until now may take its time.
         output.begin()
-        form = sink(options, names, output)
+        form = sink(options, names, output, lines)
         load_what_rows_need(names, output)
         priority = _prepare(tracer)
         ready.tell()  # from now on a signal ends the trace in order, too

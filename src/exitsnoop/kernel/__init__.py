@@ -6,6 +6,7 @@ Only this module imports the extension.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
 
 def extension() -> "ModuleType":
@@ -13,3 +14,9 @@ def extension() -> "ModuleType":
     from exitsnoop import _native  # without it, a start must say so in words
 
     return _native
+
+
+def lines(parts: "list[str]", forms: str, columns: "list[list[Any]]") -> str:
+    """Return the lines of a batch, see _native.pyi. Raises ImportError, as above."""
+    made: str = extension().lines(parts, forms, columns)
+    return made

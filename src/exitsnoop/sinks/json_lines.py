@@ -5,11 +5,12 @@ from functools import lru_cache, reduce
 from itertools import groupby
 from json import dumps
 from json.encoder import encode_basestring_ascii as _quoted
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
-from exitsnoop.model.derived import timestamps
+from exitsnoop.model.derived import SECOND_NS, timestamps
 from exitsnoop.model.field import Field
 from exitsnoop.model.fields import COLUMNS, FIELDS, function
 from exitsnoop.model.plain import ADDRESSES, DECIMALS, PLAIN, address
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Values, Writer
 
+    Lines = Callable[[list[str], str, list[list[Any]]], str]
+
 
 class JsonLines:
     """A line for each exit, with the keys of the columns in their order.
@@ -31,25 +34,35 @@ class JsonLines:
     Args:
         columns: their names, at least one.
         label: a text for the key "label", which then comes first; None for none.
+        lines: puts the lines together; that of the extension does it in a quarter of the time.
     """
 
-    def __init__(self, columns: Sequence[str], *, label: str | None = None) -> None:
+    def __init__(
+        self, columns: Sequence[str], *, label: str | None = None, lines: "Lines | None" = None
+    ) -> None:
         chosen = [COLUMNS[name] for name in columns]
+        self._lines = lines or in_python
         self._label = ""
         if label is not None:  # from a command line, and so perhaps not UTF-8
             self._label = f'"label": {_text(label.encode("utf-8", "surrogateescape"))}, '
         self._cells: list[Values] = []
+        self._forms = ""
         members = []
         for source, run in groupby(chosen, _source):
             columns_of_run = list(run)
             if source:  # written at once, and seldom
-                members.append("%s")
+                members.append("%")
+                self._forms += _AS_IT_IS
                 self._cells.append(_SHARED[source](columns_of_run))
                 continue
             for column in columns_of_run:
-                members.append(f'"{column.name}": {_FORMATS.get(column.kind, "%s")}')
+                quote = '"' if column.kind in _IN_QUOTES else ""
+                members.append(f'"{column.name}": {quote}%{quote}')
+                self._forms += _FORMS.get(column.kind, _AS_IT_IS)
                 self._cells.append(_values(column))
-        self._template = f"{{{self._label.replace('%', '%%')}{', '.join(members)}}}\n"
+        first, *others = ", ".join(members).split("%")
+        others[-1] += "}\n"
+        self._parts = [f"{{{self._label}{first}", *others]
 
     def header(self) -> str:
         """Return nothing: each line names its keys."""
@@ -58,13 +71,35 @@ class JsonLines:
     def rows(self, exits: "Sequence[Exit]") -> str:
         """Return a line for each exit."""
         batch = Exits.of(exits)
-        columns = [cells(batch) for cells in self._cells]
-        return "".join(map(self._template.__mod__, zip(*columns, strict=True)))
+        return self._lines(self._parts, self._forms, [[*cells(batch)] for cells in self._cells])
 
     def lost(self, count: int, wall_ns: int) -> str:
         """Return a line that says how many exits were lost before this time."""
         (when,) = timestamps([wall_ns])
         return f'{{{self._label}"lost": {count}, "time": "{when}"}}\n'
+
+
+def in_python(parts: list[str], forms: str, columns: list[list[Any]]) -> str:
+    """Return what lines() of the extension returns, see _native.pyi."""
+    template = "%s".join([part.replace("%", "%%") for part in parts])
+    texts = [
+        timestamps(column)
+        if form == _TIME
+        else column
+        if form == _AS_IT_IS
+        else [_decimal(ns, int(form)) for ns in column]
+        for form, column in zip(forms, columns, strict=True)
+    ]
+    return "".join(map(template.__mod__, zip(*texts, strict=True)))
+
+
+def _decimal(ns: int | None, decimals: int) -> str:
+    if ns is None:
+        return "null"
+    unit = 10**decimals
+    number = ns * unit // SECOND_NS
+    whole, part = divmod(abs(number), unit)
+    return f"{'-' if number < 0 else ''}{whole}.{part:0{decimals}}"
 
 
 @cached  # names repeat, so most are encoded once
@@ -81,6 +116,12 @@ def _source(column: Field) -> str:
 def _values(column: Field) -> "Values":
     if column.kind == "cause":
         return lambda exits: each_once(_cause, exits.column("cause"))
+    if column.kind == "time":
+        return lambda exits: exits.column(column.shown)
+    if column.kind == "age":
+        return lambda exits: map(sub, *map(exits.column, column.of))
+    if column.kind == "seconds":
+        return lambda exits: exits.nanoseconds(column.name)
     return texts(column, _WRITERS.get(column.kind), "null")
 
 
@@ -253,7 +294,8 @@ _WRITERS: "dict[str, Writer]" = {
     "text": _text,
     "name": lambda raw: _text(name_of(raw)),
     "bytes": bytes.hex,
-    "seconds": f"%.{DECIMALS['seconds']}f".__mod__,
-    "time": timestamps,
 }
-_FORMATS = {"time": '"%s"', "bytes": '"%s"', "age": f"%.{DECIMALS['age']}f"}
+_TIME, _AS_IT_IS = "t", "s"
+_FORMS = {"time": _TIME, **{kind: str(decimals) for kind, decimals in DECIMALS.items()}}
+"""How lines() writes a column, by its kind; most are texts already, or numbers."""
+_IN_QUOTES = {"time", "bytes"}
