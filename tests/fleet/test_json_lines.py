@@ -83,6 +83,7 @@ def test_a_reader_that_leaves_ends_it(store: Path, exitsnoop: str) -> None:
         (("copy", "--since", "1h"), "a copy has everything"),
         (("copy", "--coverage", "c"), "argument --coverage: it belongs to --jsonl"),
         (("--parquet", "p", "--coverage", "c"), "argument --coverage: it belongs to --jsonl"),
+        (("--jsonl", "f", "--cluster", "\udcff"), "argument --cluster: '\\udcff' is not UTF-8"),
         (("--jsonl", "f", "--redact", "("), "argument --redact: '(' is not a regular expression"),
     ],
 )

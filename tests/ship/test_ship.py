@@ -106,7 +106,7 @@ def test_headers_come_from_a_file(exitsnoop: str, store: Path, tmp_path: Path) -
     [
         ([], "name a destination: --otlp"),
         (["--cluster", "blue"], "--cluster is for --otlp"),
-        (["--otlp", "collector"], "'collector/v1/logs' is not the address of a receiver"),
+        (["--otlp", "collector"], "'collector' is not the address of a receiver"),
         (["--otlp", "--redact", "x"], "--redact is for --args"),
         (["--otlp", "--args", "--redact", "("], "argument --redact: '(' is not a regular"),
         (["--otlp", "--max-lag", "soon"], "argument --max-lag: 'soon' is not a duration"),

@@ -1,8 +1,10 @@
 """What `exitsnoop why` makes of an X that is not quite the name of a process."""
 
+from pathlib import Path
+
 import pytest
 from support.flight import Answers
-from support.recorded import death, record_deaths
+from support.recorded import death, pids, record_deaths
 
 
 def taken(answers: Answers, *words: object) -> tuple[str, int]:
@@ -43,6 +45,23 @@ def test_names_like_it_are_told(answers: Answers) -> None:
     assert "It has processes named webapp.sh." in answers.ask("/opt/webapp.sh.old", status=1)
     for nothing in ("web*x", "77", "zzz", "b"):
         assert "It has" not in answers.ask(nothing, status=1)
+
+
+@pytest.mark.parametrize("name", ["fa\udcffse", "fa\udcff*", "/bin/fa\udcffse", "\xe9" * 9])
+def test_a_name_that_is_not_whole_utf8(answers: Answers, name: str) -> None:
+    """Names are bytes, and the kernel cuts them after the 15th, also within a character."""
+    odd = death(1, 7, raw_comm=b"fa\xffse".ljust(16, b"\0"), exe="/bin/fa\ufffdse", exit_code=3)
+    cut = death(2, 8, raw_comm=("\xe9" * 9).encode()[:15] + b"\0", exit_code=3)
+    record_deaths(answers.store, [odd, cut, death(3, 9, comm="fa", exit_code=3)])
+    assert taken(answers, name)[1] == (8 if name[0] == "\xe9" else 7)
+
+
+def test_text_that_is_not_utf8_can_be_asked_for(store: Path) -> None:
+    record_deaths(store, [death(1, 7, user="a\ufffdb", exe="/bin/a\ufffd")])
+    for query in ({"users": ["a\udcffb"]}, {"exes": ["/bin/a\udcff"]}, {"exes": ["*/a\udcff*"]}):
+        assert pids(store, **query) == [7]
+    for query in ({"users": ["a\udcff"]}, {"containers": ["\udcff"]}, {"units": ["a\udcff*"]}):
+        assert pids(store, **query) == []
 
 
 def test_a_question_that_found_nothing_is_not_the_last_failure(answers: Answers) -> None:

@@ -6,8 +6,10 @@ import signal
 import sqlite3
 from typing import TYPE_CHECKING
 
+from exitsnoop.cli.lists import parse_text
 from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, complain
+from exitsnoop.cli.parser import Store
 from exitsnoop.cli.progress import Progress
 from exitsnoop.cli.recording import add_store, opened
 from exitsnoop.cli.stretch import add_stretch
@@ -83,7 +85,12 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     group = parser.add_argument_group(TABLES)
     add_stretch(group)
     group.add_argument(
-        "--cluster", metavar="NAME", default="", help="the name of the cluster, for its column"
+        "--cluster",
+        action=Store,
+        type=parse_text,
+        metavar="NAME",
+        default="",
+        help="the name of the cluster, for its column",
     )
     add_options(group, _HIDING)
     add_groups(parser, (WHOSE, WHICH))

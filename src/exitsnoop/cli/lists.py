@@ -62,6 +62,15 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_text(text: str) -> str:
+    """Return a text that is handed on as it is: UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!r} is not UTF-8") from None
+    return text
+
+
 def parse_size(text: str) -> int:
     """Return the bytes of "500M", "1.5G" or "1073741824"."""
     match = re.fullmatch(_SIZE, text)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from exitsnoop.cli.extras import needed_by
 from exitsnoop.cli.hiding import hidden
+from exitsnoop.cli.lists import parse_text
 from exitsnoop.cli.options import refuse
+from exitsnoop.cli.parser import Store
 from exitsnoop.store.redact import Kept
 
 if TYPE_CHECKING:
@@ -56,7 +58,12 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
         help="which exits: those that did not end with exit(0), or all (default: failed)",
     )
     group.add_argument(
-        "--cluster", metavar="NAME", default=None, help="send this as k8s.cluster.name"
+        "--cluster",
+        action=Store,
+        type=parse_text,
+        metavar="NAME",
+        default=None,
+        help="send this as k8s.cluster.name",
     )
     group.add_argument(
         "--args",

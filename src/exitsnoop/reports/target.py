@@ -131,7 +131,7 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
 
 def _as_comm(text: str) -> str:
     """Return the name as the kernel has it, which cuts it."""
-    cut = text.encode("utf-8", "surrogateescape")[:_COMM_BYTES].decode("utf-8", "ignore")
+    cut = text.encode("utf-8", "surrogateescape")[:_COMM_BYTES].decode("utf-8", "replace")
     return text if any(character in text for character in "*?[") else cut
 
 

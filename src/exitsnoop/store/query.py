@@ -202,7 +202,13 @@ def _in_cgroups(connection: sqlite3.Connection, paths: Sequence[str]) -> list[in
 
 
 def _ids(connection: sqlite3.Connection, query: str, *given: int | str) -> list[int]:
-    return [number for (number,) in connection.execute(query, given)]
+    stored = [_as_stored(one) if isinstance(one, str) else one for one in given]
+    return [number for (number,) in connection.execute(query, stored)]
+
+
+def _as_stored(text: str) -> str:
+    """Return an argument as texts are recorded: bytes that are not UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _matching(
@@ -216,7 +222,7 @@ def _matching(
     for pattern in patterns:
         same = "GLOB" if any(character in pattern for character in "*?[") else "="
         query = f"SELECT id FROM {table} WHERE {column} {same} ? AND {where}"
-        found.update(number for (number,) in connection.execute(query, (pattern,)))
+        found.update(_ids(connection, query, pattern))
     return sorted(found)
 
 
