@@ -268,6 +268,8 @@ def test_it_comes_again_when_the_receiver_says(
         (answer(400, b"\xff\x00"), 10, "HTTP 400"),
         (partial(3, "too old"), 3, "too old"),
         (partial(3, "too old", as_json=True), 3, "too old"),
+        (partial(3, "too old" * 30_000), 3, f"{('too old' * 30)[:200]}..."),
+        (answer(200, bytes(2 << 20)), 0, "its answer is too long to tell whether it took all"),
         (partial(99, ""), 10, "the receiver does not say why"),
         (partial(-5, "slow down"), 0, "the receiver says: slow down"),
         (partial(0, "slow down"), 0, "the receiver says: slow down"),
@@ -303,9 +305,23 @@ def garbage(handler: Handler) -> None:
     handler.close_connection = True
 
 
+def cut(handler: Handler) -> None:
+    """Accept, but close the connection before the whole answer is there."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    handler.close_connection = True
+
+
+def switch(handler: Handler) -> None:
+    """Go on in another protocol."""
+    handler.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    handler.close_connection = True
+
+
 @pytest.mark.parametrize(
     ("reaction", "said"),
     [
+        (cut, "127.0.0.1 closed the connection within its answer"),
+        (switch, "HTTP 101: it does not answer"),
         (hang_up, "127.0.0.1 closed the connection without an answer"),
         (nothing, "cannot deliver to 127.0.0.1: no answer within 0.3 s"),
         (drip, "cannot deliver to 127.0.0.1: no answer within 0.3 s"),

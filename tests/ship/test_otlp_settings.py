@@ -77,12 +77,17 @@ def test_the_environment() -> None:
         ({"url": "collector:4318"}, {}, "is not the address of a receiver"),
         ({"url": "http://"}, {}, "is not the address of a receiver"),
         ({"url": "http://c:99999"}, {}, "is not the address of a receiver"),
+        ({"url": "http://[::1"}, {}, "is not the address of a receiver"),
+        ({"url": "http://a..b:4318"}, {}, "is not the address of a receiver"),
+        ({"url": f"http://{'a' * 64}.b"}, {}, "is not the address of a receiver"),
         ({"url": "http://c\r\nX: y"}, {}, "is not the address of a receiver"),
         ({"url": "https://me:secret@c"}, {}, "a password in the address can be seen"),
         ({"key": "k.pem"}, {}, "--key is for --cert"),
         ({}, {"PROTOCOL": "grpc"}, "_PROTOCOL=grpc is not possible"),
         ({}, {"COMPRESSION": "zstd"}, "_COMPRESSION=zstd is not possible"),
         ({}, {"TIMEOUT": "10s"}, "_TIMEOUT=10s is not a number of milliseconds"),
+        ({}, {"TIMEOUT": "9" * 30}, "a day at most"),
+        ({}, {"TIMEOUT": "9" * 5000}, "a day at most"),
         ({}, {"HEADERS": "nonsense"}, "'nonsense' is not NAME=VALUE"),
         ({}, {"HEADERS": "a=b%0d%0ac"}, "the value of a cannot be sent"),
         ({}, {"HEADERS": "Content-Type=x"}, "'Content-Type' cannot be set"),
@@ -96,6 +101,11 @@ def test_what_makes_no_sense(
         settings(variables, **{"url": None, **options})
     assert message in str(wrong.value)
     assert "secret" not in str(wrong.value)
+
+
+def test_an_attribute_whose_name_is_not_utf8() -> None:
+    with pytest.raises(Wrong, match="cannot be the name of anything"):
+        settings({"OTEL_RESOURCE_ATTRIBUTES": "k\udcffey=v"}, url=None)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,12 @@ import pytest
 from support.certificates import signed
 from support.otlp import receiving
 
+from exitsnoop.model.batch import Exits
+from exitsnoop.ship.destination import Answer, Batch
 from exitsnoop.ship.otlp.posting import Poster
-from exitsnoop.ship.otlp.settings import Settings
+from exitsnoop.ship.otlp.receiver import Receiver
+from exitsnoop.ship.otlp.settings import Settings, Wrong
+from exitsnoop.store.following import Missing
 
 
 class Proxy(ThreadingHTTPServer):
@@ -106,3 +110,23 @@ def test_the_environment(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.closing(Poster(Settings("http://nowhere.example/v1/logs"))) as poster:
         assert poster.post(b"", {}).status == 200
     assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://[::1", "http://p:99999", "http://a..b", "socks5://p:1080", "http://me:secret@"],
+)
+def test_a_proxy_that_cannot_be(proxy: str) -> None:
+    with pytest.raises(Wrong, match="HTTP_PROXY is not the address of an HTTP proxy") as wrong:
+        Poster(Settings("http://nowhere.example/v1/logs"), {"http": proxy})
+    assert "secret" not in str(wrong.value)
+
+
+def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Proxy() as gone:
+        pass
+    monkeypatch.setenv("http_proxy", gone.url)
+    to = Receiver(Settings("http://nowhere.example/v1/logs"), lambda it: it, failed=False)
+    found = to.deliver(Batch(Exits({}), (Missing("key", "lost", 1, None, None),), {}))
+    said = "cannot deliver to nowhere.example through the proxy 127.0.0.1: Connection refused"
+    assert found == Answer(again_s=0, said=said)

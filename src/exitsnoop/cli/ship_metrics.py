@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exitsnoop.cli.extras import needed_by
+from exitsnoop.cli.options import refuse
 from exitsnoop.cli.output import CannotWrite, complain
 from exitsnoop.cli.parser import Store
 from exitsnoop.store import holders
@@ -46,6 +47,10 @@ def _endpoint(text: str) -> tuple[str, int]:
         address = address[1:-1]
     elif ":" in address:
         raise ValueError(f"{text!r}: put the address in brackets, as in [::1]:9787")
+    try:
+        address.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{text!r}: there can be no host of this name") from None
     return address or "0.0.0.0", int(port)  # noqa: S104 - whoever leaves it out wants all
 
 
@@ -55,7 +60,11 @@ def destinations(options: "Given", store: Path) -> "Sequence[Destination]":
         return ()
     with needed_by("--metrics and --metrics-file need", "prometheus"):
         from exitsnoop.ship.prometheus import Metrics
-    path = Path(options.metrics_file).absolute() if options.metrics_file else None
+    path = None
+    if options.metrics_file is not None:
+        path = Path(options.metrics_file).absolute()
+        if not options.metrics_file or not path.name:
+            refuse("--metrics-file: name a file")
     try:
         made = Metrics(options.metrics, path, lambda: _standing(store), complain)
     except OSError as error:

@@ -4,83 +4,23 @@ This module needs prometheus-client (the extra `prometheus`).
 """
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import generate_latest, make_wsgi_app
+from prometheus_client import generate_latest
 
 from exitsnoop.ship.counts import Counts
 from exitsnoop.ship.destination import Answer, Batch, Destination
+from exitsnoop.ship.endpoint import Endpoint
 from exitsnoop.ship.gatherer import Gatherer, Standing, registry
 
 WRITE_S = 15.0
 """The file is written so often: most read it every 15 seconds, or less often."""
 _END_S = 1.0
 _MODE = 0o644  # the node exporter runs as another user
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        """Bind, and do not ask a name server for our name."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-        self.setup_environ()
-
-
-class _Handler(WSGIRequestHandler):
-    timeout = 10  # seconds for a client that says nothing
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Log nothing: scrapes come all the time."""
-
-
-class Endpoint:
-    """Answers whoever asks for the metrics, in a thread of its own.
-
-    Args:
-        gatherer: gives the metrics.
-        address, port: where to listen; port 0 is any that is free.
-
-    Raises OSError if the address cannot be listened at.
-
-    Attributes:
-        port: where it listens.
-        is_ready: whether it gives the metrics; until then it answers 503.
-    """
-
-    def __init__(self, gatherer: Gatherer, address: str, port: int) -> None:
-        self.is_ready = False
-        self._app = make_wsgi_app(registry(gatherer))
-        family, *_, where = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        server = type("Server", (_Server,), {"address_family": family})
-        self._server: WSGIServer = make_server(str(where[0]), port, self._answer, server, _Handler)
-        self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if self.is_ready:
-            return self._app(environ, start_response)
-        start_response("503 Service Unavailable", [("Content-Type", "text/plain"), _SOON])
-        return [b"exitsnoop still counts what is recorded already\n"]
-
-    def close(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
-_SOON = ("Retry-After", "5")
 
 
 def write(gatherer: Gatherer, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import http.client
 import socket
 import ssl
@@ -11,18 +12,26 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from exitsnoop.ship.otlp.settings import Settings, Wrong
+from exitsnoop.ship.otlp.settings import Settings, Wrong, split
 
-_MOST_BYTES = 65536
+_MOST_BYTES = 1 << 20
 """More of an answer is not read."""
 
 
 class Reply(NamedTuple):
-    """What a receiver answered: the status of HTTP, its headers, the first 64 KiB of the body."""
+    """What a receiver answered.
+
+    Attributes:
+        status: of HTTP.
+        headers: of the answer.
+        body: the first MiB of it.
+        is_whole: whether it ends there.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_whole: bool
 
 
 class TooSlow(OSError):
@@ -36,7 +45,10 @@ class Poster:
         settings: the address, the certificates, the time-out.
         proxies: proxies by scheme.
 
-    Raises Wrong if a certificate cannot be read.
+    Attributes:
+        where: the receiver's host, and the proxy on the way to it, for people.
+
+    Raises Wrong if a certificate cannot be read, or if the environment names an impossible proxy.
     """
 
     def __init__(self, settings: Settings, proxies: Mapping[str, str] | None = None) -> None:
@@ -49,7 +61,10 @@ class Poster:
         proxy = proxies.get(self._address.scheme)
         if urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
             proxy = None
-        self._proxy = urlsplit(proxy if "//" in proxy else f"//{proxy}") if proxy else None
+        self._proxy = _proxy(proxy, self._address.scheme) if proxy else None
+        self.where = host
+        if self._proxy is not None:
+            self.where += f" through the proxy {self._proxy.hostname}"
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -73,16 +88,22 @@ class Poster:
 
         timer = threading.Timer(self._timeout_s, hang_up)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            raise OSError(errno.EAGAIN, "this process may start no thread") from None
         try:
             connection.request("POST", self._target(), body, {**headers, **self._for_proxy()})
             response = connection.getresponse()
             answer = response.read(_MOST_BYTES)
+            is_whole = len(answer) < _MOST_BYTES
+            if is_whole and response.length:
+                raise http.client.IncompleteRead(answer, response.length)
             if not response.isclosed():
                 self.close()
             if late.is_set():
                 raise TooSlow
-            return Reply(response.status, dict(response.headers.items()), answer)
+            return Reply(response.status, dict(response.headers.items()), answer, is_whole)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if late.is_set() or isinstance(error, TimeoutError):
@@ -119,6 +140,15 @@ class Poster:
         if self._proxy is None or self._context is not None:
             return {}
         return _credentials(self._proxy)
+
+
+def _proxy(given: str, scheme: str) -> SplitResult:
+    """Return the parts of a proxy's address, which may have a password: it is not shown."""
+    parts = split(given if "//" in given else f"//{given}")
+    if parts is None or parts.scheme not in ("", "http", "https"):
+        variable = f"{scheme.upper()}_PROXY"
+        raise Wrong(f"{variable} is not the address of an HTTP proxy: write http://HOST:PORT")
+    return parts
 
 
 def _credentials(proxy: SplitResult) -> dict[str, str]:

@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError
@@ -47,7 +46,7 @@ class Receiver(Destination):
         failed: whether it gets only exits that did not end with exit(0).
         shown: returns exits with what may be shown of their arguments.
 
-    Raises Wrong if a certificate cannot be read.
+    Raises Wrong if a certificate cannot be read, or if the environment names an impossible proxy.
     """
 
     kind = "otlp"
@@ -79,7 +78,7 @@ class Receiver(Destination):
         try:
             reply = self._poster.post(*self._message(request))
         except (OSError, http.client.HTTPException) as error:
-            return Answer(again_s=0, said=_problem(error, self._settings))
+            return Answer(again_s=0, said=_problem(error, self._poster.where))
         if reply.status == 413 and len(batch) > 1:
             return self._in_halves(batch)
         return self._answer(reply, len(batch))
@@ -114,6 +113,8 @@ class Receiver(Destination):
         said = f"HTTP {status}{_words(reply.body)}"
         if status == 429 or status >= 500:
             return Answer(again_s=_retry_after_s(reply.headers), said=said)
+        if status < 200:
+            return Answer(again_s=0, said=f"{said}: it does not answer")
         if 300 <= status < 400:
             to = reply.headers.get("Location", "elsewhere")[:_MOST_SAID]
             return Answer(again_s=0, said=f"{said}: it has moved to {to}: name that address")
@@ -134,6 +135,8 @@ def _accepted(reply: Reply, count: int) -> Answer:
     partial = _partial(reply)
     rejected = min(max(0, partial.rejected_log_records), count)
     said = _cut(partial.error_message)
+    if not reply.is_whole:
+        return Answer(0, None, "its answer is too long to tell whether it took all")
     if rejected:
         return Answer(rejected, None, said or "the receiver does not say why")
     return Answer(0, None, f"the receiver says: {said}" if said else "")
@@ -185,9 +188,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}..."
 
 
-def _problem(error: OSError | http.client.HTTPException, settings: Settings) -> str:
+def _problem(error: OSError | http.client.HTTPException, host: str) -> str:
     """Return in words why there was no answer."""
-    host = urlsplit(settings.url).hostname
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of {host} is not trusted ({error.verify_message}): name the "
@@ -195,6 +197,8 @@ def _problem(error: OSError | http.client.HTTPException, settings: Settings) -> 
         )
     if isinstance(error, http.client.RemoteDisconnected):
         return f"{host} closed the connection without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return f"{host} closed the connection within its answer"
     if isinstance(error, http.client.HTTPException):
         return f"{host} did not answer in HTTP ({type(error).__name__})"
     if isinstance(error, ssl.SSLError):

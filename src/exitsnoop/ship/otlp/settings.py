@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import NoReturn
+from urllib.parse import SplitResult, unquote, urlsplit
 
 USUAL = "http://localhost:4318"
 PATH = "/v1/logs"
 PROTOBUF, JSON = "http/protobuf", "http/json"
 TIMEOUT_S = 10.0
+_LONGEST_MS = 86_400_000
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS = {"content-type", "content-encoding", "content-length", "host", "transfer-encoding"}
@@ -101,19 +103,17 @@ def _url(given: str | None, environment: Mapping[str, str]) -> str:
     if not given and exact:
         return _checked(exact)
     base = given or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or USUAL
-    parts = urlsplit(base)
+    parts = split(base) or _refuse(base)
     path = parts.path.rstrip("/")
     return _checked(parts._replace(path=path if path.endswith(PATH) else path + PATH).geturl())
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    try:
-        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good or not url.isascii() or not url.isprintable() or " " in url:
-        raise Wrong(f"{url!r} is not the address of a receiver: write https://HOST:PORT")
+    parts = split(url) or _refuse(url)
+    if parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable():
+        _refuse(url)
+    if " " in url:
+        _refuse(url)
     if parts.username or parts.password:
         raise Wrong(
             "a password in the address can be seen by all users: write it to a file, and "
@@ -122,11 +122,28 @@ def _checked(url: str) -> str:
     return url
 
 
+def split(url: str) -> SplitResult | None:
+    """Return the parts of an address; None if the host or the port in it is impossible."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        return parts if host and host.encode("idna") and port != 0 else None
+    except ValueError:
+        return None
+
+
+def _refuse(url: str) -> NoReturn:
+    raise Wrong(f"{url!r} is not the address of a receiver: write https://HOST:PORT")
+
+
 def _timeout_s(given: str) -> float:
     if not given:
         return TIMEOUT_S
-    if not (given.isascii() and given.isdecimal() and int(given)):
-        raise Wrong(f"OTEL_EXPORTER_OTLP_TIMEOUT={given} is not a number of milliseconds")
+    is_number = given.isascii() and given.isdecimal()
+    if not (is_number and len(given) < 20 and 0 < int(given) <= _LONGEST_MS):
+        raise Wrong(
+            f"OTEL_EXPORTER_OTLP_TIMEOUT={given} is not a number of milliseconds, a day at most"
+        )
     return int(given) / 1000
 
 
@@ -148,6 +165,8 @@ def _pairs(text: str, where: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise Wrong(f"{where}: {pair!r} is not NAME=VALUE")
+        if not name.isprintable():  # as text that is not UTF-8
+            raise Wrong(f"{where}: {name!r} cannot be the name of anything")
         found[unquote(name.strip())] = unquote(value.strip())
     return found
 
