@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -104,6 +106,37 @@ def test_command_does_not(exitsnoop: str) -> None:
 def test_it_traces_also_where_it_may_not(exitsnoop: str) -> None:
     with tracing(exitsnoop, prefix=CAPABLE) as tracer:
         assert os.sched_getscheduler(tracer.process.pid) == os.SCHED_OTHER
+
+
+TIMED = ["prlimit", "--rttime=1000:1000"]  # as LimitRTTIME= of a service, or limits.conf
+WEAKER = [*TIMED, "setpriv", "--bounding-set=-sys_resource"]
+
+
+@pytest.mark.parametrize("prefix", [TIMED, WEAKER])
+def test_a_limit_of_real_time_does_not_end_it(
+    exitsnoop: str, endings: Path, tmp_path: Path, prefix: list[str]
+) -> None:
+    """It has more to do than that without a pause when it goes on: the kernel would kill it."""
+    rows = tmp_path / "rows"
+    words = [*prefix, exitsnoop, "--json", "-w", "-a", "--output", str(rows)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        assert "tracing has begun" in process.stderr.readline()
+        status = Path(f"/proc/{process.pid}/status")
+        until(lambda: "NoNewPrivs:\t1" in status.read_text())  # it has decided by then
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        is_lifted = re.search(r"Max realtime timeout +unlimited +unlimited", limits) is not None
+        assert os.sched_getscheduler(process.pid) == (FIRST if is_lifted else os.SCHED_OTHER)
+        process.send_signal(signal.SIGSTOP)
+        subprocess.run([endings, "vforks", "20000"], stdout=subprocess.DEVNULL, check=True)
+        process.send_signal(signal.SIGCONT)
+        until(lambda: rows.stat().st_size > 1_000_000)
+        process.terminate()
+        assert process.wait(timeout=60) in (0, 74)  # some exits may have found no room
+    finally:
+        process.kill()
+        process.communicate()
 
 
 # Works without a pause until others go first, then rests until it goes first itself.

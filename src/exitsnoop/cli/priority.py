@@ -29,7 +29,8 @@ class Priority:
     """
 
     def __init__(self) -> None:
-        self._goes_first = _schedule(os.SCHED_RR)  # if not permitted: lost exits are counted
+        # If not permitted: lost exits are counted.
+        self._goes_first = _is_not_timed() and _schedule(os.SCHED_RR)
         self._may_go_first = self._goes_first
         self._looked_at = float("-inf")
         self._idle: dict[int, int] = {}
@@ -89,6 +90,15 @@ def _schedule(policy: int) -> bool:
     try:
         os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, lowest)
     except OSError:
+        return False
+    return True
+
+
+def _is_not_timed() -> bool:
+    """Return whether a real-time thread may work for long; else the kernel would kill us for it."""
+    try:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (resource.RLIM_INFINITY,) * 2)
+    except (OSError, ValueError):
         return False
     return True
 
