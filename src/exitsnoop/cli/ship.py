@@ -34,10 +34,13 @@ if TYPE_CHECKING:
         def add_arguments(self, parser: argparse.ArgumentParser) -> None:
             """Add its own options."""
 
+        def load(self, options: Given) -> None:
+            """Import all that the destinations need, also later on. Raises UsageError."""
+
         def destinations(self, options: Given, store: Path) -> Sequence[Destination]:
             """Return the destinations that the options name; none if they name none of its kind.
 
-            A library is imported here, if it is needed. Raises UsageError.
+            Privileges may be given up here. Raises UsageError.
             """
 
 
@@ -111,6 +114,8 @@ def run(options: "Given") -> int:
     Raises UsageError, StoreError, CannotWrite.
     """
     store = Path(options.store or os.environ.get("EXITSNOOP_STORE") or USUAL).absolute()
+    for way in WAYS:
+        way.load(options)
     destinations = [one for way in WAYS for one in way.destinations(options, store)]
     if not destinations:
         refuse("name a destination: --otlp, --metrics, --metrics-file, --journal")

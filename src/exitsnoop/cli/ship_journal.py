@@ -28,6 +28,12 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+def load(options: "Given") -> None:
+    """Import the destination."""
+    if options.journal:
+        import exitsnoop.ship.journal  # noqa: F401
+
+
 def destinations(options: "Given", _store: Path) -> "Sequence[Destination]":
     """Return the destination; none if the option is not there. Raises UsageError, KernelRefused."""
     if not options.journal:

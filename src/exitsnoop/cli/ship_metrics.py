@@ -54,12 +54,19 @@ def _endpoint(text: str) -> tuple[str, int]:
     return address or "0.0.0.0", int(port)  # noqa: S104 - whoever leaves it out wants all
 
 
+def load(options: "Given") -> None:
+    """Import the destination. Raises UsageError."""
+    if options.metrics is not None or options.metrics_file is not None:
+        with needed_by("--metrics and --metrics-file need", "prometheus"):
+            import exitsnoop.ship.prometheus  # noqa: F401
+
+
 def destinations(options: "Given", store: Path) -> "Sequence[Destination]":
     """Return the destination; none if no option names it. Raises UsageError, CannotWrite."""
     if options.metrics is None and options.metrics_file is None:
         return ()
-    with needed_by("--metrics and --metrics-file need", "prometheus"):
-        from exitsnoop.ship.prometheus import Metrics
+    from exitsnoop.ship.prometheus import Metrics
+
     path = None
     if options.metrics_file is not None:
         path = Path(options.metrics_file).absolute()

@@ -80,6 +80,13 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+def load(options: "Given") -> None:
+    """Import the destination. Raises UsageError."""
+    if options.otlp is not None:
+        with needed_by("--otlp needs", "otlp"):
+            import exitsnoop.ship.otlp.receiver  # noqa: F401
+
+
 def destinations(options: "Given", _store: Path) -> "Sequence[Destination]":
     """Return the destination; none if no option names it. Raises UsageError."""
     if options.otlp is None:
@@ -87,9 +94,9 @@ def destinations(options: "Given", _store: Path) -> "Sequence[Destination]":
             if getattr(options, name):
                 refuse(f"--{name} is for --otlp")
         return ()
-    with needed_by("--otlp needs", "otlp"):
-        from exitsnoop.ship.otlp.receiver import Receiver
-        from exitsnoop.ship.otlp.settings import Wrong, settings
+    from exitsnoop.ship.otlp.receiver import Receiver
+    from exitsnoop.ship.otlp.settings import Wrong, settings
+
     try:
         found = settings(
             os.environ,

@@ -5,6 +5,7 @@ journald.conf), and a crash loop must not hide everything else. So there is a li
 that one; what is beyond it is counted, and the count is written.
 """
 
+import heapq
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -124,6 +125,7 @@ class Journal(Destination):
 
     def _more(self) -> list[entries.Fields]:
         """Return the entries for what was beyond the limit; begin another window."""
-        most = self._limit.unwritten.most_common(_MOST_UNITS)
+        counts = self._limit.unwritten.items()
+        most = heapq.nlargest(_MOST_UNITS, counts, key=lambda count: count[1])
         self._limit.begin()
         return [entries.of_more(unit, count, WINDOW_S) for unit, count in most]

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import encodings.idna  # noqa: F401 - sockets need it, when it may be unreadable
 import errno
 import http.client
 import socket
