@@ -187,6 +187,26 @@ def test_async_for_can_be_cancelled() -> None:
     asyncio.run(ends())
 
 
+def test_two_tasks_of_a_loop_share_the_exits() -> None:
+    async def ends() -> list[list[int]]:
+        with Tracer(ppids=[os.getpid()]) as tracer:
+
+            async def pids() -> list[int]:
+                return [ended.pid async for ended in tracer]
+
+            tasks = [asyncio.create_task(pids()) for _ in range(2)]
+            await asyncio.sleep(0)  # both wait by now
+            for _ in range(20):
+                expected.append((child := await asyncio.create_subprocess_exec("true")).pid)
+                await child.wait()
+            tracer.stop()
+            return await asyncio.wait_for(asyncio.gather(*tasks), 60)
+
+    expected: list[int] = []
+    one, other = asyncio.run(ends())
+    assert sorted(one + other) == sorted(expected)
+
+
 def test_fileno_and_read_in_an_event_loop_of_ones_own() -> None:
     with Tracer() as tracer:
         poll = select.poll()

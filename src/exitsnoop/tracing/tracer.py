@@ -56,10 +56,10 @@ class Tracer:
     ...     for ended in tracer:
     ...         print(ended.pid, ended.comm, ended.exit_code)
 
-    One thread at a time may read. Any thread may call close() or leave_out(); any thread, or a
-    signal handler, may call stop(). After os.fork() the Tracer is the parent's: in the child it has
-    ended, and nothing that is done with it there reaches the parent. Tracing needs CAP_BPF and
-    CAP_PERFMON, or root, and Linux 5.8 or later with BTF.
+    One thread at a time may read, and in it several tasks. Any thread may call close() or
+    leave_out(); any thread, or a signal handler, may call stop(). After os.fork() the Tracer is the
+    parent's: in the child it has ended, and nothing that is done with it there reaches the parent.
+    Tracing needs CAP_BPF and CAP_PERFMON, or root, and Linux 5.8 or later with BTF.
 
     Args:
         filters: what to trace and what to collect.
@@ -112,7 +112,7 @@ class Tracer:
             raise ValueError("pause_s must be between 0 and 1")
         self._filters = filters
         self._lost = self._undecided = self._signals_recorded = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
         self._undo: list[abc.Callable[[], None]] = []  # what frees our resources, in reverse
         try:
             self._start(unwanted=unwanted, ring_bytes=ring_bytes, pause_s=pause_s)
@@ -304,8 +304,8 @@ class Tracer:
             self._signals_recorded = self._session.signals_recorded()
             self._closed = True
             self._release()
-            if self._waiter:
-                self._waiter.get_loop().call_soon_threadsafe(_resolve, self._waiter)
+            for waiter in list(self._waiters):
+                waiter.get_loop().call_soon_threadsafe(_resolve, [waiter])
 
     def read(self) -> "list[exit_.Exit]":
         """Return the exits that are there now; never blocks. `ended` says whether more can come."""
@@ -384,16 +384,16 @@ class Tracer:
         with self._reading.lock:
             if self._closed:
                 return
-            self._waiter = loop.create_future()
-            fd = self.fileno()
-            loop.add_reader(fd, _resolve, self._waiter)
+            self._waiters.add(waiter := loop.create_future())
+            loop.add_reader(fd := self.fileno(), _resolve, self._waiters)
         try:
-            await self._waiter
+            await waiter
         finally:
-            loop.remove_reader(fd)
-            self._waiter = None
+            self._waiters.remove(waiter)
+            if not self._waiters:
+                loop.remove_reader(fd)
 
 
-def _resolve(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
+def _resolve(waiters: "abc.Iterable[asyncio.Future[None]]") -> None:
+    for waiter in [one for one in waiters if not one.done()]:
         waiter.set_result(None)
