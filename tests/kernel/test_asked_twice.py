@@ -50,3 +50,26 @@ def test_a_trace_under_timeout_writes_all_rows(
     found = {json.loads(line)["pid"] for line in rows.read_text().splitlines()}
     assert {child.pid for child in ended} <= found
     assert found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("words", [[], ["record"]])
+def test_a_signal_that_was_blocked_from_the_start_ends_it(
+    exitsnoop: str, tmp_path: Path, words: list[str], number: int
+) -> None:
+    """As a program leaves it that starts others from a thread, or from within a handler."""
+    where = ["--store", str(tmp_path)] if words else ["--output", str(tmp_path / "rows")]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        command = [exitsnoop, *words, *where]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        assert process.stderr
+        assert process.stderr.readline()  # it traces
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -41,7 +41,10 @@ class Patience:
 
 
 def stop_on_signals(source: "Stoppable") -> None:
-    """Let the first signal end the trace, with all rows written, and a later one the process."""
+    """Let the first signal end the trace, with all rows written, and a later one the process.
+
+    Signals that whoever started us had blocked come from now on.
+    """
     patience = Patience()
 
     def stop(number: int, _frame: "FrameType | None") -> None:
@@ -54,5 +57,6 @@ def stop_on_signals(source: "Stoppable") -> None:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue  # nohup
         signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     # As it exits, the interpreter restores the default actions of signals.
     atexit.register(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)
