@@ -188,6 +188,22 @@ def test_it_needs_no_privileges_and_ends_soon(exitsnoop: str, store: Path) -> No
         ship.communicate()
 
 
+@pytest.mark.parametrize("options", [["--metrics", "127.0.0.1:0"], ["--metrics-file", "x.prom"]])
+def test_where_it_may_start_no_thread_it_says_so(
+    exitsnoop: str, store: Path, tmp_path: Path, options: list[str]
+) -> None:
+    record(store, made(range(1, 101)))
+    for path in (store, *store.iterdir(), tmp_path):
+        os.chown(path, 65534, 65534)
+    words = ["prlimit", "--nproc=0:0", *UNPRIVILEGED, exitsnoop, "ship", "--store", str(store)]
+    words += ["--state", str(tmp_path / "state"), *options]
+    run = subprocess.run(
+        words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
+    )
+    assert run.returncode == 70
+    assert run.stderr.splitlines()[-1].startswith("exitsnoop: this process may start no thread")
+
+
 def test_the_node_exporter_reads_the_file(exitsnoop: str, store: Path, tmp_path: Path) -> None:
     record(store, made(range(1, 101)))
     directory = tmp_path / "textfile"

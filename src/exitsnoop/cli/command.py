@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from exitsnoop.cli.options import Options, refuse, wanted
-from exitsnoop.cli.output import CannotWrite, Output, complain
+from exitsnoop.cli.output import NO_THREAD, CannotWrite, Output, complain
 from exitsnoop.cli.priority import Priority
 from exitsnoop.cli.ready import Ready
 from exitsnoop.cli.show import (
@@ -280,9 +280,7 @@ def _start_thread(thread: threading.Thread) -> None:
     try:
         thread.start()
     except RuntimeError:
-        raise TraceError(
-            "this process may start no thread: raise pids.max of its cgroup, or `ulimit -u`"
-        ) from None
+        raise TraceError(NO_THREAD) from None
 
 
 class Passer(threading.Thread):

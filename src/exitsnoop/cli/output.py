@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 STDOUT, STDERR = 1, 2
+NO_THREAD = "this process may start no thread: raise pids.max of its cgroup, or `ulimit -u`"
 
 
 def hold_standard_descriptors() -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from exitsnoop.cli import ship_journal, ship_metrics, ship_otlp
 from exitsnoop.cli.lists import parse_duration
 from exitsnoop.cli.options import refuse
-from exitsnoop.cli.output import CannotWrite, complain
+from exitsnoop.cli.output import NO_THREAD, CannotWrite, complain
 from exitsnoop.cli.parser import Store
 from exitsnoop.cli.recording import USUAL
 from exitsnoop.cli.stop import stop_on_signals
+from exitsnoop.errors import TraceError
 from exitsnoop.recorder.notify import Service
 from exitsnoop.ship.shipper import Shipper, latest
 from exitsnoop.ship.state import InUse, State
@@ -62,6 +63,7 @@ exit status:
      0  it was ended, or with --once all is delivered
      2  usage error, or a library is missing: standard error says what to install
      3  there is no recording
+    70  it may start no thread
     74  records were rejected, given up, or dropped from the recording before their turn;
         or the directory --state cannot be written to
     77  this user may not read the recording
@@ -111,8 +113,17 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 def run(options: "Given") -> int:
     """Deliver until it is ended; return the exit status.
 
-    Raises UsageError, StoreError, CannotWrite.
+    Raises UsageError, StoreError, CannotWrite, TraceError if it may start no thread.
     """
+    try:
+        return _deliver(options)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise TraceError(NO_THREAD) from None
+
+
+def _deliver(options: "Given") -> int:
     store = Path(options.store or os.environ.get("EXITSNOOP_STORE") or USUAL).absolute()
     for way in WAYS:
         way.load(options)
