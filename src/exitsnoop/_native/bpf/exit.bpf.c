@@ -130,10 +130,10 @@ static __noinline int report_exit(struct task_struct *task, bool told, __u32 pro
 		context = begin_context(task, program);
 	wanted = wanted && is_wanted_process(task, leader, subject, context);
 	if (wanted || (traced && send_unwanted)) {
+		if (context) /* first: the verifier follows what comes after evidence many times */
+			send_context(context, task, leader, subject);
 		if (last_thread || per_thread)
 			send_evidence(task, leader, subject, status, last_thread);
-		if (context)
-			send_context(context, task, leader, subject);
 		send_exit(leader, subject, status, last_thread, wanted);
 	} else if (last_thread) {
 		drop_image(leader);
