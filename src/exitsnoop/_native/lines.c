@@ -137,25 +137,47 @@ static bool add_value(struct text *text, PyObject *value, char form, struct seco
 	return add_number(text, value, form == 's' ? 0 : form - '0');
 }
 
+struct part {
+	const char *bytes;
+	Py_ssize_t size;
+	PyObject *column; /* whose value follows; NULL: a line ends here */
+};
+
+static bool add_line(struct text *text, const struct part *part, const char *forms, Py_ssize_t row,
+		     struct second *last)
+{
+	for (; part->column; part++) {
+		PyObject *value = PyList_GetItem(part->column, row);
+
+		if (!value || !add_bytes(text, part->bytes, part->size) ||
+		    !add_value(text, value, *forms++, last))
+			return false;
+	}
+	return add_bytes(text, part->bytes, part->size);
+}
+
 /* Add all lines: each has `width` values, and parts before, between and behind them. */
 static bool add_lines(struct text *text, PyObject *parts, const char *forms, PyObject *columns,
 		      Py_ssize_t width)
 {
+	struct part *known = PyMem_Calloc(width + 1, sizeof(*known));
 	Py_ssize_t count = PyList_Size(PyList_GetItem(columns, 0));
 	struct second last = { 0 };
+	bool is_done = true;
 
-	for (Py_ssize_t row = 0; row < count; row++) {
-		for (Py_ssize_t i = 0; i < width; i++) {
-			PyObject *value = PyList_GetItem(PyList_GetItem(columns, i), row);
-
-			if (!value || !add_string(text, PyList_GetItem(parts, i)) ||
-			    !add_value(text, value, forms[i], &last))
-				return false;
-		}
-		if (!add_string(text, PyList_GetItem(parts, width)))
-			return false;
+	if (!known) {
+		PyErr_NoMemory();
+		return false;
 	}
-	return true;
+	for (Py_ssize_t i = 0; is_done && i <= width; i++) {
+		known[i].bytes = PyUnicode_AsUTF8AndSize(PyList_GetItem(parts, i), &known[i].size);
+		known[i].column = i < width ? PyList_GetItem(columns, i) : NULL;
+		is_done = known[i].bytes;
+	}
+	for (Py_ssize_t row = 0; is_done && row < count; row++)
+		is_done = add_line(text, known, forms, row, &last);
+	PyMem_Free(known);
+	return is_done;
 }
 
 PyObject *lines(PyObject *Py_UNUSED(module), PyObject *args)
