@@ -1,6 +1,7 @@
 """What comes over a process from its terminal, its parent, its namespace or its tracer."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1
@@ -107,7 +108,11 @@ def test_a_stopped_group_that_nobody_can_continue(stage: Stage) -> None:
         child = int(parent.ask("stopped_child"))
         parent.die("exit", 0)
         assert adopted(child) == SIGHUP
-    assert cause_of(exits, child).kind in ("hangup", "kernel")
+    cause = cause_of(exits, child)
+    assert (cause.kind, cause.tty) == ("hangup", None)
+    assert cause.sender
+    assert cause.sender.pid == parent.pid
+    assert re.match(r"left stopped, as .* ended and nobody else would continue it ", cause.text)
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGKILL, SIGHUP, SIGUSR1])

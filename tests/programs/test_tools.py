@@ -165,14 +165,18 @@ def test_a_code_of_a_program_that_is_no_shell(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inner", "code"),
-    [("kill -KILL $$", 125), ("exit 255", 124), ("exit 7", 123)],
+    ("inner", "code", "why"),
+    [
+        ("kill -KILL $$", 125, "as SIGKILL ended its child sh[{}]"),
+        ("exit 255", 124, "as its child sh[{}] exited with 255"),
+        ("exit 7", 123, "as its child sh[{}] exited with 7"),
+    ],
 )
-def test_xargs_has_codes_of_its_own(inner: str, code: int) -> None:
+def test_xargs_has_codes_of_its_own(inner: str, code: int, why: str) -> None:
     exits, pid, returncode = run(["xargs", "-P2", "-a", "/etc/hostname", "sh", "-c", inner])
     assert returncode == code
-    assert one(exits, pid, code).text == f"exit {code}"
     shell = named(exits, "sh", pid)
+    assert one(exits, pid, code).text == f"exit {code}, {why.format(shell.pid)}"
     assert shell.cause
     assert shell.cause.kind == ("self" if code == 125 else "exited")
 

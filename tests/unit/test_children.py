@@ -26,6 +26,13 @@ def exited(code: int) -> Cause:
         ((9, "sh"), exited(137), 0.1, "exit 137, as SIGKILL ended its child sh[7]"),
         ((9 | 0x80, "ls"), exited(137), 0.1, "exit 137, as SIGKILL ended its child ls[7]"),
         ((9, "ls"), exited(143), 0.1, "exit 143"),
+        ((9, "ls"), exited(247), 0.1, "exit 247, as SIGKILL ended its child ls[7]"),
+        ((9, "ls"), exited(246), 0.1, "exit 246"),
+        ((11, "ls"), exited(2), 0.1, "exit 2, after SIGSEGV had ended its child ls[7]"),
+        ((11, "ls"), exited(2), 1.1, "exit 2"),
+        ((11, "ls"), exited(0), 0.1, "exit 0"),
+        ((15, "ls"), exited(2), 0.1, "exit 2"),
+        ((3 << 8, "ls"), exited(3), 0.1, "exit 3"),
         (
             (9, "ls"),
             Cause("self", "sent itself SIGKILL"),
@@ -74,6 +81,52 @@ def test_a_process_that_ends_with_its_group_passes_nothing_on(
     itself = Cause("self", "sent itself SIGKILL")
     told = children.passed_on(itself, 9, "sh", pid=5, ppid=1, boot_ns=2)
     assert told.text == f"{itself.text}{rest}"
+
+
+def test_a_process_that_killed_its_child_did_not_fail_after_it() -> None:
+    children = Children()
+    killed = KILLED._replace(sender=Sender(5, 1, "sh", 0))
+    children.passed_on(killed, 9, "ls", pid=7, ppid=5, boot_ns=1)
+    told = children.passed_on(exited(1), 1 << 8, "sh", pid=5, ppid=1, boot_ns=2)
+    assert told.text == "exit 1"
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "text"),
+    [
+        ([3 << 8, 11], 123, "exit 123, as its child sh[7] exited with 3"),
+        ([9, 3 << 8], 123, "exit 123, as its child sh[8] exited with 3"),
+        ([255 << 8], 124, "exit 124, as its child sh[7] exited with 255"),
+        ([254 << 8], 124, "exit 124"),
+        ([9], 125, "exit 125, as SIGKILL ended its child sh[7]"),
+        ([], 125, "exit 125"),
+        ([9], 1, "exit 1"),
+    ],
+)
+def test_codes_of_xargs(ends: list[int], code: int, text: str) -> None:
+    """Each says how some child ended, maybe long ago."""
+    children = Children()
+    for pid, status in enumerate(ends, start=7):
+        children.passed_on(KILLED, status, "sh", pid=pid, ppid=5, boot_ns=1)
+    late = 60 * SECOND_NS
+    told = children.passed_on(exited(code), code << 8, "xargs", pid=5, ppid=1, boot_ns=late)
+    assert told.text == text
+
+
+@pytest.mark.parametrize(
+    ("starter", "code", "text"),
+    [
+        ("flock", 33, "exit 33, as its child sh[7]"),
+        ("flock", 34, "exit 34"),
+        ("sh", 33, "exit 33"),
+    ],
+)
+def test_a_program_that_only_starts_another(starter: str, code: int, text: str) -> None:
+    """A shell's commands are many; it need not have ended for one of them."""
+    children = Children()
+    children.passed_on(exited(33), 33 << 8, "sh", pid=7, ppid=5, boot_ns=1)
+    told = children.passed_on(exited(code), code << 8, starter, pid=5, ppid=1, boot_ns=2)
+    assert told.text == text
 
 
 def test_many_children_are_forgotten() -> None:

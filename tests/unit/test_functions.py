@@ -57,6 +57,10 @@ def test_the_runtime_of_go_did_not_call_abort() -> None:
     assert found.function == "main.check"
 
 
+FD_SET = "a descriptor was too high for an fd_set"
+UBSAN = "UndefinedBehaviorSanitizer found an error"
+
+
 @pytest.mark.parametrize(
     ("inner", "reason"),
     [
@@ -83,6 +87,34 @@ def test_the_runtime_of_go_did_not_call_abort() -> None:
             ],
             "a C++ exception was not caught",
         ),
+        ([(LIBC, "abort"), (LIBC, "__fortify_fail"), (LIBC, "__fdelt_warn")], FD_SET),
+        ([(LIBC, "abort"), ("/lib/libgcc_s.so.1", "__addvsi3")], "an integer overflowed (-ftrapv)"),
+        (
+            [(LIBC, "abort"), ("/lib/libstdc++.so.6", "_ZSt21__glibcxx_assert_failPKciS0_S0_")],
+            "an assertion of the C++ library failed",
+        ),
+        (
+            [
+                (LIBC, "abort"),
+                ("/lib/libasan.so.8", "_ZN11__sanitizer5AbortEv"),
+                ("/lib/libasan.so.8", "__asan_report_load4"),
+            ],
+            "AddressSanitizer found an error",
+        ),
+        ([(JOB, "_ZN11__sanitizer5AbortEv"), (JOB, "__ubsan_handle_add_overflow_abort")], UBSAN),
+        (
+            [(LIBC, "abort"), (JOB, "rust_panic"), (JOB, "_ZN3std9panicking15panic_with_hookE")],
+            "a panic",
+        ),
+        (
+            [
+                *((LIBC, "abort"), (JOB, "_ZN3std9panicking15panic_with_hookE")),
+                (JOB, "_ZN5alloc5alloc18handle_alloc_errorE"),
+            ],
+            "no memory was left",
+        ),
+        ([(JOB, "runtime.raise.abi0"), (JOB, "runtime.gopanic")], "a panic"),
+        ([(LIBC, "abort"), ("/lib/libjemalloc.so.2", "malloc")], None),
         ([(LIBC, "abort")], None),
         ([(LIBC, "abort"), (JOB, "compare"), (LIBC, "free")], None),
     ],

@@ -59,8 +59,12 @@ class Case:
             and bool(flags & layout.EVIDENCE_OF_SENDER)
             and signal not in FAULTS
         )
+        # The C library itself tells a process of the end of its asynchronous I/O.
+        of_kernel = self.si_code in _OF_THE_KERNEL and not (
+            self.si_code == SI_ASYNCIO and self.by_itself and flags & layout.EVIDENCE_OF_SENDER
+        )
         self.by_process = self.si_code is not None and (
-            self.si_code <= 0 and self.si_code not in _OF_THE_KERNEL and not self.by_timer
+            self.si_code <= 0 and not of_kernel and not self.by_timer
         )
 
     def with_evidence(

@@ -24,6 +24,7 @@ _MEANING = {
     "FPE_FLTINV": "invalid floating-point operation",
     "FPE_FLTSUB": "subscript out of range",
     "TRAP_TRACE": "single step",
+    "TRAP_PERF": "a perf event that the process had asked for",
     "SEGV_PKUERR": "its protection key forbids it",
     "BUS_MCEERR_AR": "the memory itself is broken",
     "BUS_MCEERR_AO": "the memory itself is broken",

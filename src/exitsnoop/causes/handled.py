@@ -30,6 +30,7 @@ _RETURNED_S = 0.01  # Go's handler returns to code that writes the stack, and ex
 _NS = 1_000_000_000
 _AGAIN = "again after it was handled"
 _BY_ITSELF = frozenset(("exited", "abort", "self"))
+_PASSING = frozenset(("pipe", "file_limit", "timer"))
 _COUNTED = frozenset(("fault", "timer", "pipe", "cpu_limit", "file_limit", "hangup"))
 
 
@@ -233,7 +234,7 @@ def _is_told(cause: Cause, after: After, handler: int) -> bool:
         if handler == layout.HANDLER_RETURNED:
             return after.seconds <= _RETURNED_S
         return cause.kind != "exited" or after.seconds <= _AT_ONCE_S
-    if after.kind in ("pipe", "file_limit"):  # a runtime handles each, and goes on (JVM, Go)
+    if after.kind in _PASSING:  # a program handles each, and goes on
         return after.seconds <= FAILED_WRITE_S and cause.kind in _BY_ITSELF
     return after.seconds <= PATIENCE_S
 

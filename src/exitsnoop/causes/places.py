@@ -59,7 +59,8 @@ def in_words(at: At | None) -> str:
 def of_instruction(site: Site | None) -> str:
     """Return where the instruction was that had a fault, as in_words() does, also without a file.
 
-    The kernel maps some code without a file, too (the vDSO): read-only, and a few pages.
+    The kernel maps some code without a file, too, read-only, and a few pages: the vDSO, which reads
+    the clock for a process.
     """
     if site is None or site.at:
         return in_words(site and site.at)
@@ -68,7 +69,7 @@ def of_instruction(site: Site | None) -> str:
         return ""
     writable = region.flags & layout.REGION_WRITABLE
     is_large = region.end - region.start > _MOST_OF_KERNEL
-    return " in generated code (of no file)" if writable or is_large else ""
+    return " in generated code (of no file)" if writable or is_large else " in the vDSO"
 
 
 def who_called(site: Site | None) -> str:
@@ -78,6 +79,8 @@ def who_called(site: Site | None) -> str:
     if site.at and not in_library(site.at):
         return ""
     by = caller(site.stack) if site.at else site.stack[0]
+    if by and by.module is None:  # code of no file: the kernel's own, or that of a JIT compiler
+        by = caller(site.stack[1:])
     return f", called from {in_words(by).removeprefix(' in ')}" if by and by.module else ""
 
 

@@ -62,14 +62,17 @@ def place(sender: Sender, evidence: Evidence) -> str:
 def meant_for(case: Case) -> str | None:
     """Return what the sender of a signal meant it for; None if that is unknown.
 
-    To a process in a cgroup the kernel sends its SIGKILL as to a thread, without siginfo.
+    To a process in a cgroup the kernel sends its SIGKILL as to a thread, without siginfo; so it
+    does for PTRACE_KILL, the command kill of gdb.
     """
-    if case.evidence.thread is not None:
-        if case.si_code is None:
-            return "cgroup" if case.signal == KILL else None
-        return "thread"
     call = case.evidence.call
     name = called(call) if call else None
+    if case.evidence.thread is not None:
+        if case.si_code is not None:
+            return "thread"
+        if name == "ptrace" or (name is None and case.sender_traces):
+            return "process"
+        return "cgroup" if case.signal == KILL else None
     if call is None or name is None:
         return None
     if name == "kill":

@@ -1,7 +1,8 @@
 """A sentence for each rule of rules.py: what ended a process."""
 
+from exitsnoop import layout
 from exitsnoop.causes import places, senders
-from exitsnoop.causes.case import SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
+from exitsnoop.causes.case import SI_ASYNCIO, SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
 from exitsnoop.causes.senders import named
 from exitsnoop.decode.signals import Memory
 from exitsnoop.model.callers import abort_reason, caller
@@ -11,6 +12,7 @@ from exitsnoop.model.cause import (
     INT,
     IO,
     PROF,
+    SYS,
     TSTP,
     VTALRM,
     WITH_CODES,
@@ -96,6 +98,8 @@ def killed(case: Case) -> Cause:
 
 def itself(case: Case) -> Cause:
     """The process sent the signal, maybe to others of its process group, too."""
+    if case.si_code == SI_ASYNCIO:
+        return case.cause(f"sent itself {case.name}, as asynchronous I/O was done (aio)")
     meant_for = senders.meant_for(case)
     if meant_for == "process group":
         text = f"sent {case.name} to its process group, and so to itself"
@@ -190,8 +194,12 @@ def terminal(case: Case) -> Cause:
 
 
 def hangup(case: Case) -> Cause:
-    """Its terminal went away."""
+    """Its terminal went away; or the last process that could continue it, while it was stopped."""
     tty = _tty(case)
+    if case.evidence.handler == layout.HANDLER_STOPPED and case.sender_dies and not case.by_itself:
+        sender = case.evidence.sender
+        text = f"left stopped, as {named(sender)} ended and nobody else would continue it"
+        return case.cause(f"{text} ({case.name})", sender, tty=tty)
     return case.cause(f"hangup of {tty}" if tty else "hangup of the terminal", tty=tty)
 
 
@@ -245,6 +253,11 @@ def _as_asked(case: Case) -> str:
     Who sends SI_MESGQ by itself, without a message, is in another system call.
     """
     call = case.evidence.call
+    if case.signal == SYS and case.si_code == _USER_DISPATCH:
+        number = case.evidence.syscall
+        name = syscall_name(number, case.evidence.syscall_arch)
+        which = f"{number}{f' ({name})' if name else ''}"
+        return f": system call {which}, as it had asked (PR_SET_SYSCALL_USER_DISPATCH)"
     if case.by_kernel and case.signal == IO:
         return ", as it had asked (O_ASYNC, F_NOTIFY or a lease)"
     if case.si_code == SI_MESGQ and call and senders.called(call) == "mq_timedsend":
@@ -255,7 +268,8 @@ def _as_asked(case: Case) -> str:
     return ""
 
 
-# include/uapi/asm-generic/siginfo.h: POLL_IN and so on
+_USER_DISPATCH = 2  # include/uapi/asm-generic/siginfo.h: SYS_USER_DISPATCH
+# The same: POLL_IN and so on
 _READY = {
     1: "a descriptor has input",
     2: "a descriptor takes output",

@@ -8,7 +8,13 @@ from exitsnoop.model.functions import function_name
 
 _DELETED = " (deleted)"
 # Where abort() and what calls it live: it says more who called them.
-_LIBRARIES = ("libc.", "libc-", "ld-musl-", "libpthread", "libstdc++.", "libgcc_s.", "libc++")
+_ALLOCATORS = ("libjemalloc", "libtcmalloc", "libmimalloc")
+_SANITIZERS = ("libasan.", "libtsan.", "libubsan.", "liblsan.", "libclang_rt.")
+_LIBRARIES = (
+    *("libc.", "libc-", "ld-musl-", "libpthread", "libstdc++.", "libgcc_s.", "libc++"),
+    *_ALLOCATORS,
+    *_SANITIZERS,
+)
 _ABORTING = frozenset(
     "abort raise gsignal __pthread_kill __pthread_kill_implementation __pthread_kill_internal "
     "pthread_kill __GI_raise __GI_abort __assert_fail __assert_fail_base __libc_message "
@@ -18,6 +24,7 @@ _ABORTING = frozenset(
 
 # Of Rust and Go also what comes between a panic and abort().
 _STANDARD = ("std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "rust_", "__rust")
+_CHECKED = ("__sanitizer::", "__asan", "__tsan", "__msan", "__ubsan", "__lsan", "__interceptor_")
 _GO = "runtime."
 # What a compiler adds to the name of a function that it changed.
 _CHANGED = re.compile(r"(\.(constprop|cold|part|isra|llvm|lto_priv|localalias)(\.\d+)*)+$")
@@ -31,22 +38,46 @@ _REASONS = {
     **dict.fromkeys(("__assert_fail", "__assert_fail_base", "__assert"), "an assertion failed"),
     "__stack_chk_fail": "a variable on the stack was written beyond its end",
     "__chk_fail": "a fortified function would have written beyond the end of its buffer",
+    **dict.fromkeys(("__fdelt_chk", "__fdelt_warn"), "a descriptor was too high for an fd_set"),
+    **dict.fromkeys(
+        [f"__{name}v{size}" for name in ("add", "sub", "mul") for size in ("si3", "di3", "ti3")],
+        "an integer overflowed (-ftrapv)",
+    ),
     "malloc_printerr": "the heap was found corrupted",
     "__cxa_throw": "a C++ exception was not caught",
     "std::terminate": "std::terminate() was called",
     "__cxa_pure_virtual": "a pure virtual function was called",
+    "std::__glibcxx_assert_fail": "an assertion of the C++ library failed",
+    "std::__replacement_assert": "an assertion of the C++ library failed",
+    "alloc::alloc::handle_alloc_error": "no memory was left",
+    "runtime.throw": "a fatal error of the Go runtime",
+    "runtime.gopanic": "a panic",
 }
 """What a function of the standard library says by calling abort()."""
+_REASONS_OF = {
+    **dict.fromkeys(("core::panicking::", "std::panicking::"), "a panic"),
+    "__asan_": "AddressSanitizer found an error",
+    "__tsan_": "ThreadSanitizer found an error",
+    "__msan_": "MemorySanitizer found an error",
+    "__ubsan_handle_": "UndefinedBehaviorSanitizer found an error",
+}
+"""The same, by how its name begins."""
 
 
 def caller(stack: Iterable[At]) -> At | None:
-    """Return who called abort(), or what called that: the first outside the standard library."""
+    """Return who called abort(), or what called that: the first outside the standard library.
+
+    An allocator that aborts as the program is loaded was called by nobody else.
+    """
+    first = None
     for at in stack:
         if at.module is None:
-            return None
+            break
         if not in_library(at) and not _aborts(at):
             return at
-    return None
+        if first is None and _is_of(at, _ALLOCATORS):
+            first = at
+    return first
 
 
 def abort_reason(stack: Iterable[At]) -> str | None:
@@ -58,10 +89,16 @@ def abort_reason(stack: Iterable[At]) -> str | None:
     for at in stack:
         if at.module is None or not (in_library(at) or _aborts(at)):
             break
-        reason = _REASONS.get(_name(at), reason)
-        if in_library(at) or reason:  # another allocator aborts for reasons of its own
-            reason = _CORRUPTED.get(_name(at), reason)
+        name = _name(at)
+        reason = _REASONS.get(name) or _of_kind(name) or reason
+        # Another allocator aborts for reasons of its own.
+        if reason or (in_library(at) and not _is_of(at, _ALLOCATORS)):
+            reason = _CORRUPTED.get(name, reason)
     return reason
+
+
+def _of_kind(name: str) -> str | None:
+    return next((why for begin, why in _REASONS_OF.items() if name.startswith(begin)), None)
 
 
 def _aborts(at: At) -> bool:
@@ -69,7 +106,7 @@ def _aborts(at: At) -> bool:
     if at.function is None:
         return False
     name = _name(at)
-    return name in _ABORTING or name in _REASONS or name.startswith((*_STANDARD, _GO))
+    return name in _ABORTING or name in _REASONS or name.startswith((*_STANDARD, *_CHECKED, _GO))
 
 
 def _name(at: At) -> str:
@@ -77,8 +114,12 @@ def _name(at: At) -> str:
 
 
 def in_library(at: At) -> bool:
-    """Return whether a place is in a library that C or C++ itself needs."""
-    return at.module is not None and base(at.module).startswith(_LIBRARIES)
+    """Return whether a place is in a library that C or C++ itself needs, or that stands for it."""
+    return _is_of(at, _LIBRARIES)
+
+
+def _is_of(at: At, libraries: tuple[str, ...]) -> bool:
+    return at.module is not None and base(at.module).startswith(libraries)
 
 
 def base(path: str) -> str:

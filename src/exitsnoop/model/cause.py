@@ -269,7 +269,8 @@ class Cause(NamedTuple):
         kind: what ended it; docs/causes.md explains each kind.
         text: one line for a person. It may quote names of processes, so it may contain any
             character.
-        sender: killed: the process that sent the signal. parent_death: the process that died.
+        sender: killed: the process that sent the signal. parent_death, hangup: the process that
+            died.
             tracer: the tracer, which died, or made the signal up. namespace: the init that died,
             or the process that called reboot(2).
         how: killed: "kill", "tgkill", "sigqueue"; None if the kernel sent it for the sender.

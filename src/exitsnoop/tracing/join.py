@@ -188,17 +188,16 @@ class Clues:
         statuses = exits.column("status")
         if not handled and not ends:
             different = {*statuses}
-            if all(status <= _PLAIN_STATUS and not status & 0x7F for status in different):
-                known = {status: exited[status, b""] for status in different}
-                return [*map(known.__getitem__, statuses)]
+            if different == {0}:
+                return [exited[0, b""]] * len(statuses)
         names = ("pid", "ppid", "start_boot_ns", "status", "raw_comm", "boot_ns")
         return [
             judged(pid, ppid, started, status, raw_comm, boot_ns, place)
             if status & 0x7F
             or (handled and (pid, started) in handled)
             or (ends and (pid, started) in ends)
-            else exited[status, b""]
-            if status <= _PLAIN_STATUS
+            else exited[0, b""]
+            if not status
             else self._coded(pid, ppid, status, raw_comm, boot_ns, image)
             for place, image, pid, ppid, started, status, raw_comm, boot_ns in zip(
                 joined.get("place", nothing),
@@ -230,7 +229,7 @@ class Clues:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
             cause = self._exited[status, raw_comm]
-        if status & 0x7F or status > _PLAIN_STATUS:
+        if status:
             cause = self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
         if handled := self._handled.pop((pid, start_boot_ns), None):
             signal = status & 0x7F or None
@@ -253,12 +252,15 @@ class Clues:
         boot_ns: int,
         image: Image | None,
     ) -> Cause:
-        """Return the cause of an exit whose code means something if a shell gives it.
+        """Return the cause of an exit with a code, which may mean something if a shell gives it.
 
         A script has its own name; its shell is the executable, if that is known.
         """
-        program = ((image and image.exe) or "").rpartition("/")[2]
-        cause = self._exited[status, program.encode() if program in SHELLS else raw_comm]
+        if status <= _PLAIN_STATUS:
+            cause = self._exited[status, b""]
+        else:
+            program = ((image and image.exe) or "").rpartition("/")[2]
+            cause = self._exited[status, program.encode() if program in SHELLS else raw_comm]
         return self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
 
     def _passed_on(
