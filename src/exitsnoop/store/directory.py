@@ -16,6 +16,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from exitsnoop.store import schema
@@ -25,6 +26,7 @@ SEGMENTS = 8
 KEPT = "kept.db"
 _NAME = re.compile(r"exits-(\d{15})\.db")
 _BESIDE = ("", "-wal", "-shm", "-journal")
+MALFORMED = "malformed database schema"
 _CACHE_KIB = 1000
 _BUSY_MS = 2000
 
@@ -110,7 +112,8 @@ class Directory:
 
     def damaged(self) -> list[Path]:
         """Return the files that were set aside, the oldest first."""
-        return sorted(self.path.glob("*.damaged"), key=lambda path: path.stat().st_mtime)
+        times = {path: _changed_ns(path) for path in self.path.glob("*.damaged")}
+        return sorted((path for path, at in times.items() if at), key=times.__getitem__)
 
     def bytes(self) -> int:
         """Return the size of all files together."""
@@ -168,13 +171,22 @@ class Directory:
 
     def set_aside(self, path: Path) -> Path:
         """Rename a damaged database and what lies beside it; return its new path."""
-        nth = len(self.damaged())
-        to = path.with_name(f"{path.name}.{nth}.damaged")
+        numbers = count(len(self.damaged()))
+        names = (path.with_name(f"{path.name}.{nth}.damaged") for nth in numbers)
+        to = next(name for name in names if not name.exists())
         for suffix in reversed(_BESIDE):
             beside = path.with_name(path.name + suffix)
             if beside.exists():
                 beside.rename(to.with_name(to.name + suffix))
         return to
+
+
+def _changed_ns(path: Path) -> int:
+    """Return when a file was changed; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def size(path: Path) -> int:
@@ -210,6 +222,9 @@ def connect(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA cache_size=-{cache_kib}")
         connection.execute("PRAGMA journal_size_limit=4194304")
+    except UnicodeDecodeError as error:  # SQLite quotes a schema that is damaged
+        connection.close()
+        raise sqlite3.DatabaseError(MALFORMED) from error
     except BaseException:
         connection.close()
         raise

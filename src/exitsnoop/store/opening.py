@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exitsnoop.store import schema
-from exitsnoop.store.directory import not_readable
+from exitsnoop.store.directory import MALFORMED, not_readable
 
 INSTRUCTIONS = 200_000
 """So many of SQLite's machine are some milliseconds: how often it says that it works."""
 Tick = Callable[[], None]
 """Called again and again while SQLite works."""
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file can raise: SQLite quotes a damaged schema, which may be no text."""
 _TRIES = 4
 
 
@@ -114,6 +116,9 @@ def _checked(path: Path, how: str, *, exclusive: bool = False) -> sqlite3.Connec
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         schema.version(connection)
         connection.execute("SELECT 1 FROM about").fetchone()
+    except UnicodeDecodeError as error:
+        connection.close()
+        raise sqlite3.DatabaseError(MALFORMED) from error
     except BaseException:
         connection.close()
         raise

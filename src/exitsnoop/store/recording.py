@@ -16,7 +16,7 @@ from exitsnoop.store.coverage import Covered, Filtered, Gap
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
-from exitsnoop.store.opening import Gone, Opened, Tick
+from exitsnoop.store.opening import DAMAGED, Gone, Opened, Tick
 from exitsnoop.store.query import Nothing, Query, groups, in_hours
 from exitsnoop.store.selection import File, Selection
 from exitsnoop.store.view import ALWAYS, During
@@ -172,7 +172,7 @@ class Recording:
                         break
                 except sqlite3.OperationalError:
                     continue
-                except sqlite3.DatabaseError:
+                except DAMAGED:
                     self.unreadable.add(file.path)
                     break
                 finally:

@@ -9,10 +9,10 @@ is added twice. From kept.db, readers take only exits that are older than the ol
 import os
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exitsnoop.model.batch import Exits
-from exitsnoop.store import directory, rollups
+from exitsnoop.store import directory, opening, rollups
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.encode import NUMBERED, Encoder
@@ -96,7 +96,8 @@ class Retention:
             allowed: how many bytes all files may have.
             failures: False if they are too old to be kept.
 
-        Raises sqlite3.Error, OSError; the segment may then still be there.
+        Failures that are damaged are left out. Raises sqlite3.Error, OSError; the segment may then
+        still be there.
         """
         most = kept_bytes(allowed)
         kept = directory.connect(self._directory.create_kept(), _CACHE_KIB)
@@ -107,6 +108,8 @@ class Retention:
             kept.execute(f"PRAGMA old.cache_size=-{_CACHE_KIB}")
             _merge(kept, most, failures=failures)
             kept.execute("DETACH old")
+        except (TypeError, ValueError) as error:  # what is damaged may be well-formed for SQLite
+            raise sqlite3.DatabaseError(f"damaged: {error}") from error
         finally:
             if not directory.seal(kept):
                 kept.close()
@@ -234,6 +237,7 @@ def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
     wanted.reverse()
     path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "old")
     old = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, isolation_level=None)
+    old.text_factory = opening.text
     old.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     try:
         numbers = {
@@ -247,23 +251,38 @@ def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
             for era, correction_ns, of_era in _by_era(old, ids):
                 marks = ", ".join("?" * len(of_era))
                 rows = old.execute(f"{select} WHERE id IN ({marks}) ORDER BY id", of_era).fetchall()
-                exits: Exits = decoder.exits(old, rows)
-                encoder.add(exits, of_era, era, correction_ns, apart=True)
+                for exits, numbered in _sound(old, decoder, rows):
+                    encoder.add(exits, numbered, era, correction_ns, apart=True)
             encoder.rows.insert(kept)
             encoder.written()
     finally:
         old.close()
 
 
+def _sound(
+    old: sqlite3.Connection, decoder: Decoder, rows: list[tuple[Any, ...]]
+) -> list[tuple[Exits, list[int]]]:
+    """Return the exits of rows with their ids; without those that are damaged."""
+    try:
+        return [(decoder.exits(old, rows), [row[0] for row in rows])]
+    except ValueError:
+        if len(rows) == 1:
+            return []
+        return [one for row in rows for one in _sound(old, decoder, [row])]
+
+
 def _by_era(old: sqlite3.Connection, ids: list[int]) -> list[tuple[int, int, list[int]]]:
     """Return ids by their era, with what times of it are corrected by."""
     found: list[tuple[int, int, list[int]]] = []
     for number in ids:
-        era, correction_ns = old.execute(
+        row = old.execute(
             "SELECT t.era, b.stepped_ns - r.stepped_ns FROM times t JOIN eras r ON r.id = t.era "
             "JOIN boots b ON b.boot_id = r.boot_id WHERE t.id <= ? ORDER BY t.id DESC LIMIT 1",
             (number,),
         ).fetchone()
+        if row is None:  # that is damaged
+            continue
+        era, correction_ns = row
         if not found or found[-1][0] != era:
             found.append((era, correction_ns, []))
         found[-1][2].append(number)

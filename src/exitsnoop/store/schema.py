@@ -188,9 +188,12 @@ def version(connection: sqlite3.Connection) -> int:
 def upgrade(connection: sqlite3.Connection) -> None:
     """Bring a file to VERSION in one transaction; others may read it meanwhile.
 
-    It adds the columns that are missing, and makes the view again.
+    It adds the columns that are missing, and makes the view again: also where damage has changed
+    the name of a column, without which nothing could be written.
     """
-    if version(connection) == VERSION:
+    if version(connection) == VERSION and all(
+        present(connection, table).issuperset(columns) for table, columns in _COLUMNS.items()
+    ):
         return
     connection.execute("BEGIN IMMEDIATE")
     for table, columns in _COLUMNS.items():

@@ -12,7 +12,7 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.store import query as queries
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.moments import Range, ranges
-from exitsnoop.store.opening import Gone, Opened, Tick
+from exitsnoop.store.opening import DAMAGED, Gone, Opened, Tick
 from exitsnoop.store.query import Query
 
 PAGE = 500
@@ -114,7 +114,7 @@ class Selection:
                 if tries < _TRIES:
                     continue
                 self._cannot_read(file.path)
-            except sqlite3.DatabaseError:
+            except DAMAGED:
                 self._cannot_read(file.path)
             tries = 0
             if query.newest_first:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from exitsnoop.store import opening, rollups
 from exitsnoop.store.moments import ranges
-from exitsnoop.store.opening import Gone, Opened
+from exitsnoop.store.opening import DAMAGED, Gone, Opened
 from exitsnoop.store.schema import VIEW, present
 from exitsnoop.store.selection import File
 
@@ -111,7 +111,7 @@ def _attached(
                 condition = _condition(opened.connection, file, during)
                 places = present(opened.connection, "places")
                 parts[nth] = _Part(schema, columns, condition, _hours(file, during), places)
-            except sqlite3.DatabaseError:
+            except DAMAGED:
                 if not file.path.exists():
                     raise Gone(file.path) from None
                 unreadable.add(file.path)

@@ -1,0 +1,136 @@
+"""Damage that SQLite takes for content, or quotes: the recorder goes on, the others answer."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.recorded import SMALL, exits, pids, record, writer
+
+from exitsnoop import cli
+from exitsnoop.store.directory import Directory
+from exitsnoop.store.recording import Recording
+from exitsnoop.store.retention import Retention
+
+
+def change(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def replace(path: Path, before: bytes, after: bytes) -> None:
+    content = path.read_bytes()
+    assert before in content  # maybe also in what SQLite has moved
+    assert len(before) == len(after)
+    path.write_bytes(content.replace(before, after))
+
+
+def fill(store: Path, first: int, count: int) -> None:
+    recorder = writer(store, limits=SMALL)
+    for at in range(first, first + count, 1000):
+        recorder.add(exits(range(at, at + 1000)))
+    recorder.commit()
+    assert recorder.trouble is None
+    assert recorder.close() == 0
+    assert recorder.lost == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE rows SET ppid = 'x' WHERE id = (SELECT min(id) FROM rows WHERE failed = 1)",
+        "UPDATE causes SET stack = NULL, text = CAST(x'ff' AS TEXT)",
+        "UPDATE rows SET place = 4711 WHERE id = (SELECT min(id) FROM rows WHERE failed = 1)",
+    ],
+)
+def test_a_failure_that_is_damaged_is_left_out_of_what_is_kept(store: Path, damage: str) -> None:
+    record(store, exits(range(1, 100)), limits=SMALL)
+    failed = pids(store, failed=True)
+    (segment,) = store.glob("exits-*.db")
+    change(segment, damage)
+    Retention(Directory(store)).drop(segment, SMALL.max_bytes)
+    record(store, exits(range(1000, 1001)), limits=SMALL)
+    kept = pids(store, failed=True)
+    assert {*failed} - {*kept} <= {failed[0]}
+    assert len(kept) >= len(failed) - 1 > 0
+
+
+def test_the_recorder_outlives_a_segment_that_it_cannot_decode(store: Path) -> None:
+    fill(store, 0, 20_000)
+    oldest = min(store.glob("exits-*.db"))
+    change(oldest, "UPDATE times SET era = 4711")
+    change(oldest, "UPDATE rows SET age_ns = 'x'")
+    fill(store, 20_000, 120_000)
+    assert not oldest.exists()
+
+
+def spoil_schema(path: Path) -> None:
+    replace(path, b"CREATE TABLE boots (", b"CREATE TABLE boots \xe5")
+
+
+@pytest.mark.parametrize("damage", [spoil_schema])
+def test_the_recorder_starts_without_the_newest_segment(
+    store: Path, damage: Callable[[Path], None]
+) -> None:
+    fill(store, 0, 20_000)
+    newest = max(store.glob("exits-*.db"))
+    damage(newest)
+    recorder = writer(store, limits=SMALL)
+    assert [path.name for path in recorder.damaged] == [f"{newest.name}.0.damaged"]
+    recorder.add(exits([50_000]))
+    assert recorder.close() == 0
+    assert pids(store)[-1] == 50_000
+
+
+def test_readers_answer_without_a_file_whose_schema_is_damaged(
+    store: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(store, 0, 20_000)
+    oldest, *_, newest = sorted(store.glob("exits-*.db"))
+    spoil_schema(newest)
+    assert len(pids(store)) == int(newest.stem.partition("-")[2]) - 1
+    for words, status in (
+        (["why", "job"], 0),
+        (["record", "--status"], 3),
+        (["past", "--last", "3", "--since", "@1"], 74),
+        (["sql", "SELECT count(*) FROM exits"], 74),
+    ):
+        assert cli.main([words[0], "--store", str(store), *words[1:]]) == status
+        out, err = capfd.readouterr()
+        assert newest.name in out + err, words
+        assert oldest.name not in out + err, words
+
+
+def test_a_column_whose_name_is_damaged_is_made_again(store: Path) -> None:
+    record(store, exits(range(10)))
+    (segment,) = store.glob("exits-*.db")
+    replace(segment, b"major_faults INTEGER", b"major_xaults INTEGER")
+    recorder = writer(store)
+    recorder.add(exits(range(10, 20)))
+    recorder.commit()
+    assert recorder.trouble is None
+    recorder.close()
+    assert pids(store) == list(range(20))
+
+
+def test_a_damaged_file_that_goes_away_meanwhile(store: Path) -> None:
+    record(store, exits(range(10)))
+    gone = store / "exits-000000000000009.db.0.damaged"
+    gone.symlink_to(store / "nowhere")  # it is listed, and cannot be found
+    assert Directory(store).damaged() == []
+    assert pids(store) == list(range(10))
+    Recording(store).status()
+
+
+def test_damaged_files_never_take_the_place_of_each_other(store: Path) -> None:
+    store.mkdir()
+    directory = Directory(store)
+    for content in (b"0", b"1"):
+        (store / "exits-000000000000001.db").write_bytes(content)
+        directory.set_aside(store / "exits-000000000000001.db")
+    directory.remove(store / "exits-000000000000001.db.0.damaged")
+    (store / "exits-000000000000001.db").write_bytes(b"2")
+    directory.set_aside(store / "exits-000000000000001.db")
+    assert sorted(path.read_bytes() for path in directory.damaged()) == [b"1", b"2"]
