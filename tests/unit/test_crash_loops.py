@@ -13,6 +13,7 @@ from exitsnoop.model.cause import Cause
 from exitsnoop.reports import loops as reports
 from exitsnoop.reports.history import group
 from exitsnoop.reports.loops import Loop, ended
+from exitsnoop.reports.verdicts import mostly
 from exitsnoop.testing import make_exit
 
 SECOND_NS = 1_000_000_000
@@ -50,6 +51,20 @@ def test_one_death_after_another() -> None:
     (loop,) = loops(deaths)
     assert found(deaths) == [(0, 350, 6)]
     assert (loop.every_s, loop.cause, loop.status) == (70, "exited", 3 << 8)
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ([3, 3, 3], "most: code 3"),
+        ([3, 1, 3, 2, 3], "most: code 3"),
+        ([3, 1, 3, 2], "most often: code 3"),
+        ([1, 2, 4, 3, 3], "most often: code 3"),
+    ],
+)
+def test_most_is_more_than_half(codes: list[int], words: str) -> None:
+    (loop,) = loops([death(70 * nth, code=code) for nth, code in enumerate(codes)])
+    assert mostly(loop) == words
 
 
 def test_a_supervisor_that_backs_off() -> None:

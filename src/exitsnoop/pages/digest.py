@@ -20,7 +20,7 @@ from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.headline import ends, label, state
 from exitsnoop.reports.overview.latest import Told
 from exitsnoop.reports.overview.lives import EDGES_S, Used
-from exitsnoop.reports.verdicts import brief, ends_in_words, name
+from exitsnoop.reports.verdicts import brief, mostly, name
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.colors import painted
 from exitsnoop.sinks.escape import escape, word
@@ -135,8 +135,8 @@ class Digest:
             until = state(of, one) or f"until {local(loop.to_ns, now_ns)}"
             return (
                 f"{label(one.whose)}: {number(loop.deaths)} deaths since "
-                f"{local(loop.from_ns, now_ns)}, {until}; one every {seconds(loop.every_s)}, most: "
-                f"{ends_in_words(loop.cause, loop.status)}"
+                f"{local(loop.from_ns, now_ns)}, {until}; one every {seconds(loop.every_s)}, "
+                f"{mostly(loop)}"
             )
 
         return _part("Crash loops", of.loops, said)

@@ -16,7 +16,7 @@ from exitsnoop.reports.overview.failures import Looping, Tally
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.headline import label, state
 from exitsnoop.reports.overview.whose import Whose
-from exitsnoop.reports.verdicts import ends_in_words
+from exitsnoop.reports.verdicts import mostly
 from exitsnoop.reports.when import local, span
 
 _MOST_LANES = 10
@@ -70,7 +70,7 @@ def _lane(of: Overview, axis: Axis, nth: int, one: Looping, tallies: Sequence[Ta
     every = seconds(loop.every_s)
     words = (
         f"{number(loop.deaths)} deaths {span(loop.from_ns, loop.to_ns, period.now_ns)}, one every "
-        f"{every}; most: {ends_in_words(loop.cause, loop.status)}; {state(of, one) or 'it ended'}"
+        f"{every}; {mostly(loop)}; {state(of, one) or 'it ended'}"
     )
     return joined(
         (
@@ -129,7 +129,7 @@ def _table(of: Overview) -> Markup:
     anchors: dict[int, str] = {}
     for nth, at in enumerate(sorted(first.values())):
         anchors[at] = f"loop-{nth}"
-    heads = ("Program", "From", "To", "Deaths", "One every", "Median life", "Most")
+    heads = ("Program", "From", "To", "Deaths", "One every", "Median life", "Most often")
     kinds = " ttnnn "
     now_ns = of.period.now_ns
     body = []

@@ -45,8 +45,9 @@ class Loop(NamedTuple):
         from_ns, to_ns: the first and the last death, nanoseconds since the epoch.
         deaths: how many.
         every_s: the time from one to the next, in seconds, on average.
-        cause: what ended most of them; "" if causes were not collected.
-        status: the wait status of most of these.
+        cause: what ended them most often; "" if causes were not collected.
+        status: the wait status of these.
+        is_most: whether more than half of them ended so.
         good: the last run before it that lasted; None if none is recorded.
     """
 
@@ -56,6 +57,7 @@ class Loop(NamedTuple):
     every_s: float
     cause: str
     status: int
+    is_most: bool
     good: Exit | None
 
 
@@ -112,7 +114,7 @@ def _generations(run: Sequence[Ended]) -> int:
 def loop_of(run: Sequence[Ended]) -> Loop:
     """Return what a loop is, by its deaths."""
     ends = Counter((one.cause, one.status) for one in run)
-    (cause, status), _ = ends.most_common(1)[0]
+    (cause, status), count = ends.most_common(1)[0]
     pauses = max(1, len(run) - 1)
     return Loop(
         from_ns=run[0].wall_ns,
@@ -121,5 +123,6 @@ def loop_of(run: Sequence[Ended]) -> Loop:
         every_s=round((run[-1].wall_ns - run[0].wall_ns) / pauses / SECOND_NS, 3),
         cause=cause,
         status=status,
+        is_most=2 * count > len(run),
         good=None,
     )

@@ -23,6 +23,7 @@ from exitsnoop.reports.verdicts import (
     chain,
     command,
     ends_in_words,
+    mostly,
     name,
     owner,
     process,
@@ -299,10 +300,9 @@ def _used(of: Exit) -> list[str]:
 def _loop(loop: Loop, now_ns: int) -> list[str]:
     is_recent = now_ns - loop.to_ns < max(3 * loop.every_s, 30) * SECOND_NS
     last = ago(loop.to_ns, now_ns) if is_recent else f"at {local(loop.to_ns, now_ns)}"
-    most = ends_in_words(loop.cause, loop.status)
     lines = [
         f"A crash loop: {loop.deaths:,} deaths since {local(loop.from_ns, now_ns)}, the last "
-        f"{last}; one every {length(round(loop.every_s * SECOND_NS))}, most: {most}."
+        f"{last}; one every {length(round(loop.every_s * SECOND_NS))}, {mostly(loop)}."
     ]
     if loop.good is not None:
         lines.append(

@@ -7,6 +7,7 @@ from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 from exitsnoop.model.status import signal_name
 from exitsnoop.model.words import came_first, from_container, human_bytes, which
+from exitsnoop.reports.loops import Loop
 from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import escape, word
 from exitsnoop.sinks.shell import shell_word
@@ -80,6 +81,12 @@ def ends_in_words(kind: str, status: int) -> str:
     if kind in ("", "unknown", "kernel"):
         return f"SIG{signal_name(number)}"
     return _KINDS.get(kind, kind).format(f"SIG{signal_name(number)}")
+
+
+def mostly(loop: Loop) -> str:
+    """Return how the deaths of a crash loop ended: "most: code 3", "most often: code 3"."""
+    which = "most" if loop.is_most else "most often"
+    return f"{which}: {ends_in_words(loop.cause, loop.status)}"
 
 
 _KINDS = {

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.outcomes import outcome
 from exitsnoop.reports.gaps import reason
-from exitsnoop.reports.verdicts import ends_in_words
+from exitsnoop.reports.verdicts import ends_in_words, mostly
 from exitsnoop.reports.when import length, local, span
 from exitsnoop.sinks.escape import message, word
 from exitsnoop.sinks.terminal import cut
@@ -148,8 +148,8 @@ def _loop(desk: Desk, width: int) -> list[Line]:
         return []
     every = length(round(loop.every_s * SECOND_NS))
     text = (
-        f"LOOP: {loop.deaths:,} deaths since {_clock(loop.from_ns)}, one every {every}, most: "
-        f"{ends_in_words(loop.cause, loop.status)}"
+        f"LOOP: {loop.deaths:,} deaths since {_clock(loop.from_ns)}, one every {every}, "
+        f"{mostly(loop)}"
     )
     return [(Part(cut(text, width, _MARK), "alarm"),)]
 

@@ -10,7 +10,7 @@ from exitsnoop.reports.overview.failures import Looping
 from exitsnoop.reports.overview.gather import Overview
 from exitsnoop.reports.overview.period import Period
 from exitsnoop.reports.overview.whose import OTHERS, Whose
-from exitsnoop.reports.verdicts import ends_in_words
+from exitsnoop.reports.verdicts import ends_in_words, mostly
 from exitsnoop.reports.when import length, local
 from exitsnoop.sinks.escape import word
 
@@ -121,7 +121,7 @@ def _loop(of: Overview, one: Looping) -> str:
     every = length(round(loop.every_s * SECOND_NS))
     deaths = ends(loop.cause, loop.status, loop.deaths)
     if any((death.cause, death.status) != (loop.cause, loop.status) for death in one.deaths):
-        deaths = f"{loop.deaths:,} deaths, most: {ends_in_words(loop.cause, loop.status)}"
+        deaths = f"{loop.deaths:,} deaths, {mostly(loop)}"
     when = f"since {local(loop.from_ns, now_ns)}"
     verb = "has been"
     if not goes_on(of, one):
