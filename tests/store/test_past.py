@@ -289,9 +289,20 @@ def test_boots(store: Path, past: Past) -> None:
         (["--boot", "0"], [2]),  # of another machine: the last one
     ):
         assert numbers(past("--json", *words)[1]) == found, words
-    with pytest.raises(SystemExit) as ended:
-        past("--boot", "-2")
-    assert ended.value.code == 2
+    for which, message in (
+        ("-2", "nothing is recorded of boot -2: there are only 2 boots: 0d9c7b1e0000"),
+        ("0d99", "'0d99' is none of the boots that are recorded: 0d9c7b1e"),
+    ):
+        status, shown, said = past("--boot", which)
+        assert (status, shown) == (3, "")
+        assert message in said
+
+
+def test_the_boot_before_the_first(store: Path, past: Past) -> None:
+    record(store, exits([1]))
+    status, _, said = past("--boot", "-1")
+    assert status == 3
+    assert said.startswith("exitsnoop: nothing is recorded of boot -1: there is only 1 boot: 0d9c")
 
 
 def test_which_boot() -> None:
@@ -316,8 +327,6 @@ def test_which_boot() -> None:
             ["--since", "2026-11-25", "--until", "2026-11-25"],
             "argument --until: it is the moment of --since; a day alone is its first moment",
         ),
-        (["--boot", "-7"], "argument --boot: there are no 8 boots: 0d9c7b1e0000"),
-        (["--boot", "0d99"], "argument --boot: '0d99' is none of the boots recorded: 0d9c7b1e"),
         (["--boot", "0d9"], "argument --boot: '0d9' is not a boot: write 0 for the one that runs"),
         (["--follow", "--until", "now"], "leave out --until, --boot, --reverse"),
         (["--follow", "--reverse"], "leave out --until, --boot, --reverse"),

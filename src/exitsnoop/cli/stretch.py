@@ -12,6 +12,7 @@ from exitsnoop.reports import gaps as reports
 from exitsnoop.reports import when
 from exitsnoop.store.boots import Boot, this_boot
 from exitsnoop.store.coverage import Gap
+from exitsnoop.store.errors import NotRecorded
 from exitsnoop.store.recording import Recording
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _digits(text: str) -> str:
 
 
 def stretch(wanted: Asked, recording: Recording) -> Stretch:
-    """Return the requested time, in a recording. Raises UsageError, StoreError."""
+    """Return the requested time, in a recording. Raises StoreError."""
     since_ns, until_ns, boot_text, now_ns = wanted
     boots = recording.boots()
     boot_id, from_ns, to_ns = None, 0, now_ns
@@ -164,21 +165,22 @@ def chosen(text: str, boots: Sequence[Boot], here: Boot) -> Boot:
         boots: those that were recorded, the oldest first.
         here: the boot of this machine.
 
-    Raises UsageError.
+    Raises NotRecorded.
     """
     if not _NTH.fullmatch(text):
         digits = _digits(text)
         found = [boot for boot in boots if boot.boot_id.replace("-", "").startswith(digits)]
         if len(found) == 1:
             return found[0]
-        refuse(f"argument --boot: {text!r} is none of the boots recorded: {_listed(boots)}")
+        raise NotRecorded(f"{text!r} is none of the boots that are recorded: {_listed(boots)}")
     counted = list(boots)
     is_ours = not counted or counted[-1].machine_id == here.machine_id
     if is_ours and here.boot_id not in [boot.boot_id for boot in counted]:
         counted.append(here)
     back = -int(text)
     if back >= len(counted):
-        refuse(f"argument --boot: there are no {back + 1} boots: {_listed(boots)}")
+        there = "is only 1 boot" if len(counted) == 1 else f"are only {len(counted)} boots"
+        raise NotRecorded(f"nothing is recorded of boot {text}: there {there}: {_listed(counted)}")
     return counted[-1 - back]
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol, cast
 from exitsnoop.cli.options import Options, UsageError, refuse
 from exitsnoop.cli.output import complain, for_stderr
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
-from exitsnoop.store.errors import NoStore, NotReadable, StoreError
+from exitsnoop.store.errors import NoStore, NotReadable, NotRecorded, StoreError
 
 # The names of the modules: a verb is imported only when it is run, or when --help lists all.
 VERBS = (
@@ -109,7 +109,7 @@ def run(words: Sequence[str]) -> int:
         parser.error(str(error))
     except StoreError as error:
         complain(str(error))
-        if isinstance(error, NoStore):
+        if isinstance(error, (NoStore, NotRecorded)):
             return EX_NOT_RECORDED
         return os.EX_NOPERM if isinstance(error, NotReadable) else os.EX_IOERR
 

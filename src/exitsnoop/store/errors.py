@@ -4,6 +4,7 @@ StoreError
  ├── StoreBusy      another recorder writes to the directory
  ├── StoreTooNew    a newer exitsnoop wrote it
  ├── NoStore        there is no recording
+ ├── NotRecorded    the recording has nothing of the requested boot
  └── NotReadable    this user may not read it
 
 A message says what happened and what to do.
@@ -24,6 +25,10 @@ class StoreTooNew(StoreError):
 
 class NoStore(StoreError):
     """There is no recording in this directory."""
+
+
+class NotRecorded(StoreError):
+    """The recording has nothing of the requested boot."""
 
 
 class NotReadable(StoreError, PermissionError):
