@@ -34,6 +34,42 @@ def test_an_executable_comes_before_a_name(answers: Answers) -> None:
     assert "could also be" not in answers.ask("/opt/web")
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "asked"),
+    [
+        ("/web_one", "web_one"),  # as runc makes it
+        ("/web_one/below", "web_one"),
+        ("/user.slice/user-0.slice/web_one", "web_one"),
+        ("/system.slice/runc-web_one.scope", "web_one"),  # runc --systemd-cgroup
+        ("/user.slice/user-7.slice/user@7.service/app.slice/api.service", "api.service"),
+        ("/a/b", "/a/b"),
+        ("/a/b/c", "/a/b/"),
+        ("/a/b", "/sys/fs/cgroup/a/b"),
+        ("/a/b", "/sys/fs/cgroup/unified/a/b"),
+        ("/a/[b]*", "/a/[b]*"),
+    ],
+)
+def test_a_cgroup_is_found_by_its_path_and_by_a_name_in_it(
+    answers: Answers, cgroup: str, asked: str
+) -> None:
+    here = death(1, 7, comm="api", cgroup=cgroup, exit_code=3)
+    others = ("/web_one2", "/my.web_one", "/a/bc", "/x/a/b", "/api.service2")
+    beside = [death(2 + at, 8 + at, cgroup=one, exit_code=1) for at, one in enumerate(others)]
+    record_deaths(answers.store, [here, *beside, death(9, 20, comm="api", cgroup=cgroup)])
+    assert taken(answers, asked) == ("cgroup", 7)
+    assert answers.record(asked)["target"]["text"] == asked
+    assert "no death of" not in answers.ask(asked)
+
+
+def test_a_cgroup_comes_last(answers: Answers) -> None:
+    deaths = [death(1, 7, comm="web", exit_code=1), death(2, 8, cgroup="/web", exit_code=1)]
+    record_deaths(answers.store, deaths)
+    assert taken(answers, "web") == ("name", 7)
+    assert taken(answers, "web", "--as", "cgroup") == ("cgroup", 8)
+    words = " ".join(answers.ask("web").split())
+    assert "it could also be the cgroup web (--as cgroup)." in words
+
+
 def test_names_like_it_are_told(answers: Answers) -> None:
     names = ("webapp.sh", "nginx-web", "api", "Web\nx", "db")
     deaths = [death(1 + nth, 10 + nth, comm=name) for nth, name in enumerate(names)]

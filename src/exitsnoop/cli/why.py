@@ -29,9 +29,10 @@ EX_NO_SUCH_DEATH = 1
 EPILOG = """\
 X is a PID, a name or a shell pattern for names, a systemd unit (nginx or
 nginx.service), a container (its id, the first 12 digits of it, or its name), a
-Kubernetes pod (its name), or the path of an executable. Without X, it is
-whatever failed last. If X died several times, the answer is about the last
-failure, unless everything has ended well for a day since.
+Kubernetes pod (its name), the path of an executable, or a cgroup (its path, or a
+name in it, such as the id of a container of runc). Without X, it is whatever
+failed last. If X died several times, the answer is about the last failure,
+unless everything has ended well for a day since.
 
 exit status:
      0  it says why

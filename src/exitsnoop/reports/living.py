@@ -85,10 +85,19 @@ def _has_container(pid: int, target: Target) -> bool:
     )
 
 
+def _in_cgroup(pid: int, target: Target) -> bool:
+    path = f"{_cgroup(pid)}/"
+    return any(
+        path.startswith(f"{one.rstrip('/')}/") if one.startswith("/") else f"/{one}/" in path
+        for one in target.query.cgroups
+    )
+
+
 _IS: dict[str, Callable[[int, Target], bool]] = {
     "pid": lambda pid, _: os.path.exists(f"/proc/{pid}"),
     "name": _has_name,
     "exe": _has_exe,
     "unit": _has_unit,
     "container": _has_container,
+    "cgroup": _in_cgroup,
 }

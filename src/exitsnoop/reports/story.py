@@ -46,6 +46,7 @@ _KINDS = {
     "unit": "the unit {}",
     "container": "the container {}",
     "exe": "the executable {}",
+    "cgroup": "the cgroup {}",
 }
 
 

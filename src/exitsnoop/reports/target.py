@@ -12,11 +12,12 @@ from exitsnoop.model.exit import Exit
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 
-KINDS = ("pid", "name", "unit", "container", "exe")
+KINDS = ("pid", "name", "unit", "container", "exe", "cgroup")
 _UNIT = re.compile(r".+\.(?:service|scope|socket|mount|automount|swap|device|target|timer|path)")
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _OF_PATH = ("/", "./", "../")
 _HERE = re.compile(r"(?:\.\.?/)+")
+_MOUNT = re.compile(r"/sys/fs/cgroup/(?:unified/)?")
 _COMM_BYTES = 15
 _OWN_ANSWERS = (1, 3)
 _MOST_OWN = 20
@@ -100,14 +101,16 @@ def targets(text: str | None, kind: str | None = None) -> list[Target]:
 
 def _order(text: str) -> tuple[str, ...]:
     if text.isascii() and text.isdecimal():
-        return "pid", "container", "name", "unit", "exe"
+        return "pid", "container", "name", "unit", "exe", "cgroup"
+    if text.startswith("/"):
+        return "exe", "cgroup"
     if text.startswith(_OF_PATH):
         return ("exe",)
     if _UNIT.fullmatch(text):
-        return "unit", "name", "container", "exe"
+        return "unit", "name", "container", "exe", "cgroup"
     if _ID.fullmatch(text):
-        return "container", "name", "unit", "exe"
-    return "name", "unit", "container", "exe"
+        return "container", "name", "unit", "exe", "cgroup"
+    return "name", "unit", "container", "exe", "cgroup"
 
 
 def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
@@ -124,6 +127,9 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
     elif kind == "exe":
         path = text if text.startswith("/") else f"*/{_HERE.sub('', text)}"
         yield replace(anything, exes=[path])
+    elif kind == "cgroup":  # runc makes one of this name, or a scope, and says so nowhere else
+        paths = [_MOUNT.sub("/", text)] if text.startswith("/") else [text, f"runc-{text}.scope"]
+        yield replace(anything, cgroups=paths)
     elif kind == "container":
         yield replace(anything, containers=[text, *containers.ids(text)])
         yield replace(anything, hostnames=[text])

@@ -28,7 +28,7 @@ class Query:
             of its pod.
         hostnames: shell patterns of the names that containers give themselves.
         users: uids, and names of users.
-        cgroups: paths of cgroups; what is below them is found, too.
+        cgroups: paths of cgroups, or names in such paths; what is below them is found, too.
         or_unknown: for users, cgroups and containers: also exits of which that is unknown; of
             containers, also exits of those whose names are.
         failed: only what did not end with exit(0).
@@ -143,6 +143,7 @@ def groups(connection: sqlite3.Connection, query: Query) -> str:
         units=query.units,
         containers=query.containers,
         hostnames=query.hostnames,
+        cgroups=query.cgroups,
     )
     terms = condition(connection, of_groups).sql
     return " AND ".join([*([terms] if terms else []), in_hours(query)])
@@ -197,8 +198,19 @@ def _of_users(connection: sqlite3.Connection, users: Sequence[int | str]) -> lis
 
 
 def _in_cgroups(connection: sqlite3.Connection, paths: Sequence[str]) -> list[int]:
-    query = "SELECT id FROM places WHERE substr(cgroup || '/', 1, length(?1)) = ?1"
-    return [number for path in paths for number in _ids(connection, query, f"{path.rstrip('/')}/")]
+    path_is = "substr(cgroup || '/', 1, length(?1)) = ?1"
+    has_name = "instr(cgroup || '/', '/' || ?1) > 0"
+    return sorted(
+        {
+            number
+            for path in paths
+            for number in _ids(
+                connection,
+                f"SELECT id FROM places WHERE {path_is if path.startswith('/') else has_name}",
+                f"{path.rstrip('/')}/",
+            )
+        }
+    )
 
 
 def _ids(connection: sqlite3.Connection, query: str, *given: int | str) -> list[int]:
