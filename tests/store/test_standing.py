@@ -1,9 +1,13 @@
 """How a recording stands, in words and for programs."""
 
+import errno
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from support.recorded import START_NS, exits, record, recorder_command, writer
 
 from exitsnoop import cli
 from exitsnoop.reports.standing import Standing
+from exitsnoop.store import trouble
 from exitsnoop.store.recording import Recording
 
 OFFSET_NS = 1_790_000_000_000_000_000
@@ -51,6 +56,52 @@ def test_a_recorder_at_work(store: Path) -> None:
     assert told["on_disk"].endswith("Z")
     assert told["exits"] == 1000
     assert json.loads(json.dumps(told)) == told
+
+
+def test_a_recorder_that_is_suspended(store: Path) -> None:
+    """Nothing that ends then is on disk, so no answer may look as if nothing had ended."""
+    with subprocess.Popen(recorder_command(store), stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        rows, found = standing(store)
+        (*_, gap) = Recording(store).gaps(0, time.time_ns())
+        process.send_signal(signal.SIGCONT)
+        os.waitid(os.P_PID, process.pid, os.WCONTINUED)
+        (*_, after) = Recording(store).gaps(0, time.time_ns())
+        process.kill()
+        process.stdout.read()
+    assert gap.why == "suspended"
+    said = "the recorder is stopped, and writes when it is continued (SIGCONT)"
+    assert rows["recording"].endswith(f", PID {process.pid}; but {said}")
+    assert found.record(str(store))["stuck"] == "suspended"
+    assert after.why != "suspended"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full", "why"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), True, ": disk full"),
+        (sqlite3.OperationalError("disk I/O error"), False, ": disk I/O error"),
+        (OSError(errno.EROFS, "x", "/store/lock"), False, ": Read-only file system"),
+        (sqlite3.OperationalError("no such table: rows"), False, ""),
+    ],
+)
+def test_why_it_cannot_write(store: Path, error: Exception, is_full: bool, why: str) -> None:
+    """The recorder shows it to readers, also where not a byte can be written."""
+    recorder = writer(store)
+    recorder._directory.show_trouble(trouble.number(error, is_full=is_full))
+    rows, found = standing(store)
+    assert found.record(str(store))["stuck"] == f"not on disk{why}"
+    reason = ": the disk was full" if is_full else why
+    told = f"the recorder cannot write, and goes on trying{reason}"
+    assert rows["recording"].endswith(f"; but {told}")
+    recorder._directory.show_trouble(None)
+    rows, found = standing(store)
+    assert found.record(str(store))["stuck"] is None
+    assert "cannot write" not in " ".join(rows.values())
+    recorder.close()
 
 
 def test_one_that_was_stopped_and_one_that_was_killed(store: Path) -> None:

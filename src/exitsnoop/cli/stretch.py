@@ -61,8 +61,9 @@ class Stretch(NamedTuple):
 
     def say_what_is_missing(self, recording: Recording) -> None:
         """Say on standard error what is not known of it. Raises StoreError."""
-        gaps = recording.gaps(self.from_ns, self.to_ns)
-        some = recording.filtered(self.from_ns, self.to_ns)
+        coverage = recording.coverage()
+        gaps = coverage.gaps(self.from_ns, self.to_ns)
+        some = coverage.filtered(self.from_ns, self.to_ns)
         for line in reports.missing(recording, gaps, some, self.from_ns, self.now_ns):
             complain(line)
 

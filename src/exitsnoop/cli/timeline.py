@@ -307,8 +307,9 @@ def _about(recording: "Recording", during: "Stretch") -> "About":
     from exitsnoop.reports.gaps import missing
     from exitsnoop.reports.timeline.timeline import About
 
-    gaps = recording.gaps(during.from_ns, during.to_ns)
-    some = recording.filtered(during.from_ns, during.to_ns)
+    coverage = recording.coverage()
+    gaps = coverage.gaps(during.from_ns, during.to_ns)
+    some = coverage.filtered(during.from_ns, during.to_ns)
     boots = recording.boots()
     return About(
         (boots[-1].hostname if boots else None) or "?",

@@ -12,6 +12,7 @@ from exitsnoop.store.recording import Recording
 MOST_LINES = 5
 _NEAR_NS = 60 * SECOND_NS  # losses that are not further apart are reported as one
 _REBOOT = ", then reboot"
+_NOT_ON_DISK = "not on disk: "
 _WHY = {
     "not recording": "the recording had not begun",
     "stopped": "the recorder was stopped",
@@ -22,6 +23,7 @@ _WHY = {
     "undecided": "the path of their cgroup was not read in full, so a filter could not decide",
     "disk full": "the disk was full",
     "not on disk": "the recorder cannot write, and goes on trying",
+    "suspended": "the recorder is stopped, and writes when it is continued (SIGCONT)",
 }
 
 
@@ -138,4 +140,6 @@ def reason(why: str) -> str:
     """Return in words why nothing was recorded; what else the recorder wrote is given as it is."""
     if why.endswith(_REBOOT):
         return reason(why.removesuffix(_REBOOT)) + _REBOOT
+    if why.startswith(_NOT_ON_DISK):
+        return f"{_WHY['not on disk']}: {reason(why.removeprefix(_NOT_ON_DISK))}"
     return _WHY.get(why, escape(why, spaces=False))

@@ -35,9 +35,10 @@ class Standing:
     """
 
     def __init__(self, recording: Recording, now_ns: int) -> None:
-        self.status: Status = recording.status()
-        self.gaps: list[Gap] = recording.gaps(now_ns - _DAY_NS, now_ns)
-        self.filtered: list[Filtered] = recording.filtered(now_ns - _DAY_NS, now_ns)
+        coverage = recording.coverage()
+        self.status: Status = recording.status(coverage)
+        self.gaps: list[Gap] = coverage.gaps(now_ns - _DAY_NS, now_ns)
+        self.filtered: list[Filtered] = coverage.filtered(now_ns - _DAY_NS, now_ns)
         self.boots = len(recording.boots())
         self.complete_ns = recording.complete_since()
         self.counted_ns = recording.counted_since()
@@ -78,6 +79,7 @@ class Standing:
             "store": place,
             "recording": self.is_recording,
             "pid": status.recorder or None,
+            "stuck": status.stuck,
             "since": _utc(status.recorded[-1].from_ns) if status.recorded else None,
             "on_disk": _utc(status.committed_ns),
             "oldest": _utc(status.oldest_ns),
@@ -114,7 +116,8 @@ class Standing:
             since = (
                 f" since {local_and_ago(recorded[-1].from_ns, self._now_ns)}" if recorded else ""
             )
-            return f"yes{since}{pid}"
+            but = f"; but {reports.reason(self.status.stuck)}" if self.status.stuck else ""
+            return f"yes{since}{pid}{but}"
         if not recorded:
             return "no"
         why = reports.reason(recorded[-1].ended or "killed")

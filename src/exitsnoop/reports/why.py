@@ -95,7 +95,8 @@ def answer(
     found = target.find(recording, candidates)
     asked = found.target if found else candidates[0]
     story = _story(recording, found, around_ns) if found else None
-    stretches = recording.recorded()
+    coverage = recording.coverage()
+    stretches = coverage.stretches
     about = asked_about
     if story and stretches:
         of = story.exit
@@ -106,8 +107,8 @@ def answer(
         story=story,
         living=living.living(recording, asked),
         recorded=(stretches[0].from_ns, stretches[-1].to_ns) if stretches else None,
-        gaps=recording.gaps(*about),
-        filtered=recording.filtered(*about),
+        gaps=coverage.gaps(*about),
+        filtered=coverage.filtered(*about),
         about=about,
         now_ns=now_ns,
         similar=() if story else _similar(recording, asked),

@@ -71,7 +71,8 @@ class Gap(NamedTuple):
         from_ns, to_ns: nanoseconds since the epoch.
         why: "not recording" (before the first recording), "stopped", "killed", "reboot", "overflow"
             (the buffer of the kernel), "disk full", "not on disk" (the recorder cannot write, and
-            goes on trying), or what the system said.
+            goes on trying; the reason may follow, after a colon), "suspended" (the recorder is
+            stopped, and may go on), or what the system said.
         lost: how many exits are missing; None if nobody counted them.
     """
 
@@ -79,6 +80,33 @@ class Gap(NamedTuple):
     to_ns: int
     why: str
     lost: int | None
+
+
+class Coverage(NamedTuple):
+    """What a recording knows of when it was made, at one moment.
+
+    Attributes:
+        stretches: when all exits were seen, in the order of time.
+        lost: what is missing from these.
+        live: whether a recorder goes on where the last stretch ends.
+        stuck: why what it sees is not on disk, as a Gap has it; None if it is.
+        now_ns: that moment, nanoseconds since the epoch.
+    """
+
+    stretches: list[Covered]
+    lost: set[Gap]
+    live: bool
+    stuck: str | None
+    now_ns: int
+
+    def gaps(self, from_ns: int, to_ns: int) -> list[Gap]:
+        """Return what was not recorded between two times, and why."""
+        to_ns = min(to_ns, self.now_ns)
+        return gaps(self.stretches, self.lost, from_ns, to_ns, live=self.live, stuck=self.stuck)
+
+    def filtered(self, from_ns: int, to_ns: int) -> list[Filtered]:
+        """Return when between two times only exits that pass filters were recorded."""
+        return filtered(self.stretches, from_ns, min(to_ns, self.now_ns), live=self.live)
 
 
 class Noted(NamedTuple):
@@ -141,11 +169,12 @@ def gaps(
     to_ns: int,
     *,
     live: bool,
-    stuck: bool = False,
+    stuck: str | None = None,
 ) -> list[Gap]:
     """Return the gaps between two times, in their order.
 
-    live: whether a recorder goes on where the last stretch ends. stuck: whether it cannot write.
+    live: whether a recorder goes on where the last stretch ends. stuck: why what it sees is not on
+    disk, as a Gap has it; None if it is.
     """
     found = [gap for gap in lost if gap.to_ns >= from_ns and gap.from_ns <= to_ns]
     at, why = from_ns, "not recording"
@@ -158,7 +187,7 @@ def gaps(
         at = max(at, to_ns if goes_on and not stuck else stretch.to_ns)
         following = stretches[place + 1] if place + 1 < len(stretches) else None
         rebooted = following is not None and following.boot_id != stretch.boot_id
-        ended = "not on disk" if goes_on and stuck else stretch.ended
+        ended = stuck if goes_on and stuck else stretch.ended
         why = why_after(ended, rebooted=rebooted)
     if to_ns - at > MOMENT_NS:
         found.append(Gap(at, to_ns, why, None))

@@ -85,10 +85,15 @@ class Directory:
             os.close(self._lock)
             self._lock = None
 
-    def show_trouble(self, *, is_there: bool) -> None:
-        """Let readers know whether the recorder cannot write: by a lock, which takes no room."""
+    def show_trouble(self, number: int | None) -> None:
+        """Let readers know why the recorder cannot write: a number of trouble.py; None if it can.
+
+        By a lock, which takes no room.
+        """
         if self._lock is not None:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX if is_there else fcntl.LOCK_UN, 1)
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+            if number is not None:
+                fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, number)
 
     def is_locked_here(self) -> bool:
         """Return whether the lock is still the directory's: the directory may have been removed."""

@@ -44,10 +44,23 @@ def of_lock(file: Path) -> int | None:
     return None
 
 
-def shows_trouble(file: Path) -> bool:
-    """Whether the process that holds the file locked has shown that it cannot write."""
+def trouble(file: Path) -> int | None:
+    """Return why the process that holds the file locked cannot write; None if it can.
+
+    It is a number of trouble.py.
+    """
     inode = _inode(file)
-    return any(lock.kind == "POSIX" and lock.inode == inode for lock in _locks())
+    of_file = (lock for lock in _locks() if lock.kind == "POSIX" and lock.inode == inode)
+    return next((lock.start for lock in of_file), None)
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a signal, or a debugger, has stopped a process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] in (b"T", b"t")
+    except OSError:
+        return False
 
 
 def of_transactions(databases: Iterable[Path]) -> list[Holder]:

@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from exitsnoop.store import coverage, holders, rollups, view
+from exitsnoop.store import coverage, holders, rollups, trouble, view
 from exitsnoop.store.boots import Boot
-from exitsnoop.store.coverage import Covered, Filtered, Gap
+from exitsnoop.store.coverage import Coverage, Covered, Filtered, Gap
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
@@ -52,6 +52,7 @@ class Status(NamedTuple):
 
     Attributes:
         recorder: the PID of the process that records; None if none does, 0 if it is hidden.
+        stuck: why what it sees is not on disk, as a Gap has it; None if it is.
         recorded: stretches in which all exits were seen; the last goes on if `recorder` is known.
         oldest_ns: from when on all exits are kept, nanoseconds since the epoch; None if none are.
         committed_ns: up to when exits are on disk; None if there are none.
@@ -63,6 +64,7 @@ class Status(NamedTuple):
     """
 
     recorder: int | None
+    stuck: str | None
     recorded: list[Covered]
     oldest_ns: int | None
     committed_ns: int | None
@@ -178,12 +180,8 @@ class Recording:
                 finally:
                     opened.close()
 
-    def recorded(self) -> list[Covered]:
-        """Return the stretches of time in which all exits were seen, in the order of time."""
-        return coverage.joined(self._each(lambda connection, _: coverage.covered(connection)))
-
-    def gaps(self, from_ns: int, to_ns: int) -> list[Gap]:
-        """Return what was not recorded between two times (nanoseconds since the epoch), and why."""
+    def coverage(self) -> Coverage:
+        """Return what is known of when it was recorded: each file is opened once for all of it."""
         answers = list(
             self._each(
                 lambda connection, _: (coverage.covered(connection), coverage.losses(connection))
@@ -191,16 +189,31 @@ class Recording:
         )
         stretches = coverage.joined(stretch for stretch, _ in answers)
         lost = {gap for _, gaps in answers for gap in gaps}
-        live = self.recorder() is not None
-        stuck = live and holders.shows_trouble(self._directory.lock_file)
-        to_ns = min(to_ns, time.time_ns())
-        return coverage.gaps(stretches, lost, from_ns, to_ns, live=live, stuck=stuck)
+        recorder = self.recorder()
+        stuck = self._stuck(recorder)
+        return Coverage(stretches, lost, recorder is not None, stuck, time.time_ns())
+
+    def _stuck(self, recorder: int | None) -> str | None:
+        """Return why what the recorder sees is not on disk, as a Gap has it; None if it is."""
+        if recorder and holders.is_stopped(recorder):
+            return "suspended"
+        shown = None if recorder is None else holders.trouble(self._directory.lock_file)
+        if shown is None:
+            return None
+        why = trouble.words(shown)
+        return f"not on disk: {why}" if why else "not on disk"
+
+    def recorded(self) -> list[Covered]:
+        """Return the stretches of time in which all exits were seen, in the order of time."""
+        return coverage.joined(self._each(lambda connection, _: coverage.covered(connection)))
+
+    def gaps(self, from_ns: int, to_ns: int) -> list[Gap]:
+        """Return what was not recorded between two times (nanoseconds since the epoch), and why."""
+        return self.coverage().gaps(from_ns, to_ns)
 
     def filtered(self, from_ns: int, to_ns: int) -> list[Filtered]:
         """Return when between two times only exits that pass filters were recorded."""
-        live = self.recorder() is not None
-        to_ns = min(to_ns, time.time_ns())
-        return coverage.filtered(self.recorded(), from_ns, to_ns, live=live)
+        return self.coverage().filtered(from_ns, to_ns)
 
     def similar(self, text: str, most: int) -> list[str]:
         """Return names of processes, so many at most, that have a text in them, or are in it."""
@@ -300,10 +313,12 @@ class Recording:
         for rows in self._each(ask):
             yield from rows
 
-    def status(self) -> Status:
-        """Return how the recording stands."""
+    def status(self, known: Coverage | None = None) -> Status:
+        """Return how the recording stands. known: its coverage, if that was read before."""
         segments = self._directory.segments()
-        recorded = self.recorded()
+        known = self.coverage() if known is None else known
+        recorded = known.stretches
+        recorder = self.recorder()
 
         def ask(connection: sqlite3.Connection, file: File) -> tuple[int, int | None, int | None]:
             exits = connection.execute(
@@ -323,7 +338,8 @@ class Recording:
         bounds = [bound for *_, bound in answers if bound]
         oldest = [wall_ns for _, wall_ns, _ in answers if wall_ns is not None]
         return Status(
-            recorder=self.recorder(),
+            recorder=recorder,
+            stuck=known.stuck,
             recorded=recorded,
             oldest_ns=oldest[0] if oldest else None,
             committed_ns=recorded[-1].to_ns if recorded else None,

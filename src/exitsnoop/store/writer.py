@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exitsnoop.host.clock import wall_offset_ns
 from exitsnoop.model.batch import Exits
-from exitsnoop.store import boots
+from exitsnoop.store import boots, trouble
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.directory import Directory
 from exitsnoop.store.eras import Eras
@@ -189,7 +189,7 @@ class Writer:
 
     def _lose(self, exits: Exits, until: int) -> None:
         self.lost += len(exits)
-        why = self.trouble or "disk full"
+        why = self.trouble or trouble.FULL
         if self._losses and self._losses[-1][3] == why:
             since, _, count, _ = self._losses.pop()
             self._losses.append((since, until, count + len(exits), why))
@@ -214,8 +214,8 @@ class Writer:
                     continue
                 if is_full and self._files.give_way():
                     continue
-                self.trouble = "disk full" if is_full else str(error)
-                self._directory.show_trouble(is_there=True)
+                self.trouble = trouble.FULL if is_full else str(error)
+                self._directory.show_trouble(trouble.number(error, is_full=is_full))
                 self.due = self._clock() + COMMIT_S
                 return
             self._taken(sum(len(exits) for exits, _ in part))
@@ -225,7 +225,7 @@ class Writer:
         self._at_once = min(2 * self._at_once, self._most_at_once)
         if self.trouble:
             self.trouble = None
-            self._directory.show_trouble(is_there=False)
+            self._directory.show_trouble(None)
         self._losses.clear()
         self.due = None
 

@@ -81,8 +81,9 @@ def gather(recording: Recording, period: Period, tick: Tick) -> Overview:
     tallies = failures.tallies(asking)
     known = before.before(asking)
     lived, used = lives.lives(asking)
-    found = recording.gaps(period.from_ns, period.to_ns)
-    some = recording.filtered(period.from_ns, period.to_ns)
+    coverage = recording.coverage()
+    found = coverage.gaps(period.from_ns, period.to_ns)
+    some = coverage.filtered(period.from_ns, period.to_ns)
     return Overview(
         period=period,
         boots=_boots(recording, period),
