@@ -9,6 +9,7 @@ from support.recorded import SMALL, exits, pids, record, writer
 
 from exitsnoop import cli
 from exitsnoop.store.directory import Directory
+from exitsnoop.store.limits import Limits
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.retention import Retention
 
@@ -66,11 +67,24 @@ def test_the_recorder_outlives_a_segment_that_it_cannot_decode(store: Path) -> N
     assert not oldest.exists()
 
 
+def zero_page_of(table: str) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(query, (table,)).fetchone()
+        connection.close()
+        content = bytearray(path.read_bytes())
+        content[(page - 1) * 4096 : page * 4096] = bytes(4096)
+        path.write_bytes(content)
+
+    return damage
+
+
 def spoil_schema(path: Path) -> None:
     replace(path, b"CREATE TABLE boots (", b"CREATE TABLE boots \xe5")
 
 
-@pytest.mark.parametrize("damage", [spoil_schema])
+@pytest.mark.parametrize("damage", [spoil_schema, zero_page_of("eras"), zero_page_of("coverage")])
 def test_the_recorder_starts_without_the_newest_segment(
     store: Path, damage: Callable[[Path], None]
 ) -> None:
@@ -122,6 +136,22 @@ def test_a_damaged_file_that_goes_away_meanwhile(store: Path) -> None:
     assert Directory(store).damaged() == []
     assert pids(store) == list(range(10))
     Recording(store).status()
+
+
+def test_a_damaged_file_makes_room_with_what_lies_beside_it(store: Path) -> None:
+    recorder = writer(store, limits=Limits(16 << 20, 0, 1e9))
+    recorder.add(exits(range(10)))
+    recorder.commit()
+    path = store / "exits-000000000000000.db"
+    for suffix in ("", "-wal", "-shm"):
+        (store / f"{path.name}{suffix}").write_bytes(b"x")
+    Directory(store).set_aside(path)
+    assert len([*store.glob("*.damaged*")]) == 3
+    while recorder._files.give_way():
+        pass
+    assert [*store.glob("*.damaged*")] == []
+    recorder.close()
+    assert pids(store) == list(range(10))
 
 
 def test_damaged_files_never_take_the_place_of_each_other(store: Path) -> None:

@@ -55,8 +55,6 @@ class Files:
             if self._active is None:
                 self._active = self._new(self._next_id())
             self._seal_left()
-            self._eras.load(self._active.connection)
-            _end_coverage(self._active.connection, self._eras.boot.boot_id)
             self._active.cover_anew()
             self._make_ballast()
         except (sqlite3.Error, OSError) as error:
@@ -80,16 +78,22 @@ class Files:
                     self._unsealed.append(segment)
 
     def _last(self, path: Path) -> Segment | None:
-        """Open the newest segment; None if it was damaged, and is out of the way."""
+        """Open the newest segment, and go on with its eras.
+
+        Returns None if it was damaged, and is out of the way.
+        """
+        segment = None
         try:
             segment = Segment(path, self._most_bytes(), self._kept)
+            if _was_killed(segment.connection) and not _is_sound(segment.connection):
+                raise sqlite3.DatabaseError  # noqa: TRY301 - as if it had been found while opening
+            self._eras.load(segment.connection)
+            _end_coverage(segment.connection, self._eras.boot.boot_id)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
-            self._set_aside(path)
-            return None
-        if _was_killed(segment.connection) and not _is_sound(segment.connection):
-            segment.abandon()
+            if segment is not None:
+                segment.abandon()
             self._set_aside(path)
             return None
         self._made_ns = segment.about("made_ns") or time.time_ns()
@@ -311,7 +315,7 @@ class Files:
             sealed = self._sealed()
             newest = max(self._directory.segments().values(), default=None)
             for path in damaged:
-                path.unlink()
+                self._directory.remove(path)
                 return True
             for path in sealed:
                 if path != newest:
