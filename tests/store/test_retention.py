@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from support.recorded import FUZZ, SMALL, exits, json_lines, pids, read, record,
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import retention
 from exitsnoop.store.directory import Directory
+from exitsnoop.store.files import Files
 from exitsnoop.store.limits import LEAST_BYTES, Limits
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
+from exitsnoop.store.retention import Retention
+from exitsnoop.store.segment import Segment
 
 GROUPS = 12
 
@@ -41,6 +45,41 @@ def storm(numbers: range) -> Exits:
         raw_comm=[name.encode().ljust(16, b"\0") for name in names],
         exe=[f"/usr/bin/{name}" for name in names],
     )
+
+
+def test_a_segment_may_vanish_while_old_ones_are_sought(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that drops it ends just after the segments were listed."""
+    rotating = threading.Event()
+    drop, rotate, listed = Retention.drop, Files._rotate, Files._sealed
+
+    def held(retention: Retention, path: Path, allowed: int, *, failures: bool = True) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            assert rotating.wait(60)
+        drop(retention, path, allowed, failures=failures)
+
+    def rotated(files: Files, segment: Segment) -> Segment:
+        rotating.set()
+        following = rotate(files, segment)
+        rotating.clear()
+        return following
+
+    def then_it_ends(files: Files) -> list[Path]:
+        paths = listed(files)
+        if rotating.is_set():
+            files._wait_for_drop()
+        return paths
+
+    monkeypatch.setattr(Retention, "drop", held)
+    monkeypatch.setattr(Files, "_rotate", rotated)
+    monkeypatch.setattr(Files, "_sealed", then_it_ends)
+    recorder = writer(store, limits=SMALL)
+    for first in range(0, 120_000, 1000):
+        recorder.add(storm(range(first, first + 1000)))
+        assert recorder.trouble is None
+    assert (recorder.close(), recorder.lost) == (0, 0)
+    assert min(Directory(store).segments()) > 1
 
 
 def test_the_bound_holds_in_a_storm_with_a_reader_that_never_ends(store: Path) -> None:

@@ -282,13 +282,12 @@ class Files:
     def _expire(self) -> None:
         """Drop what is too old."""
         before = time.time() - self._limits.max_age_s
+        self._wait_for_drop()  # or what it removes would be looked at
         for path in self._sealed():
             if path.stat().st_mtime >= before:
                 break
-            self._wait_for_drop()
             self._let_go(path)
             self._drop(path, self._limits.max_bytes, failures=False)
-        self._wait_for_drop()
         with contextlib.suppress(sqlite3.Error):
             self._retention.expire(int(before * 1e9))
 
