@@ -74,21 +74,41 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield from compiled(HERE / "lives.c", tmp_path_factory.mktemp("lives"))
 
 
+# Notes what is imported once all capabilities are gone, from the standard library, too.
+LATE_IMPORTS = """
+import os, sys
+noted = os.open({path!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+def note(event, given):
+    if event == "import":
+        with open("/proc/self/status") as status:
+            gone = "CapPrm:\\t0000000000000000" in status.read()
+        if gone and given[0] not in sys.builtin_module_names:
+            os.write(noted, f"{{given[0]}}\\n".encode())
+sys.addaudithook(note)
+"""
+
+
 @pytest.fixture
-def private_copy(tmp_path: Path) -> Path:
-    """The package in a directory that only nobody may enter: root can without capabilities not."""
+def private_copy(tmp_path: Path) -> Iterator[Path]:
+    """The package in a directory that only nobody may enter: root can without capabilities not.
+
+    Nothing may be imported there once they are gone: the standard library may be as private.
+    """
     import exitsnoop
 
     home = tmp_path / "home"
+    late = tmp_path / "late"
     package = Path(exitsnoop.__file__).parent
     shutil.copytree(package, home / "exitsnoop")
     libraries = package.with_name("exitsnoop.libs")  # a wheel that brings libbpf has them there
     if libraries.exists():
         shutil.copytree(libraries, home / "exitsnoop.libs")
+    (home / "sitecustomize.py").write_text(LATE_IMPORTS.format(path=str(late)))
     for path in [home, *home.rglob("*")]:
         os.chown(path, 65534, 65534)
     home.chmod(0o700)
-    return home
+    yield home
+    assert late.read_text() == ""
 
 
 @pytest.fixture

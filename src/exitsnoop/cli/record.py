@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exitsnoop.cli import garbage
 from exitsnoop.cli.lists import parse_duration, parse_room, parse_size
 from exitsnoop.cli.options import refuse, wanted
-from exitsnoop.cli.output import Output, complain
+from exitsnoop.cli.output import Output, complain, for_stderr
 from exitsnoop.cli.parser import Store, add_groups
 from exitsnoop.cli.recording import USUAL, add_store, opened, place
 from exitsnoop.cli.show import kept_arguments, load_what_fields_need, say_unknown_containers
@@ -145,10 +145,12 @@ def _record(
     path = place(options).absolute()
     make(path)
     limits = _limits(options, path)
+    given = _filters(options)
     load_what_fields_need(FIELDS)
+    for_stderr("")  # loads what messages need
     priority = Priority()
     drop()
-    writer = begin(path, limits, kept, since_ns, _filters(options))
+    writer = begin(path, limits, kept, since_ns, given)
     service = Service(lambda: standing(writer))
     if not service.is_there:
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")

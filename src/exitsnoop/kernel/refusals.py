@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from exitsnoop.errors import KernelRefused, NotPermitted, TraceError
@@ -98,10 +99,11 @@ def lacking(error: OSError | ImportError) -> TraceError:
 
 def _unfit_python(error: ImportError) -> str | None:
     """Return what kind of Python, or of interpreter, cannot load the extension; None: another."""
-    from sysconfig import get_config_var  # seldom needed
+    with suppress(ImportError):  # without privileges the standard library may be unreadable, too
+        from sysconfig import get_config_var  # seldom needed
 
-    if get_config_var("Py_GIL_DISABLED"):
-        return "a free-threaded Python"
+        if get_config_var("Py_GIL_DISABLED"):
+            return "a free-threaded Python"
     # CPython's words for an extension that does not say that it needs no GIL of the process.
     if "does not support loading in subinterpreters" in str(error):
         return "an interpreter with a GIL of its own"
