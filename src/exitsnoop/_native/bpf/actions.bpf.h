@@ -26,8 +26,8 @@ static __u64 action_offset(int signal)
 /* True also for forced signals: the kernel resets them to their default action before it sends them. */
 static bool has_default_action(struct task_struct *task, int signal)
 {
-	char *handlers = (char *)__builtin_preserve_access_index(
-		&task->sighand->action[0].sa.sa_handler);
+	struct sighand_struct *sighand = BPF_CORE_READ(task, sighand);
+	char *handlers = (char *)__builtin_preserve_access_index(&sighand->action[0].sa.sa_handler);
 	void *handler = NULL;
 
 	bpf_probe_read_kernel(&handler, sizeof(handler), handlers + action_offset(signal));
@@ -37,7 +37,8 @@ static bool has_default_action(struct task_struct *task, int signal)
 /* Whether the kernel blocks a signal while its handler runs. */
 static bool blocks_itself(struct task_struct *task, int signal)
 {
-	char *all = (char *)__builtin_preserve_access_index(&task->sighand->action[0].sa.sa_flags);
+	struct sighand_struct *sighand = BPF_CORE_READ(task, sighand);
+	char *all = (char *)__builtin_preserve_access_index(&sighand->action[0].sa.sa_flags);
 	unsigned long flags = NODEFER;
 
 	bpf_probe_read_kernel(&flags, sizeof(flags), all + action_offset(signal));

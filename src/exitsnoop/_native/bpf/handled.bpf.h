@@ -187,25 +187,50 @@ static bool overwrites_fault(int signal, struct kernel_siginfo *info, struct tas
 	return true;
 }
 
+/* Whether the handler of a fault runs, as its thread ends with the process. The thread's mask does not say if the
+ * handler blocks nothing, or was taken away. The pointers may be untrusted.
+ */
+static __u8 state_of_handler(struct signal_evidence *fault, struct task_struct *thread,
+			     struct task_struct *process)
+{
+	__u64 blocked = BPF_CORE_READ(thread, blocked.sig[0]);
+
+	if (is_in_handler(fault, blocked))
+		return HANDLER_RUNS;
+	if (blocked == fault->blocked && blocks_itself(process, fault->signal))
+		return HANDLER_RETURNED;
+	return HANDLER_UNKNOWN;
+}
+
 /* Marks the fault of a thread that ends. A thread that leaves the others has survived it: the C library blocks
- * all signals for it then. (Without others SIGNAL_GROUP_EXIT says nothing: 5.10 does not set it.) The mask does
- * not say whether the handler has returned if the handler blocks nothing, or was taken away.
+ * all signals for it then. (Without others SIGNAL_GROUP_EXIT says nothing: 5.10 does not set it.)
  */
 static inline void note_handler(struct task_struct *task, struct task_struct *leader)
 {
-	struct signal_evidence *evidence;
+	struct signal_evidence *fault;
 
 	if (!why || !faults_kept)
 		return;
-	evidence = fault_of(leader->tgid, task->pid, start_boot_ns(leader));
-	if (!evidence)
+	fault = fault_of(leader->tgid, task->pid, start_boot_ns(leader));
+	if (!fault)
 		return;
 	if (task->signal->live.counter && !(task->signal->flags & SIGNAL_GROUP_EXIT))
-		evidence->handler = HANDLER_RETURNED;
-	else if (is_in_handler(evidence, task->blocked.sig[0]))
-		evidence->handler = HANDLER_RUNS;
-	else if (task->blocked.sig[0] == evidence->blocked && blocks_itself(task, evidence->signal))
-		evidence->handler = HANDLER_RETURNED;
+		fault->handler = HANDLER_RETURNED;
+	else
+		fault->handler = state_of_handler(fault, task, task);
+}
+
+/* Marks the fault of another thread than the last. The kernel makes a thread the last one before its exit is traced:
+ * the others may not have come to theirs.
+ */
+static void note_handler_of_other(struct signal_evidence *fault, struct task_struct *last)
+{
+	struct task_struct *thread = (void *)fault->task;
+
+	if (!fault->handler && fault->thread != (__u32)BPF_CORE_READ(last, pid) &&
+	    BPF_CORE_READ(last, signal, flags) & SIGNAL_GROUP_EXIT &&
+	    BPF_CORE_READ(thread, pid) == (int)fault->thread)
+		fault->handler = state_of_handler(fault, thread, last);
 }
 
 #endif

@@ -95,6 +95,8 @@ __noinline int send_one_handled(__u64 start, int status, __u32 sort)
 		else if (!evidence->handler)
 			evidence->handler = HANDLER_WAITS;
 	}
+	if (sort == FAULT || sort == OTHER_FAULT)
+		note_handler_of_other(evidence, last);
 	evidence->kind = HANDLED_SIGNAL;
 	evidence->start_boot_ns = start;
 	send_note(evidence, sizeof(*evidence));
