@@ -1,5 +1,8 @@
 """What `exitsnoop why` makes of an X that is not quite the name of a process."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,21 @@ def test_a_name_that_is_not_whole_utf8(answers: Answers, name: str) -> None:
     cut = death(2, 8, raw_comm=("\xe9" * 9).encode()[:15] + b"\0", exit_code=3)
     record_deaths(answers.store, [odd, cut, death(3, 9, comm="fa", exit_code=3)])
     assert taken(answers, name)[1] == (8 if name[0] == "\xe9" else 7)
+
+
+def test_what_is_escaped_fits_into_80_columns(store: Path) -> None:
+    """Where the locale is C, characters beyond ASCII are escaped, and so longer."""
+    name = b"fa\xffse".ljust(16, b"\0")
+    record_deaths(store, [death(1, 7, raw_comm=name, exe="/bin/fa\ufffdse", exit_code=3)])
+    told = subprocess.run(
+        [sys.executable, "-m", "exitsnoop", "why", "--store", store, "7"],
+        env={**os.environ, "LC_ALL": "C"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    assert r"fa\ufffdse[7] exited with code 3" in told
+    assert max(map(len, told.splitlines())) <= 80, told
 
 
 def test_text_that_is_not_utf8_can_be_asked_for(store: Path) -> None:

@@ -94,17 +94,14 @@ def run(options: "Given") -> int:
         missing = gaps.missing(
             recording, answer.gaps, answer.filtered, answer.about[0], time.now_ns
         )
-        for text in story.texts(answer, missing, every, is_missing=is_missing):
+        for text in story.texts(
+            answer, missing, every, is_missing=is_missing, ascii_only=not output.takes_utf8
+        ):
             progress.clear()
-            output.write(text if output.takes_utf8 else _ascii_only(text))
+            output.write(text)
     if answer.story:
         return os.EX_OK
     return EX_NOT_RECORDED if is_missing else EX_NO_SUCH_DEATH
-
-
-def _ascii_only(text: str) -> str:
-    """Return a text for a reader that does not take UTF-8."""
-    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _all(recording: "Recording", answer: "Answer") -> "Iterator[Exit]":

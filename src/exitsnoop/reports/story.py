@@ -4,9 +4,7 @@ The order is that of the questions that come up: what happened and when, the evi
 what it used, what else ended then, how often it happened before, and what was not recorded.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.cause import Oom, Sender
@@ -17,6 +15,7 @@ from exitsnoop.reports import company, crash, killer, systemd
 from exitsnoop.reports.history import Group, History
 from exitsnoop.reports.living import Living
 from exitsnoop.reports.loops import Loop
+from exitsnoop.reports.paragraphs import WIDTH, laid_out, wrapped
 from exitsnoop.reports.target import PIDS_SHOWN
 from exitsnoop.reports.verdicts import (
     brief,
@@ -33,9 +32,7 @@ from exitsnoop.reports.when import ago, length, local, local_and_ago
 from exitsnoop.reports.why import Answer, Story
 from exitsnoop.sinks.escape import word as escaped
 
-WIDTH = 80
 _LABEL = 10
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|d)\b)")  # no line ends there
 _ID_DIGITS = 64
 _MOST_CAUSES = 4
 _MOST_LIVING = 5
@@ -51,7 +48,12 @@ _KINDS = {
 
 
 def texts(
-    answer: Answer, missing: Sequence[str], every: Iterable[Exit] | None, *, is_missing: bool
+    answer: Answer,
+    missing: Sequence[str],
+    every: Iterable[Exit] | None,
+    *,
+    is_missing: bool,
+    ascii_only: bool = False,
 ) -> Iterator[str]:
     """Iterate over the parts of the answer, ready to be written.
 
@@ -60,13 +62,15 @@ def texts(
         missing: a line for each thing that is not known, from reports.gaps.
         every: deaths to list after it, if that is wanted.
         is_missing: whether nothing at all was recorded in the time that was asked about.
+        ascii_only: escape what is not ASCII, for a reader that does not take UTF-8.
     """
-    yield _laid_out(_rows(answer, missing, is_missing))
+    yield laid_out(_rows(answer, missing, is_missing), _LABEL, ascii_only=ascii_only)
     if every is not None:
         yield "\nAll deaths, the newest first:\n"
         for one in every:
             clock = local(one.wall_ns, answer.now_ns)
-            lines = _wrapped(f"{clock}  {name(one)}, after {_age(one)}: {brief(one)}", WIDTH)
+            line = f"{clock}  {name(one)}, after {_age(one)}: {brief(one)}"
+            lines = wrapped(line, WIDTH, ascii_only=ascii_only)
             yield "".join(f"{line}\n" for line in lines)
 
 
@@ -89,25 +93,6 @@ def _rows(answer: Answer, missing: Sequence[str], is_missing: bool) -> list[tupl
         ("Now", _now(answer, story)),
         ("Missing", list(missing)),
     ]
-
-
-def _laid_out(rows: Sequence[tuple[str, list[str]]]) -> str:
-    lines = []
-    for label, paragraphs in rows:
-        room = WIDTH - (_LABEL if label else 0)
-        found = [line for part in paragraphs for line in _wrapped(part, room)]
-        for nth, line in enumerate(found):
-            start = (label if nth == 0 else "").ljust(_LABEL) if label else ""
-            lines.append(f"{start}{line}".rstrip())
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _wrapped(paragraph: str, room: int) -> list[str]:
-    """Return the lines of a paragraph, or of a line in a list, which begins with a space or ">"."""
-    indent = " " * (16 if paragraph[:2] in ("  ", "> ") else 2)
-    together = _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", paragraph)
-    lines = wrap(together, room, break_on_hyphens=False, subsequent_indent=indent)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _headline(of: Exit, now_ns: int) -> list[str]:
