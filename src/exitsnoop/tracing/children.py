@@ -53,7 +53,9 @@ class Children:
             del known[next(iter(known))]
         sender = cause.sender
         by_parent = bool(sender and sender.pid == ppid)
-        with_group = by_parent and sender is not None and sender.meant_for == "process group"
+        # None: the kernel does not tell what was called.
+        group = (None, "process group")
+        with_group = by_parent and sender is not None and sender.meant_for in group
         passes = text != cause.text
         known[ppid] = _Child(pid, comm, status, boot_ns, passes, with_group, by_parent)
         return cause if text is cause.text else cause._replace(text=text)
