@@ -51,12 +51,10 @@ class Children:
         known = self._failed if not status & 0x7F and status >> 8 <= _PLAIN else self._last
         if len(known) >= _MOST:
             del known[next(iter(known))]
-        sender = cause.sender
-        by_parent = bool(sender and sender.pid == ppid)
+        parent = cause.sender if cause.sender and cause.sender.pid == ppid else None
         # None: the kernel does not tell what was called.
-        group = (None, "process group")
-        with_group = by_parent and sender is not None and sender.meant_for in group
-        passes = text != cause.text
+        with_group = parent is not None and parent.meant_for in (None, "process group")
+        passes, by_parent = text != cause.text, parent is not None
         known[ppid] = _Child(pid, comm, status, boot_ns, passes, with_group, by_parent)
         return cause if text is cause.text else cause._replace(text=text)
 
