@@ -1,6 +1,6 @@
 """Whose end a process passed on, or failed after: what is known of the child that ended last."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from exitsnoop.model.cause import ABRT, FAULTS, KILL, SYS, XCPU, Cause
 from exitsnoop.model.status import signal_name
@@ -25,8 +25,7 @@ class _Child(NamedTuple):
     status: int
     boot_ns: int
     has_passed_on: bool
-    ended_with_group: bool
-    ended_by_parent: bool
+    ended_by: Literal["parent", "parent with its group"] | None
 
 
 class Children:
@@ -51,12 +50,16 @@ class Children:
         known = self._failed if not status & 0x7F and status >> 8 <= _PLAIN else self._last
         if len(known) >= _MOST:
             del known[next(iter(known))]
-        parent = cause.sender if cause.sender and cause.sender.pid == ppid else None
-        # None: the kernel does not tell what was called.
-        with_group = parent is not None and parent.meant_for in (None, "process group")
-        passes, by_parent = text != cause.text, parent is not None
-        known[ppid] = _Child(pid, comm, status, boot_ns, passes, with_group, by_parent)
+        known[ppid] = _Child(pid, comm, status, boot_ns, text != cause.text, _by(cause, ppid))
         return cause if text is cause.text else cause._replace(text=text)
+
+
+def _by(cause: Cause, ppid: int) -> Literal["parent", "parent with its group"] | None:
+    if cause.sender is None or cause.sender.pid != ppid:
+        return None
+    # None: the kernel does not tell what was called.
+    with_group = cause.sender.meant_for in (None, "process group")
+    return "parent with its group" if with_group else "parent"
 
 
 def _named(child: _Child) -> str:
@@ -86,14 +89,14 @@ def _text(cause: Cause, status: int, comm: str, child: _Child) -> str:
     signal, who = child.status & 0x7F, _named(child)
     if signal:
         if cause.kind == "self" and status & 0x7F == signal:
-            if child.ended_with_group:  # one kill() was for both
+            if child.ended_by == "parent with its group":  # one kill() was for both
                 return cause.text
             return f"{cause.text}, which had ended {who}"
         if cause.kind == "abort" and status & 0x7F == signal:  # raise() does what abort() does
             return f"{cause.text}, after SIGABRT had ended {who}"
         if cause.kind == "exited" and status >> 8 in (_BY_SIGNAL + signal, _NEGATIVE - signal):
             return f"exit {status >> 8}, as SIG{signal_name(signal)} ended {who}"
-        crashed = signal in _CRASHES and not child.ended_by_parent
+        crashed = signal in _CRASHES and child.ended_by is None
         if crashed and cause.kind == "exited" and 0 < status >> 8 <= _PLAIN:
             return f"{cause.text}, after SIG{signal_name(signal)} had ended {who}"
     # A child that has its parent's name found no program to run, so that code is the parent's own.
