@@ -1,5 +1,6 @@
 """Times are right although the wall clock was stepped; the order is by id."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from support.recorded import (
     SECOND_NS,
     SMALL,
     START_NS,
+    Clock,
     exits,
     json_lines,
     pids,
@@ -115,6 +117,29 @@ def test_a_step_corrects_sealed_segments_and_what_was_kept(store: Path) -> None:
     assert offsets == {OFFSET_NS + HOUR_NS}
     assert (store / "kept.db").exists()
     assert found.column("pid")[0] < min(Directory(store).segments())
+
+
+def test_a_reader_only_puts_off_the_correction(store: Path) -> None:
+    recorder = writer(store, limits=SMALL, clock=(clock := Clock()))
+    for first in range(0, 30_000, 1000):
+        recorder.add(exits(range(first, first + 1000)))
+    recorder.commit()
+    oldest = min(store.glob("exits-*.db"))
+    reader = sqlite3.connect(f"{oldest.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT max(id) FROM rows").fetchone()
+    recorder.add(exits([30_000], offset_ns=OFFSET_NS + HOUR_NS))
+    recorder.commit()
+    assert walls(store)[0] == START_NS + OFFSET_NS
+    clock.now += 1
+    recorder.tick()
+    reader.close()
+    assert recorder.due is not None
+    clock.now += 1
+    recorder.tick()
+    assert recorder.due is None
+    recorder.close()
+    assert walls(store)[0] == START_NS + OFFSET_NS + HOUR_NS
 
 
 def test_another_boot_is_not_corrected(store: Path) -> None:

@@ -13,6 +13,9 @@ from exitsnoop.store.limits import Limits
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.retention import Retention
 
+LEAF = 13
+"""The first byte of a page of a table that has rows."""
+
 
 def change(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path)
@@ -84,7 +87,42 @@ def spoil_schema(path: Path) -> None:
     replace(path, b"CREATE TABLE boots (", b"CREATE TABLE boots \xe5")
 
 
-@pytest.mark.parametrize("damage", [spoil_schema, zero_page_of("eras"), zero_page_of("coverage")])
+def spoil_column(path: Path) -> None:
+    replace(path, b"oom_swap", b"oom_sw\xe5p")
+
+
+def make_newer(path: Path) -> None:
+    change(path, "PRAGMA user_version = 43271")
+
+
+def spoil_format(path: Path) -> None:
+    change(path, "PRAGMA journal_mode = DELETE")
+    content = bytearray(path.read_bytes())
+    content[44:48] = b"\0\0\0\x09"  # the number of SQLite's format of schemas
+    path.write_bytes(content)
+
+
+def spoil_first_id(path: Path) -> None:
+    change(path, "UPDATE about SET value = 'x' WHERE key = 'first_id'")
+
+
+def spoil_clock(path: Path) -> None:
+    change(path, f"UPDATE boots SET stepped_ns = {(1 << 63) - 1}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        spoil_schema,
+        spoil_column,
+        make_newer,
+        spoil_format,
+        spoil_first_id,
+        spoil_clock,
+        zero_page_of("eras"),
+        zero_page_of("coverage"),
+    ],
+)
 def test_the_recorder_starts_without_the_newest_segment(
     store: Path, damage: Callable[[Path], None]
 ) -> None:
@@ -96,6 +134,51 @@ def test_the_recorder_starts_without_the_newest_segment(
     recorder.add(exits([50_000]))
     assert recorder.close() == 0
     assert pids(store)[-1] == 50_000
+
+
+@pytest.mark.parametrize("damage", [spoil_column, spoil_first_id])
+def test_the_recorder_goes_on_when_its_segment_is_damaged_meanwhile(
+    store: Path, damage: Callable[[Path], None]
+) -> None:
+    recorder = writer(store, limits=SMALL)
+    recorder.add(exits(range(10)))
+    recorder.commit()
+    assert recorder._files._active
+    assert recorder._files._active.seal()  # so that nothing of it is in memory
+    damage(store / "exits-000000000000001.db")
+    recorder._files._active = None
+    recorder.add(exits([50_000]))
+    recorder.commit()
+    assert recorder.trouble is None
+    assert recorder.close() == 0
+    assert pids(store) == [50_000]
+
+
+def test_nothing_more_is_written_to_a_segment_that_readers_cannot_read(store: Path) -> None:
+    """After a clean stop the file is checked beside the recording, which begins at once."""
+    fill(store, 0, 2000)
+    newest = max(store.glob("exits-*.db"))
+    content = bytearray(newest.read_bytes())
+    leaves = [at for at in range(0, len(content), 4096) if content[at] == LEAF]
+    at = leaves[len(leaves) // 2]
+    content[at : at + 4096] = bytes(4096)
+    newest.write_bytes(content)
+    recorder = writer(store, limits=SMALL)
+    if check := recorder._files._check:  # else it has found it already
+        check._thread.join()
+    recorder.add(exits([50_000]))
+    assert recorder.close() == 0
+    assert [path.name for path in recorder.damaged] == [f"{newest.name}.0.damaged"]
+    assert pids(store, pids=[50_000]) == [50_000]
+
+
+def test_a_file_that_cannot_be_asked_is_named(store: Path) -> None:
+    record(store, exits(range(10)))
+    (segment,) = store.glob("exits-*.db")
+    replace(segment, b"ended TEXT,", b"endxd TEXT,")
+    recording = Recording(store)
+    assert recording.coverage().stretches == []
+    assert recording.unreadable == {segment}
 
 
 def test_readers_answer_without_a_file_whose_schema_is_damaged(

@@ -27,18 +27,19 @@ import os, sys
 from pathlib import Path
 from exitsnoop import Tracer
 from exitsnoop.cli.stop import stop_on_signals
-from exitsnoop.recorder.loop import record
+from exitsnoop.recorder.loop import Ending, record
 from exitsnoop.recorder.notices import Notices
 from exitsnoop.recorder.notify import Service
 from exitsnoop.store.writer import Writer
 from exitsnoop.testing import fake_kernel, make_exit
 
 with fake_kernel() as kernel, Tracer(pause_s=0.1) as tracer:
-    stop_on_signals(tracer)
+    ending = Ending(tracer)
+    stop_on_signals(ending)
     writer = Writer(Path(sys.argv[1]))
     kernel.report(make_exit(pid=7), make_exit(pid=8, exit_code=3))
     notices = Notices(writer, sys.argv[1], print)
-    record(tracer, writer, notices, Service(lambda: "fine"), lambda: None)
+    record(tracer, writer, notices, Service(lambda: "fine"), lambda: None, ending)
 """
 
 
@@ -54,8 +55,10 @@ def test_when_nothing_ends_nothing_is_done(store: Path) -> None:
             assert counters(recorder.pid) == before
             assert {path.name: path.stat() for path in store.iterdir()} == files
         finally:
+            stopped_ns = time.time_ns()
             recorder.send_signal(signal.SIGTERM)
         assert recorder.wait() == 0
+    assert Recording(store).recorded()[-1].to_ns >= stopped_ns  # until then it had seen all
 
 
 class Stage:

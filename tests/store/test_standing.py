@@ -58,6 +58,15 @@ def test_a_recorder_at_work(store: Path) -> None:
     assert json.loads(json.dumps(told)) == told
 
 
+def test_it_fits_where_characters_are_escaped(store: Path) -> None:
+    """In the locale C, with the filters that a recorder had."""
+    record(store, exits(range(10)), filters="-n " + ",".join(["ä" * 7] * 12))
+    place = "/srv/" + "ö" * 12
+    for line in Standing(Recording(store), NOW_NS).lines(place, ascii_only=True):
+        assert line.isascii()
+        assert len(line) <= 80 or " " not in line[15:].strip(), line
+
+
 def test_a_recorder_that_is_suspended(store: Path) -> None:
     """Nothing that ends then is on disk, so no answer may look as if nothing had ended."""
     with subprocess.Popen(recorder_command(store), stdout=subprocess.PIPE) as process:

@@ -11,11 +11,12 @@ from support.recorded import FUZZ
 from exitsnoop import Exit
 from exitsnoop.model.cause import After, Cause, CauseKind, Oom, Sender
 from exitsnoop.reports.cascade import WINDOW_NS, Near, beside, cascade, key
+from exitsnoop.reports.company import together
 from exitsnoop.testing import make_exit
 
 MS = 1_000_000
 START = 10_000_000 * MS
-KILL, SEGV, HUP, INT = 9, 11, 1, 2
+KILL, SEGV, HUP, INT, TERM = 9, 11, 1, 2, 15
 
 
 def death(pid: int, at_ms: float, *, ppid: int = 500, age: float = 100, **more: Any) -> Exit:
@@ -221,3 +222,37 @@ def test_a_cascade_is_one_whatever_member_is_asked_about(exits: Sequence[Exit]) 
             assert members.index(key(link.to)) < members.index(key(link.exit))
         assert {*members} == {key(link.exit) for link in cascade(found[-1].exit, near)}
         assert not {*members} & {key(one) for one in beside(of, near, found, 5000 * MS)}
+
+
+def told(pid: int, at_ms: float, by: int, handled: str, **more: Any) -> Exit:
+    """A death by a code soon after a signal."""
+    after = After(TERM, "SIGTERM", 0.01, "killed", handled, Sender(by, 1, "pkill", 0))
+    cause = Cause("exited", "exit 1, after SIGTERM", after=after)
+    return death(pid, at_ms, exit_code=1, cause=cause, **more)
+
+
+def test_a_signal_that_was_ignored_ended_nothing() -> None:
+    """`timeout` asks the whole group to end; what ignores that ends for another reason."""
+    last = killed(3, 900, by=9)
+    for handled, expected in (("handled", [2, 3]), ("ignored", [])):
+        other = told(2, 3, 9, handled, exe="/usr/bin/other", ppid=77)
+        assert [pid for pid, *_ in links(last, other)] == expected
+
+
+def test_the_sender_is_the_same_though_two_never_ran_at_once() -> None:
+    first, second = killed(1, 0, by=9), killed(2, 500, by=9, age=0.1)
+    last = killed(3, 900, by=9, age=100)
+    assert links(second, first, last) == [
+        (1, "first", None),
+        (2, "same_sender", 1),
+        (3, "same_sender", 1),
+    ]
+
+
+def test_what_the_sender_did_to_each() -> None:
+    first, last = killed(1, 0, by=9), told(3, 900, 9, "handled")
+    lines = together(last, cascade(last, Near([first, last])))
+    assert "The same pkill[9] killed worker[1], and told others to end." in lines
+    child, parent = told(2, 0, 600, "handled", ppid=600), death(600, 5, exit_code=124, ppid=1)
+    lines = together(child, cascade(child, Near([child, parent])))
+    assert "worker[600] told its child worker[2] to end, then exited itself." in lines

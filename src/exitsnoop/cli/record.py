@@ -137,11 +137,12 @@ def _record(
     from exitsnoop.cli.stop import stop_on_signals
     from exitsnoop.kernel.privileges import drop
     from exitsnoop.recorder.begin import begin, make
-    from exitsnoop.recorder.loop import record
+    from exitsnoop.recorder.loop import Ending, record
     from exitsnoop.recorder.notices import Notices, standing
     from exitsnoop.recorder.notify import Service
 
-    stop_on_signals(tracer)
+    ending = Ending(tracer)
+    stop_on_signals(ending)
     path = place(options).absolute()
     make(path)
     limits = _limits(options, path)
@@ -157,7 +158,8 @@ def _record(
     if filters.containers:
         say_unknown_containers(filters)
     garbage.enable()
-    record(tracer, writer, Notices(writer, str(path), complain), service, priority.give_way)
+    notices = Notices(writer, str(path), complain)
+    record(tracer, writer, notices, service, priority.give_way, ending)
     return os.EX_IOERR if writer.lost else os.EX_OK
 
 
@@ -206,7 +208,8 @@ def _show_status(options: "Given") -> int:
     if options.json:
         output.write(json.dumps(standing.record(path)) + "\n")
     else:
-        output.write("".join(f"{line}\n" for line in standing.lines(path)))
+        lines = standing.lines(path, ascii_only=not output.takes_utf8)
+        output.write("".join(f"{line}\n" for line in lines))
     return os.EX_OK if standing.is_recording else EX_NOT_RECORDED
 
 

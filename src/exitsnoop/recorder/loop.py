@@ -7,10 +7,29 @@ from exitsnoop.kernel.clock_steps import ClockSteps
 from exitsnoop.kernel.memory import return_memory
 from exitsnoop.recorder.notices import Notices
 from exitsnoop.recorder.notify import Service
+from exitsnoop.store.boots import boot_clock_ns
 from exitsnoop.store.writer import Writer
 from exitsnoop.tracing.tracer import Tracer
 
 _RETURNED_EACH_S = 10.0  # memory; that takes some milliseconds
+
+
+class Ending:
+    """Stops a tracer, and notes when: all that ended before that is recorded.
+
+    Attributes:
+        at_ns: when, by the boot clock; None if it was not stopped.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.at_ns: int | None = None
+        self._tracer = tracer
+
+    def stop(self) -> None:
+        """Stop it. Harmless when repeated."""
+        if self.at_ns is None:
+            self.at_ns = boot_clock_ns()
+        self._tracer.stop()
 
 
 def record(
@@ -19,13 +38,20 @@ def record(
     notices: Notices,
     service: Service,
     after_batch: Callable[[], None],
+    ending: Ending | None = None,
 ) -> None:
     """Write all exits of a tracer until it ends, and close the writer.
 
     While nothing ends nothing is done, except what the service manager wants. When the wall clock
     is set, the times of what was recorded follow it at once.
 
-    after_batch: is called after each batch.
+    Args:
+        tracer: gives the exits.
+        writer: takes them.
+        notices: what is to be said.
+        service: the service manager.
+        after_batch: is called after each batch.
+        ending: what stops the tracer, if that is known.
 
     Raises MalformedRecord when all exits before it have been written. Then the recording says that
     the recorder failed.
@@ -39,7 +65,7 @@ def record(
         why = "stopped"
     finally:
         service.stopping()
-        notices.sum_up(writer.close(why))
+        notices.sum_up(writer.close(why, ending.at_ns if ending else None))
 
 
 def _follow(

@@ -15,6 +15,7 @@ from exitsnoop.model.context import Ancestor
 from exitsnoop.model.exit import Exit
 
 _INIT = 1
+_WITHOUT_EFFECT = ("ignored", "init without handler")
 _NOWHERE = (None, None, None)
 ANYTHING = ("user@", "session-", "capsule@", "init.scope")
 """Units in which anything runs begin like this."""
@@ -96,11 +97,23 @@ def killer(exit_: Exit) -> Sender | None:
 
 
 def ended_by(exit_: Exit) -> Ancestor | None:
-    """Return the process that sent the signal, as killer() does, but also if that was itself."""
+    """Return the process that sent the signal, as killer() does, but also if that was itself.
+
+    None if the signal was ignored: it ended nothing.
+    """
     if sent_itself(exit_):
         return Ancestor(exit_.pid, exit_.comm)
     sender = killer(exit_)
-    return None if sender is None else Ancestor(sender.pid, sender.comm)
+    if sender is None or _ignored(exit_):
+        return None
+    return Ancestor(sender.pid, sender.comm)
+
+
+def _ignored(exit_: Exit) -> bool:
+    """Whether the signal before an end by a code was ignored."""
+    cause = exit_.cause
+    after = cause.after if cause is not None and cause.kind != "killed" else None
+    return after is not None and after.handled in _WITHOUT_EFFECT
 
 
 def sent_itself(exit_: Exit) -> bool:
@@ -111,11 +124,13 @@ def sent_itself(exit_: Exit) -> bool:
 def cascade(of: Exit, near: Near) -> list[Link]:
     """Return the deaths that hang together with one, the first of them first; [] if none does."""
     links = {key(one): link for one in near.exits if (link := _link(one, near))}
-    members = _connected(key(of), links)
+    members = _connected(key(of), links, near)
     if len(members) < 2:
         return []
+    first, *others = [one for one in near.exits if key(one) in members]
     return [
-        links.get(key(one), Link(one, "first", None)) for one in near.exits if key(one) in members
+        Link(first, "first", None),
+        *(links.get(key(one)) or Link(one, "same_sender", first) for one in others),
     ]
 
 
@@ -127,12 +142,15 @@ def _link(exit_: Exit, near: Near) -> Link | None:
     return None
 
 
-def _connected(start: Key, links: dict[Key, Link]) -> set[Key]:
+def _connected(start: Key, links: dict[Key, Link], near: Near) -> set[Key]:
     beside = defaultdict(set)
     for one, link in links.items():
-        if link.to is not None:
-            beside[one].add(key(link.to))
-            beside[key(link.to)].add(one)
+        to = [] if link.to is None else [link.to]
+        if link.relation == "same_sender":  # these need not have run at the same time
+            to = _of_same_sender(link.exit, near)
+        for other in map(key, to):
+            beside[one].add(other)
+            beside[other].add(one)
     found, left = {start}, [start]
     while left:
         new = beside[left.pop()] - found
@@ -184,7 +202,7 @@ def _sender_died(exit_: Exit, near: Near, kind: str) -> Exit | None:
 def _parent_reacted(exit_: Exit, near: Near) -> Exit | None:
     """Return the child of its killer that failed just before, if it was a sibling."""
     sender = killer(exit_)
-    if sender is None or sender.pid != exit_.ppid:
+    if sender is None or sender.pid != exit_.ppid or _ignored(exit_):
         return None
     failed = [
         one
@@ -195,15 +213,18 @@ def _parent_reacted(exit_: Exit, near: Near) -> Exit | None:
 
 
 def _same_sender(exit_: Exit, near: Near) -> Exit | None:
+    return next(iter(_of_same_sender(exit_, near)), None)
+
+
+def _of_same_sender(exit_: Exit, near: Near) -> list[Exit]:
     sender = ended_by(exit_)
     if sender is None:
-        return None
-    found = [
+        return []
+    return [
         one
         for one in near.killed_by(sender, exit_)
         if sender.pid != _INIT or place(one) == place(exit_)
     ]
-    return found[0] if found else None
 
 
 def _same_oom(exit_: Exit, near: Near) -> Exit | None:
@@ -247,7 +268,7 @@ def _killed_child(exit_: Exit, near: Near) -> Exit | None:
         return None
     for child in reversed(near.children(exit_.pid, exit_, _AT_ONCE_NS)):
         sender = killer(child)
-        if sender is not None and sender.pid == exit_.pid:
+        if sender is not None and sender.pid == exit_.pid and not _ignored(child):
             return child
     return None
 

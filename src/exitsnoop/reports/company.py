@@ -10,6 +10,8 @@ from exitsnoop.reports.when import length
 from exitsnoop.sinks.escape import word
 
 MOST_LINES = 8
+_MOST_NEAR = 4
+_ITSELF = ", and itself with them."
 
 
 def together(of: Exit, links: Sequence[Link]) -> list[str]:
@@ -26,7 +28,8 @@ def together(of: Exit, links: Sequence[Link]) -> list[str]:
             f"followed {_later(first, of)}."
         ]
     reasons = dict.fromkeys(_reason(link) for link in links if link.to is not None)
-    lines += reasons
+    more = [reason.removesuffix(_ITSELF) for reason in reasons if reason.endswith(_ITSELF)]
+    lines += [reason for reason in reasons if reason.removesuffix(".") not in more]
     return lines + _listed([link.exit for link in links], of)
 
 
@@ -40,7 +43,7 @@ def beside(of: Exit, around: Sequence[Exit]) -> list[str]:
     alike: dict[tuple[str, str, str], list[Exit]] = {}
     for one in sorted(around, key=lambda one: (not _kinship(one, of), _apart_ns(one, of))):
         alike.setdefault((one.comm, _kinship(one, of), brief(one)), []).append(one)
-    shown = list(alike.values())[:MOST_LINES]
+    shown = list(alike.values())[:_MOST_NEAR]
     left = len(around) - sum(map(len, shown))
     return [
         f"{many} near in time; nothing recorded connects {them} to this one, so it may be chance:",
@@ -97,26 +100,40 @@ def _reaction(exit_: Exit, by: str) -> str:
     return f"{by}, the parent of all, then {did}."
 
 
+def _did_to(exit_: Exit, what: str) -> str:
+    """Return what the sender of a signal did: "killed them", "told them to end"."""
+    return f"killed {what}" if exit_.signal else f"told {what} to end"
+
+
+def _did(exit_: Exit, to: Exit) -> str:
+    """Return what the same sender did to two."""
+    if sent_itself(exit_) or sent_itself(to):
+        return f"killed them{_ITSELF}".removesuffix(".")
+    if bool(exit_.signal) == bool(to.signal):
+        return _did_to(exit_, "them")
+    first, then = sorted((exit_, to), key=lambda one: one.boot_ns)
+    return f"{_did_to(first, name(first))}, and {_did_to(then, 'others')}"
+
+
 def _reason(link: Link) -> str:
     """Return why a death belongs to the cascade. The same for several deaths is said once."""
     exit_, to = link.exit, link.to or link.exit
     sender = ended_by(exit_)
-    did = "killed" if exit_.signal else "told"
     by = process(sender.comm, sender.pid) if sender else "?"
-    too = ", and itself with them" if sent_itself(exit_) or sent_itself(to) else ""
     parent = process(exit_.parent_comm or "?", exit_.ppid)
     oom = exit_.cause.oom if exit_.cause else None
+    child = f"its child {name(to)}"
     return {
         "parent_death": f"When {name(to)} died, its children that had asked for it were ended.",
         "namespace": f"{name(to)} was the init of their PID namespace, which ended with it.",
         "tracer": f"When its tracer {name(to)} died, the kernel ended what it traced.",
         "parent_reacted": _reaction(exit_, by),
-        "same_sender": f"The same {by} {did} them{'' if exit_.signal else ' to end'}{too}.",
+        "same_sender": f"The same {by} {_did(exit_, to)}.",
         "same_oom": "The OOM killer took them together from "
         + (f"the cgroup {word(oom.cgroup)}." if oom and oom.cgroup else "the whole system."),
         "same_terminal": "The same terminal sent them the signal.",
-        "killed_child": f"{name(exit_)} killed its child {name(to)}, then exited itself.",
-        "passed_on": f"{name(exit_)} exited with what its child {name(to)} had ended with"
+        "killed_child": f"{name(exit_)} {_did_to(to, child)}, then exited itself.",
+        "passed_on": f"{name(exit_)} exited with what {child} had ended with"
         + (f" (128 + signal {to.signal})." if to.signal else "."),
         "sibling": f"They are children of {parent}, and exited with a code right after the first "
         "was ended. Which signal asked them to was not recorded.",

@@ -25,11 +25,22 @@ def laid_out(
     return "".join(f"{line}\n" for line in lines)
 
 
-def wrapped(paragraph: str, room: int, *, ascii_only: bool) -> list[str]:
-    """Return the lines of a paragraph, or of a line in a list, which begins with a space or ">"."""
+def wrapped(
+    paragraph: str, room: int, *, ascii_only: bool, break_long_words: bool = True
+) -> list[str]:
+    """Return the lines of a paragraph, or of a line in a list, which begins with a space or ">".
+
+    break_long_words: whether a word is broken that is longer than a line: not a path.
+    """
     if ascii_only:  # first: what is escaped is longer
         paragraph = paragraph.encode("ascii", "backslashreplace").decode()
     indent = " " * (16 if paragraph[:2] in ("  ", "> ") else 2)
     together = _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", paragraph)
-    lines = wrap(together, room, break_on_hyphens=False, subsequent_indent=indent)
+    lines = wrap(
+        together,
+        room,
+        break_on_hyphens=False,
+        break_long_words=break_long_words,
+        subsequent_indent=indent,
+    )
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

@@ -1,18 +1,18 @@
 """How a recording stands: for `exitsnoop record --status`."""
 
-from textwrap import wrap
 from typing import Any
 
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.model.derived import timestamps
 from exitsnoop.model.words import human_bytes
 from exitsnoop.reports import gaps as reports
+from exitsnoop.reports.paragraphs import WIDTH, wrapped
 from exitsnoop.reports.when import local, local_and_ago
 from exitsnoop.sinks.escape import escape
 from exitsnoop.store.coverage import Filtered, Gap
 from exitsnoop.store.recording import Recording, Status
 
-_WIDTH, _TITLE = 80, 12
+_TITLE = 13
 _DAY_NS = 86_400 * SECOND_NS
 
 
@@ -49,8 +49,13 @@ class Standing:
         """Whether a recorder is at work."""
         return self.status.recorder is not None
 
-    def lines(self, place: str) -> list[str]:
-        """Return it for a person, in lines for 80 columns. place: the directory."""
+    def lines(self, place: str, *, ascii_only: bool = False) -> list[str]:
+        """Return it for a person, in lines for 80 columns.
+
+        Args:
+            place: the directory.
+            ascii_only: escape what is not ASCII, for a reader that does not take UTF-8.
+        """
         status = self.status
         rows = [("recording", self._whether()), ("in", escape(place, spaces=False))]
         if status.committed_ns is not None:
@@ -70,7 +75,7 @@ class Standing:
         missing = reports.filtered(self.filtered, self._now_ns)
         missing += reports.described(self.gaps, self._now_ns)
         rows += [("last 24 h", line) for line in missing or ["everything was recorded"]]
-        return _aligned(rows)
+        return _aligned(rows, ascii_only=ascii_only)
 
     def record(self, place: str) -> dict[str, Any]:
         """Return it for a program; times are RFC 3339 in UTC, sizes are bytes."""
@@ -136,20 +141,15 @@ class Standing:
         return human_bytes(self.status.max_bytes)
 
 
-def _aligned(rows: list[tuple[str, str]]) -> list[str]:
+def _aligned(rows: list[tuple[str, str]], *, ascii_only: bool) -> list[str]:
     """Return a line for each row; a title is written once."""
     lines = []
     before = ""
     for title, text in rows:
-        first = f"{title if title != before else '':<{_TITLE}} "
-        lines += wrap(
-            text,
-            _WIDTH,
-            initial_indent=first,
-            subsequent_indent=" " * (_TITLE + 3),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        label = title if title != before else ""
+        for line in wrapped(text, WIDTH - _TITLE, ascii_only=ascii_only, break_long_words=False):
+            lines.append(f"{label:<{_TITLE}}{line}")
+            label = ""
         before = title
     return lines
 

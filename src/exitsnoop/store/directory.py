@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from exitsnoop.store import schema
+from exitsnoop.store.damage import told_as_damage
 from exitsnoop.store.errors import NotReadable, StoreBusy, StoreError
 
 SEGMENTS = 8
@@ -205,10 +206,13 @@ def size(path: Path) -> int:
     return total
 
 
-def connect(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
+def connect(path: Path, cache_kib: int = _CACHE_KIB, busy_ms: int = _BUSY_MS) -> sqlite3.Connection:
     """Open a database to write to it, in WAL mode. Each commit is synced.
 
-    cache_kib: how much of it is kept in memory, at most.
+    Args:
+        path: the file.
+        cache_kib: how much of it is kept in memory, at most.
+        busy_ms: how long to wait for a reader.
 
     Raises sqlite3.DatabaseError if it is damaged, OperationalError if it cannot be written,
     StoreTooNew.
@@ -221,15 +225,13 @@ def connect(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
         cached_statements=64,
     )
     try:
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        schema.upgrade(connection)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
-        connection.execute("PRAGMA journal_size_limit=4194304")
-    except UnicodeDecodeError as error:  # SQLite quotes a schema that is damaged
-        connection.close()
-        raise sqlite3.DatabaseError(MALFORMED) from error
+        with told_as_damage():
+            connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+            schema.upgrade(connection)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+            connection.execute("PRAGMA journal_size_limit=4194304")
     except BaseException:
         connection.close()
         raise

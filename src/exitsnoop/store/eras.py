@@ -13,6 +13,7 @@ from exitsnoop.store.boots import Boot
 # A clock that is slewed moves by 500 ppm at most; reading both clocks may be interrupted.
 _STEP_NS = 100_000_000
 _SLEW = 0.001
+_MOST_NS = 1 << 62  # what is more does not fit in a file, when another time is added
 
 
 class Eras:
@@ -34,18 +35,23 @@ class Eras:
         self._used: set[int] = set()
 
     def load(self, connection: sqlite3.Connection) -> None:
-        """Go on where a recorder stopped that wrote this file, maybe in another boot."""
+        """Go on where a recorder stopped that wrote this file, maybe in another boot.
+
+        Raises sqlite3.Error; ValueError, TypeError if a time is damaged.
+        """
         self._used = {era for (era,) in connection.execute("SELECT id FROM eras")}
         for (stepped_ns,) in connection.execute(
             "SELECT stepped_ns FROM boots WHERE boot_id = ?", (self.boot.boot_id,)
         ):
-            self.stepped_ns = stepped_ns
             # Each commit writes the coverage, with the offset of the time.
-            self._last = connection.execute(
+            last = connection.execute(
                 "SELECT c.to_ns, c.offset_ns FROM coverage c JOIN eras r ON r.id = c.era "
                 "WHERE r.boot_id = ? ORDER BY c.segment DESC, c.id DESC LIMIT 1",
                 (self.boot.boot_id,),
             ).fetchone()
+            stepped_ns, *last = (_time(ns) for ns in (stepped_ns, *(last or ())))
+            self.stepped_ns = stepped_ns
+            self._last = (last[0], last[1]) if last else None
 
     def see(self, boot_ns: int, offset_ns: int) -> bool:
         """Compare the offset at a time with the last one; return whether the clock was stepped.
@@ -91,3 +97,10 @@ class Eras:
             "UPDATE boots SET stepped_ns = ? WHERE boot_id = ? AND stepped_ns <> ?",
             (self.stepped_ns, self.boot.boot_id, self.stepped_ns),
         )
+
+
+def _time(ns: int) -> int:
+    """Return a time of a file. Raises ValueError, TypeError."""
+    if not -_MOST_NS < ns < _MOST_NS:
+        raise ValueError(f"the time {ns} is out of range")
+    return int(ns)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import directory as store_directory
+from exitsnoop.store.ballast import Ballast
+from exitsnoop.store.checks import Check, is_sound, is_sound_file, was_killed
+from exitsnoop.store.damage import told_as_damage
 from exitsnoop.store.directory import SEGMENTS, Directory
 from exitsnoop.store.eras import Eras
 from exitsnoop.store.errors import StoreError
-from exitsnoop.store.limits import Limits, ballast_bytes, segment_bytes
+from exitsnoop.store.limits import Limits, segment_bytes
 from exitsnoop.store.redact import Kept
 from exitsnoop.store.retention import Retention
 from exitsnoop.store.segment import Segment, TooMuch
@@ -22,6 +25,7 @@ from exitsnoop.store.segment import Segment, TooMuch
 _LEAST_BYTES_A_ROW = 16
 _TRIES = 2
 _NO_ROOM = 64 << 10
+_BUSY_MS = 100  # exits wait meanwhile
 _AGES = 8  # a segment has at most this part of the age that exits may have
 
 
@@ -39,9 +43,12 @@ class Files:
         self._kept = kept
         self._eras = eras
         self._retention = Retention(directory)
+        self._ballast = Ballast(directory.path, limits)
         self._dropping: threading.Thread | None = None
         self._active: Segment | None = None
         self._unsealed: list[Segment] = []
+        self._uncorrected: list[Path] = []
+        self._check: Check | None = None
         self._made_ns = 0
 
     def open(self) -> None:
@@ -56,7 +63,7 @@ class Files:
                 self._active = self._new(self._next_id())
             self._seal_left()
             self._active.cover_anew()
-            self._make_ballast()
+            self._ballast.make()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot write to {directory.path}: {error}") from error
         if self._eras.stepped_ns:
@@ -85,10 +92,12 @@ class Files:
         segment = None
         try:
             segment = Segment(path, self._most_bytes(), self._kept)
-            if _was_killed(segment.connection) and not _is_sound(segment.connection):
-                raise sqlite3.DatabaseError  # noqa: TRY301 - as if it had been found while opening
-            self._eras.load(segment.connection)
-            _end_coverage(segment.connection, self._eras.boot.boot_id)
+            with told_as_damage():
+                must_check = was_killed(segment.connection)
+                if must_check and not is_sound(segment.connection):
+                    raise sqlite3.DatabaseError  # noqa: TRY301 - as if found while opening
+                self._eras.load(segment.connection)
+                _end_coverage(segment.connection, self._eras.boot.boot_id)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
@@ -96,6 +105,8 @@ class Files:
                 segment.abandon()
             self._set_aside(path)
             return None
+        if not must_check:
+            self._check = Check(path)
         self._made_ns = segment.about("made_ns") or time.time_ns()
         return segment
 
@@ -181,6 +192,10 @@ class Files:
             self._unsealed.clear()
             self._directory.make()
             self._directory.lock()
+        if self._check is not None and self._check.has_found_damage:
+            self._check = None
+            self._reopen_later()
+            self._quarantine()
         segment = self._active
         if segment is not None and not segment.is_there():
             self._reopen_later()
@@ -215,7 +230,7 @@ class Files:
         self._unsealed.append(segment)
         self._unsealed = [left for left in self._unsealed if left.is_there() and not left.seal()]
         self._expire()
-        self._make_ballast()
+        self._ballast.make()
         return following
 
     def _keep_bound(self, allowed: int, room: int) -> None:
@@ -269,7 +284,7 @@ class Files:
                 break
             except sqlite3.DatabaseError:  # one of the two is damaged
                 kept = self._directory.kept
-                if not kept.exists() or _is_sound_file(kept):
+                if not kept.exists() or is_sound_file(kept):
                     must = True
                     break
                 self._set_aside(kept)
@@ -306,8 +321,7 @@ class Files:
     def give_way(self) -> bool:
         """Free some of the disk; return whether anything was left to free."""
         with contextlib.suppress(OSError):
-            if self._ballast.exists():
-                self._ballast.unlink()
+            if self._ballast.release():
                 return True
             self._wait_for_drop()
             damaged = self._directory.damaged()
@@ -323,43 +337,41 @@ class Files:
                     return True
         return False
 
-    @property
-    def _ballast(self) -> Path:
-        return self._directory.path / "ballast"
-
-    def _make_ballast(self) -> None:
-        """Reserve space for the time when the disk is full, if there is some now."""
-        size = ballast_bytes(self._limits.max_bytes)
-        found = os.statvfs(self._directory.path)
-        if (
-            self._ballast.exists()
-            or found.f_frsize * found.f_bavail < self._limits.keep_free + size
-        ):
-            return
-        with contextlib.suppress(OSError):
-            file = os.open(
-                self._ballast, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
-            )
-            try:
-                os.posix_fallocate(file, 0, size)
-            finally:
-                os.close(file)
-            store_directory.give_to_adm(self._ballast)
-
     def correct(self) -> None:
         """Correct the times of this boot in the files that are not written to."""
         self._wait_for_drop()
-        kept = [self._directory.kept] if self._directory.kept.exists() else []
-        for path in [*self._sealed(), *kept]:
-            with contextlib.suppress(sqlite3.Error):
-                connection = store_directory.connect(path)
-                self._eras.correct(connection)
-                if not store_directory.seal(connection):
-                    connection.close()
+        self._uncorrected = [*self._sealed(), self._directory.kept]
+        self.correct_left()
+
+    def correct_left(self) -> bool:
+        """Correct them in those that a reader held; return whether none is left."""
+        if self._uncorrected:
+            self._wait_for_drop()
+            self._uncorrected = [path for path in self._uncorrected if not self._corrected(path)]
+        return not self._uncorrected
+
+    def _corrected(self, path: Path) -> bool:
+        """Correct the times in a file; return whether there is nothing more to do."""
+        if not path.exists():
+            return True
+        try:
+            connection = store_directory.connect(path, busy_ms=_BUSY_MS)
+        except (sqlite3.Error, StoreError) as error:
+            return not isinstance(error, sqlite3.OperationalError)
+        try:
+            self._eras.correct(connection)
+        except sqlite3.Error as error:
+            return not isinstance(error, sqlite3.OperationalError)
+        finally:
+            if not store_directory.seal(connection):
+                connection.close()
+        return True
 
     def close(self) -> None:
         """Seal all and let others record."""
         self._wait_for_drop()
+        if self._check is not None:
+            self._check.end()
         for segment in [*self._unsealed, *([self._active] if self._active else [])]:
             segment.seal()  # or leave it open: a reader holds it, and can go on
         self._unsealed.clear()
@@ -375,23 +387,3 @@ def _end_coverage(connection: sqlite3.Connection, boot_id: str) -> None:
         "WHERE ended IS NULL AND id = (SELECT max(id) FROM coverage)",
         (boot_id,),
     )
-
-
-def _was_killed(connection: sqlite3.Connection) -> bool:
-    """Whether the recorder that wrote last did not stop as it should."""
-    query = "SELECT ended IS NULL FROM coverage ORDER BY id DESC LIMIT 1"
-    return bool((connection.execute(query).fetchone() or (False,))[0])
-
-
-def _is_sound(connection: sqlite3.Connection) -> bool:
-    try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
-        return False
-
-
-def _is_sound_file(path: Path) -> bool:
-    with contextlib.closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    ) as file:
-        return _is_sound(file)

@@ -172,13 +172,12 @@ class Recording:
                     if opened.is_valid():
                         yield answer
                         break
-                except sqlite3.OperationalError:
-                    continue
                 except DAMAGED:
-                    self.unreadable.add(file.path)
-                    break
+                    continue  # it may have been changed just then
                 finally:
                     opened.close()
+            else:
+                self.unreadable.add(file.path)
 
     def coverage(self) -> Coverage:
         """Return what is known of when it was recorded: each file is opened once for all of it."""

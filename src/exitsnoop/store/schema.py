@@ -12,6 +12,7 @@ from exitsnoop.store.errors import StoreTooNew
 from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
 
 VERSION = 7
+_NO_VERSION = 1000  # a file with this version, or a higher one, is damaged
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
 
@@ -175,8 +176,10 @@ def create(connection: sqlite3.Connection, first_id: int) -> None:
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """Return the version of a file's tables. Raises StoreTooNew if it is above VERSION."""
+    """Return the version of a file's tables. Raises StoreTooNew, sqlite3.DatabaseError."""
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 <= found < _NO_VERSION:
+        raise sqlite3.DatabaseError("the version of the tables is damaged")
     if found > VERSION:
         raise StoreTooNew(
             f"a newer exitsnoop wrote this recording (schema {found}; this version reads up to "

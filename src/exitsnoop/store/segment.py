@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.store import directory
+from exitsnoop.store.damage import judged, told_as_damage
 from exitsnoop.store.encode import NUMBERED, Encoder
 from exitsnoop.store.eras import Eras
 from exitsnoop.store.redact import Kept
@@ -54,18 +55,22 @@ class Segment:
         self.path = path
         self.connection = directory.connect(path)
         try:
-            self._long_bytes = most_bytes // 8
-            pages = most_bytes // PAGE
-            self.connection.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages // 8))}")
-            self.connection.execute(f"PRAGMA max_page_count={pages + max(100, pages // 4)}")
-            self.first_id: int = self._one("SELECT value FROM about WHERE key = 'first_id'")
-            self.next_id: int = max(self.first_id, self._one("SELECT max(id) FROM rows") + 1)
-            self._coverage_id: int = self._one("SELECT max(id) FROM coverage")
-            numbers = {table: self._one(f"SELECT max(id) FROM {table}") for table in NUMBERED}
-            self._encoder = Encoder(numbers, kept)
+            with told_as_damage():
+                self._open(most_bytes, kept)
         except BaseException:
             self.connection.close()
             raise
+
+    def _open(self, most_bytes: int, kept: Kept) -> None:
+        self._long_bytes = most_bytes // 8
+        pages = most_bytes // PAGE
+        self.connection.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages // 8))}")
+        self.connection.execute(f"PRAGMA max_page_count={pages + max(100, pages // 4)}")
+        self.first_id: int = self._one("SELECT value FROM about WHERE key = 'first_id'")
+        self.next_id: int = max(self.first_id, self._one("SELECT max(id) FROM rows") + 1)
+        self._coverage_id: int = self._one("SELECT max(id) FROM coverage")
+        numbers = {table: self._one(f"SELECT max(id) FROM {table}") for table in NUMBERED}
+        self._encoder = Encoder(numbers, kept)
 
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchone()[0] or 0)
@@ -115,6 +120,9 @@ class Segment:
                 cells = (self.first_id, eras.current, start, end, eras.offset_ns, count, why)
                 connection.execute(_LOSE, cells)
             connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.abandon()
+            raise judged(error) from error
         except BaseException:
             self.abandon()
             raise

@@ -162,17 +162,20 @@ class Writer:
         """Commit now."""
         self._store(None)
 
-    def close(self, why: str = "stopped") -> int:
+    def close(self, why: str = "stopped", seen_ns: int | None = None) -> int:
         """Commit, close the files, and let others record.
 
         Returns how many exits could not be written. Harmless when closed.
 
         Args:
             why: the reason for the gap that begins now.
+            seen_ns: up to when the caller saw all exits, by the boot clock, if that was after the
+                last of them.
         """
         if self._closed:
             return 0
         self._closed = True
+        self._seen = max(self._seen, seen_ns or 0)
         self._store(why)
         unwritten = self._count
         self.lost += unwritten
@@ -227,7 +230,7 @@ class Writer:
             self.trouble = None
             self._directory.show_trouble(None)
         self._losses.clear()
-        self.due = None
+        self.due = None if self._files.correct_left() else self._clock() + COMMIT_S
 
     def _part(self, at_once: int) -> tuple[list[tuple[Exits, int]], bool]:
         """Return the first of what is pending, so many exits at most, and whether that is all."""
