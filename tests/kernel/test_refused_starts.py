@@ -36,6 +36,15 @@ def test_a_trace_that_starts_empties_the_file(exitsnoop: str, tmp_path: Path) ->
     assert (header, parse_row(row).comm) == (COLUMNS, "true")
 
 
+@pytest.mark.parametrize("words", [["--", "true"], ["record", "--store", "{tmp}/store"]])
+def test_too_small_files(exitsnoop: str, tmp_path: Path, words: list[str]) -> None:
+    """Tracing takes a file in memory. The limit is to blame, not the kernel's types."""
+    words = [word.format(tmp=tmp_path) for word in words]
+    refused = run(exitsnoop, *words, prefix=["prlimit", "--fsize=0:0"])
+    assert refused.returncode == 70
+    assert "`ulimit -f unlimited`, or in a service with LimitFSIZE=infinity" in refused.stderr
+
+
 @pytest.mark.parametrize("options", [[], EVERYTHING], ids=["plain", "everything"])
 @pytest.mark.parametrize("form", ["pid", "command"])
 def test_too_few_files(exitsnoop: str, tmp_path: Path, options: list[str], form: str) -> None:

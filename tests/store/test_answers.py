@@ -152,6 +152,7 @@ def test_statuses(answers: Answers) -> None:
         (["x", "--boot", "7"], "argument --boot: '7' is not a boot: "),
         (["x", "--around", "soon"], "'soon' is not a duration"),
         (["/x", "--as", "pid"], "'/x' cannot be a pid"),
+        (["[" * 5000], "X is too long: no name or path has more than 4,096 characters"),
         (["1", "2"], "unrecognized arguments: 2"),
     ],
 )

@@ -64,6 +64,29 @@ def test_a_cgroup_is_found_by_its_path_and_by_a_name_in_it(
     assert "no death of" not in answers.ask(asked)
 
 
+@pytest.mark.parametrize("cgroup", ["/web_one", "/x/runc-web_one.scope", "/crun-web_one.scope"])
+def test_a_container_of_which_only_the_cgroup_says_so(answers: Answers, cgroup: str) -> None:
+    here = death(1, 7, comm="api", cgroup=cgroup, exit_code=3)
+    record_deaths(answers.store, [here, death(2, 8, cgroup="/web_two", exit_code=1)])
+    assert taken(answers, "web_one", "--as", "container") == ("container", 7)
+    assert "the container web_three" in answers.ask("web_three", "--as", "container", status=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["/a/b"], "an executable, script or cgroup /a/b"),
+        (["/sys/fs/cgroup/a"], "an executable, script or cgroup /sys/fs/cgroup/a"),
+        (["/a/b", "--as", "cgroup"], "the cgroup /a/b"),
+        (["web"], "a process, unit or container named web"),
+        (["web", "--as", "name"], "processes named web"),
+    ],
+)
+def test_what_was_looked_for_and_not_found(answers: Answers, asked: list[str], words: str) -> None:
+    record_deaths(answers.store, [death(1, 7, comm="api", cgroup="/c", exit_code=3)])
+    assert f"no death of {words} since" in " ".join(answers.ask(*asked, status=1).split())
+
+
 def test_a_cgroup_comes_last(answers: Answers) -> None:
     deaths = [death(1, 7, comm="web", exit_code=1), death(2, 8, cgroup="/web", exit_code=1)]
     record_deaths(answers.store, deaths)

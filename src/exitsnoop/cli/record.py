@@ -9,7 +9,7 @@ from exitsnoop.cli.lists import parse_duration, parse_room, parse_size
 from exitsnoop.cli.options import refuse, wanted
 from exitsnoop.cli.output import Output, complain, for_stderr
 from exitsnoop.cli.parser import Store, add_groups
-from exitsnoop.cli.recording import USUAL, add_store, opened, place
+from exitsnoop.cli.recording import USUAL, absolute, add_store, opened
 from exitsnoop.cli.show import kept_arguments, load_what_fields_need, say_unknown_containers
 from exitsnoop.cli.statuses import EX_NOT_RECORDED
 from exitsnoop.filters.table import FILTERS, WHICH, WHOSE
@@ -143,7 +143,7 @@ def _record(
 
     ending = Ending(tracer)
     stop_on_signals(ending)
-    path = place(options).absolute()
+    path = absolute(options)
     make(path)
     limits = _limits(options, path)
     given = _filters(options)
@@ -204,7 +204,7 @@ def _show_status(options: "Given") -> int:
 
     output = Output()
     standing = Standing(opened(options), time.time_ns())
-    path = str(place(options).absolute())
+    path = str(absolute(options))
     if options.json:
         output.write(json.dumps(standing.record(path)) + "\n")
     else:

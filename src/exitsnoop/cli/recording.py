@@ -31,6 +31,19 @@ def place(options: "Given") -> Path:
     return Path(options.store or os.environ.get("EXITSNOOP_STORE") or of_unit or USUAL)
 
 
+def absolute(options: "Given") -> Path:
+    """Return the directory by its whole path. Raises StoreError."""
+    found = place(options)
+    try:
+        return found.absolute()
+    except FileNotFoundError as error:
+        from exitsnoop.store.errors import StoreError
+
+        raise StoreError(
+            f"cannot find {found}: the working directory is gone; give the whole path (--store)"
+        ) from error
+
+
 def opened(options: "Given", progress: "Progress | None" = None) -> "Recording":
     """Return the recording, to read it. Raises NoStore, NotReadable.
 

@@ -31,6 +31,11 @@ def explain(step: str, number: int, log: str) -> TraceError:
     """Return the error to raise when opening a session failed at step with an errno."""
     if number in (errno.EMFILE, errno.ENFILE):
         return lacking(OSError(number, os.strerror(number)))
+    if number == errno.EFBIG:
+        return TraceError(
+            "this process may only write smaller files than tracing takes, in memory: raise that "
+            "with `ulimit -f unlimited`, or in a service with LimitFSIZE=infinity"
+        )
     if number == errno.EINVAL and _may_open() < _FEW_FILES:
         return lacking(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
     if not os.path.exists(BTF):

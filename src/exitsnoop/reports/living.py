@@ -1,8 +1,8 @@
 """Processes of this machine that are what an answer is about, and still run."""
 
 import os
-from collections.abc import Callable
-from fnmatch import fnmatchcase
+import sqlite3
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from exitsnoop.host import processes
@@ -11,6 +11,7 @@ from exitsnoop.reports.target import Target
 from exitsnoop.store.boots import this_boot
 from exitsnoop.store.recording import Recording
 
+_GLOB = sqlite3.connect(":memory:", check_same_thread=False)
 _DEAD = (b"Z", b"X")  # it has ended; its parent has not waited for it
 
 
@@ -64,25 +65,38 @@ def _cgroup(pid: int) -> str:
     return next((path for _, name, path in paths if name in ("", "name=systemd")), "")
 
 
+def _fits(text: str, patterns: Sequence[str]) -> bool:
+    """Return whether a text matches a pattern, as in the recording."""
+    found = (
+        _GLOB.execute("SELECT ? GLOB ?", (_encodable(text), _encodable(pattern))).fetchone()[0]
+        for pattern in patterns
+    )
+    return any(found)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _has_name(pid: int, target: Target) -> bool:
-    return any(fnmatchcase(_comm(pid), name) for name in target.query.names)
+    return _fits(_comm(pid), target.query.names)
 
 
 def _has_exe(pid: int, target: Target) -> bool:
-    path = os.readlink(f"/proc/{pid}/exe")
-    return any(fnmatchcase(path, exe) for exe in target.query.exes)
+    return _fits(os.readlink(f"/proc/{pid}/exe"), target.query.exes)
 
 
 def _has_unit(pid: int, target: Target) -> bool:
     unit = cgroup.unit(_cgroup(pid))
-    return unit is not None and any(fnmatchcase(unit, name) for name in target.query.units)
+    return unit is not None and _fits(unit, target.query.units)
 
 
 def _has_container(pid: int, target: Target) -> bool:
+    if target.query.cgroups:
+        return _in_cgroup(pid, target)
     container = cgroup.container(_cgroup(pid))
-    return container is not None and any(
-        fnmatchcase(container.id, f"{name}*") for name in target.query.containers
-    )
+    ids = [f"{name}*" for name in target.query.containers]
+    return container is not None and _fits(container.id, ids)
 
 
 def _in_cgroup(pid: int, target: Target) -> bool:

@@ -45,6 +45,9 @@ _KINDS = {
     "exe": "the executable {}",
     "cgroup": "the cgroup {}",
 }
+# Of what was looked for, where nothing was found.
+_NAMES = {"name": "a process, unit or container named {}"}
+_PATHS = dict.fromkeys(("exe", "cgroup"), "an executable, script or cgroup {}")
 
 
 def texts(
@@ -374,7 +377,9 @@ def _nothing(answer: Answer, is_missing: bool) -> list[str]:
     if asked.kind == "last":
         what = "nothing that failed"
     else:
-        what = f"no death of {_KINDS[asked.kind].format(escaped(asked.text))}"
+        kinds = _PATHS if asked.text.startswith("/") else _NAMES
+        any_kind = kinds if len(answer.kinds) > 1 and asked.kind in kinds else _KINDS
+        what = f"no death of {any_kind[asked.kind].format(escaped(asked.text))}"
     if is_missing:
         return [f"Nothing was recorded then: {what} can be found.", *_now(answer, None)]
     since = local(answer.about[0], now_ns)

@@ -17,8 +17,11 @@ _UNIT = re.compile(r".+\.(?:service|scope|socket|mount|automount|swap|device|tar
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _OF_PATH = ("/", "./", "../")
 _HERE = re.compile(r"(?:\.\.?/)+")
+_CGROUPS = "/sys/fs/cgroup/"
 _MOUNT = re.compile(r"/sys/fs/cgroup/(?:unified/)?")
+_RUNTIMES = ("runc", "crun")
 _COMM_BYTES = 15
+_MOST_TEXT = 4096  # PATH_MAX
 _OWN_ANSWERS = (1, 3)
 _MOST_OWN = 20
 _HOUR_NS = 3600 * SECOND_NS
@@ -87,9 +90,13 @@ def targets(text: str | None, kind: str | None = None) -> list[Target]:
     anything = Query(newest_first=True)
     if text is None:
         return [Target("last", "", replace(anything, failed=True))]
+    if len(text) > _MOST_TEXT:
+        raise ValueError(f"X is too long: no name or path has more than {_MOST_TEXT:,} characters")
     found = [
         Target(one, text, query) for one in _order(text) for query in _queries(one, text, anything)
     ]
+    if kind == "container":  # a runtime that names only a cgroup after it
+        found += [Target(kind, text, query) for query in _queries("cgroup", text, anything)]
     if text.startswith(_OF_PATH):
         name = text.rpartition("/")[2]
         found += [Target("name", name, one, text) for one in _queries("name", name, anything)]
@@ -103,7 +110,7 @@ def _order(text: str) -> tuple[str, ...]:
     if text.isascii() and text.isdecimal():
         return "pid", "container", "name", "unit", "exe", "cgroup"
     if text.startswith("/"):
-        return "exe", "cgroup"
+        return ("cgroup", "exe") if text.startswith(_CGROUPS) else ("exe", "cgroup")
     if text.startswith(_OF_PATH):
         return ("exe",)
     if _UNIT.fullmatch(text):
@@ -127,8 +134,9 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
     elif kind == "exe":
         path = text if text.startswith("/") else f"*/{_HERE.sub('', text)}"
         yield replace(anything, exes=[path])
-    elif kind == "cgroup":  # runc makes one of this name, or a scope, and says so nowhere else
-        paths = [_MOUNT.sub("/", text)] if text.startswith("/") else [text, f"runc-{text}.scope"]
+    elif kind == "cgroup":  # runtimes make one of this name, or a scope, and say so nowhere else
+        scopes = [f"{runtime}-{text}.scope" for runtime in _RUNTIMES]
+        paths = [_MOUNT.sub("/", text)] if text.startswith("/") else [text, *scopes]
         yield replace(anything, cgroups=paths)
     elif kind == "container":
         yield replace(anything, containers=[text, *containers.ids(text)])

@@ -61,6 +61,7 @@ class Answer(NamedTuple):
         about: that time, nanoseconds since the epoch.
         now_ns: the time of the answer.
         similar: names like X that are recorded, if no death of X is.
+        kinds: of all that X can be.
     """
 
     asked: Target
@@ -72,6 +73,7 @@ class Answer(NamedTuple):
     about: tuple[int, int]
     now_ns: int
     similar: Sequence[str] = ()
+    kinds: Sequence[str] = ()
 
 
 def answer(
@@ -112,6 +114,7 @@ def answer(
         about=about,
         now_ns=now_ns,
         similar=() if story else _similar(recording, asked),
+        kinds=[*dict.fromkeys(one.kind for one in candidates)],
     )
 
 
