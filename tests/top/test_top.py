@@ -191,11 +191,16 @@ def test_without_a_recording_and_privileges_it_says_what_to_do(
 
 
 def test_a_user_without_privileges_reads_the_recording(
-    exitsnoop: str, recorder: Recorder, store: Path, tmp_path: Path
+    exitsnoop: str, store: Path, tmp_path: Path
 ) -> None:
     mine = program(tmp_path, "mine")
-    die(mine, "exit 7")
-    until(lambda: any(one.exe == str(mine) for one in recorder.exits()))
+    with recording(exitsnoop, store, "-n", "mine") as recorder:  # others fail in other ways
+        die(mine, "exit 7")
+        until(lambda: any(one.exe == str(mine) for one in recorder.exits()))
+        _reads(exitsnoop, store, tmp_path)
+
+
+def _reads(exitsnoop: str, store: Path, tmp_path: Path) -> None:
     group = adm()
     assert group is not None
     reader = become(
