@@ -288,31 +288,6 @@ def test_a_long_loop_is_told_from_its_start(answers: Answers) -> None:
     assert loop["from"] == first["time"]
 
 
-def test_a_loop_of_a_script_whose_arguments_change(answers: Answers) -> None:
-    """A supervisor may count; `grep` with another pattern is another matter."""
-    script: dict[str, Any] = {
-        "comm": "worker.sh",
-        "exe": "/usr/bin/bash",
-        "exit_code": 1,
-        "age": 0.1,
-    }
-    tool: dict[str, Any] = {"comm": "grep", "exe": "/usr/bin/grep", "exit_code": 1, "age": 0.1}
-    crash: dict[str, Any] = {"comm": "web", "exe": "/usr/bin/web", "signal": 11, "age": 0.1}
-    record_deaths(
-        answers.store,
-        [
-            *(
-                death(nth, 10 + nth, args=("bash", "./worker.sh", str(nth)), **script)
-                for nth in range(6)
-            ),
-            *(death(nth, 30 + nth, args=("grep", str(nth)), **tool) for nth in range(6)),
-            *(death(nth, 50 + nth, args=("web", str(nth)), **crash) for nth in range(6)),
-        ],
-    )
-    for name, deaths in (("worker.sh", [6]), ("grep", []), ("web", [6])):
-        assert [loop["deaths"] for loop in answers.record(name)["history"]["loops"]] == deaths
-
-
 def test_a_loop_that_is_as_fast_as_can_be(answers: Answers) -> None:
     looping = [death(1 + nth / 1e6, 10 + nth, exit_code=1, age=1e-7) for nth in range(1500)]
     record_deaths(answers.store, looping)

@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from exitsnoop.host.clock import SECOND_NS
-from exitsnoop.model.cause import PIPE
 from exitsnoop.model.exit import Exit
 from exitsnoop.reports.cascade import place
 from exitsnoop.reports.loops import SHORT_NS, SOON_NS, Loop, ended, loops, runs
-from exitsnoop.reports.target import as_comm
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Counted, Recording
 
@@ -18,7 +16,6 @@ SPAN_NS = 7 * 86_400 * SECOND_NS
 """How far back the counts go."""
 _HOUR_NS = 3600 * SECOND_NS
 _MOST = 1000
-_SCRIPT_WORDS = 3  # the interpreter, maybe an option of it, the script
 _LOOKED_THROUGH = 100
 
 
@@ -194,23 +191,11 @@ def _longer(
 
 
 def _same(deaths: Sequence[Exit], which: Group, of: Exit) -> list[Exit]:
-    """Return those of the group that ran the same program.
+    """Return those of the group that were started in the same way.
 
-    An executable that does other things with other arguments may fail now and then; if signals
-    ended it nonetheless, or if it is a script, which has a name of its own, that is one thing.
+    A list of jobs that fail, one after the other, is not a crash loop.
     """
-    is_one = _is_script(of) or of.signal not in (None, PIPE)
-    return [
-        one
-        for one in deaths
-        if which.has(one) and (one.args == of.args or (is_one and (one.signal or _is_script(one))))
-    ]
-
-
-def _is_script(exit_: Exit) -> bool:
-    """Whether it was started by the path of a script, whose name it then has."""
-    words = (exit_.args or ())[1:_SCRIPT_WORDS]
-    return any(as_comm(word.rpartition("/")[2]) == exit_.comm for word in words)
+    return [one for one in deaths if which.has(one) and one.args == of.args]
 
 
 def _good(recording: Recording, which: Group, loop: Loop) -> Exit | None:

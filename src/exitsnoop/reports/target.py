@@ -125,7 +125,7 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
         if int(text) < 1 << 31:
             yield replace(anything, pids=[int(text)])
     elif kind == "name":
-        yield replace(anything, names=[as_comm(text)])
+        yield replace(anything, names=[_as_comm(text)])
     elif kind == "unit":
         instances = [] if "@" in text else [f"{text}@*.service"]
         yield replace(
@@ -143,7 +143,7 @@ def _queries(kind: str, text: str, anything: Query) -> Iterator[Query]:
         yield replace(anything, hostnames=[text])
 
 
-def as_comm(text: str) -> str:
+def _as_comm(text: str) -> str:
     """Return the name as the kernel has it, which cuts it."""
     cut = text.encode("utf-8", "surrogateescape")[:_COMM_BYTES].decode("utf-8", "replace")
     return text if any(character in text for character in "*?[") else cut
