@@ -7,18 +7,25 @@ can be compared on one stream.
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 
+from exitsnoop.decode.exits import EVENT
 from exitsnoop.filters.filters import Filters
 from exitsnoop.kernel.plan import plan
 from exitsnoop.kernel.session import open_session
 from exitsnoop.layout import LEFT
 from exitsnoop.model.fields import COLLECTED
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exitsnoop.kernel.session import Session
+
 FIELDS = set(COLLECTED) - {"cause"}
 BATCH = 256
 _RING_BYTES = 64 << 20
+_PAUSE_S = 0.001
 _GO = "read go; "
 _FLAGS = "-nostdinc -Iinclude -Iarch/x86/include -D__KERNEL__ -std=gnu11 -Wall -O2 -fno-PIE"
 
@@ -78,24 +85,42 @@ def script(load: str, program: str, count: int) -> str:
 
 
 def record(load: str, program: str, count: int) -> list[Drained]:
-    """Run a load, as root; return what the BPF programs sent, in full batches."""
+    """Run a load, as root; return what the BPF programs sent, in full batches.
+
+    It is taken while the load runs: in a ring that fills up, crashes leave out where they were.
+    """
     with subprocess.Popen(
         ["/bin/sh", "-c", _GO + script(load, program, count)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        text=True,
     ) as process:
         traced = Filters(tree=[process.pid], why=True, fields=FIELDS)
         session = open_session(plan(traced, unwanted=False), ring_bytes=_RING_BYTES)
-        process.communicate("go\n")
-    number = partial(int.from_bytes, byteorder=sys.byteorder)
-    parts = []
-    complete = False
-    while not complete:
-        exits, notes, complete = session.drain(BATCH)
-        # These are sent only because of the filter.
-        parts.append((exits, [note for note in notes if number(note[8:16]) != LEFT], complete))
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+        parts: list[Drained] = [(b"", [], False)]
+        while process.poll() is None:
+            _take(session, parts)
+            time.sleep(_PAUSE_S)
+    while not _take(session, parts):
+        pass
+    exits, notes, _ = parts.pop()
     assert session.lost() == (0, 0)
     session.close()
-    return parts
+    return [*parts, (exits, notes, True)]
+
+
+def _take(session: "Session", parts: list[Drained]) -> bool:
+    """Drain once, and add what there was; return whether that was all."""
+    exits, notes, _ = parts.pop()
+    block, more, complete = session.drain(BATCH - len(exits) // EVENT.size)
+    exits += block
+    number = partial(int.from_bytes, byteorder=sys.byteorder)
+    # These are sent only because of the filter.
+    notes += [note for note in more if number(note[8:16]) != LEFT]
+    parts.append((exits, notes, False))
+    if len(exits) >= BATCH * EVENT.size:
+        parts.append((b"", [], False))
+    return complete

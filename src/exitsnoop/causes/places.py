@@ -1,5 +1,7 @@
 """What lies at an address of a process, and where in a program it was, in words."""
 
+from functools import lru_cache
+
 from exitsnoop import layout
 from exitsnoop.decode.sites import Region, Site
 from exitsnoop.model.callers import base, caller, in_library
@@ -46,6 +48,7 @@ def _is_named(region: Region) -> bool:
     return region.path is not None and not region.path.startswith("/anon_hugepage")
 
 
+@lru_cache(maxsize=128)  # a program often crashes where it did before
 def in_words(at: At | None) -> str:
     """Return " in libfoo.so parse_header+0x1c", or "" if it is unknown."""
     if at is None or at.module is None:

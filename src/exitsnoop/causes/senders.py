@@ -3,8 +3,9 @@
 from exitsnoop import layout
 from exitsnoop.causes.case import Case
 from exitsnoop.decode.signals import Call, Evidence
+from exitsnoop.model import cgroup
 from exitsnoop.model.cause import KILL, Sender
-from exitsnoop.model.context import Ancestor
+from exitsnoop.model.context import Ancestor, Place
 from exitsnoop.model.words import from_container, quoted, syscall_name
 
 TO = {
@@ -57,6 +58,16 @@ def place(sender: Sender, evidence: Evidence) -> str:
     "" if it is in none, or in that of the process.
     """
     return "" if evidence.flags & layout.EVIDENCE_SAME_CGROUPS else from_container(sender)
+
+
+def beside(known: Evidence, where: Place | None) -> Evidence:
+    """Mark a sender that is in the container of the process, though in other cgroups of it."""
+    if where is None or where.cgroup is None or not (known.sender.container or known.sender.pod):
+        return known
+    its_own = cgroup.container(where.cgroup), cgroup.pod(where.cgroup)
+    if its_own != (known.sender.container, known.sender.pod):
+        return known
+    return known._replace(flags=known.flags | layout.EVIDENCE_SAME_CGROUPS)
 
 
 def meant_for(case: Case) -> str | None:

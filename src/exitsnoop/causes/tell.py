@@ -1,5 +1,7 @@
 """A sentence for each rule of rules.py: what ended a process."""
 
+from functools import lru_cache
+
 from exitsnoop import layout
 from exitsnoop.causes import places, senders
 from exitsnoop.causes.case import SI_ASYNCIO, SI_MESGQ, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, Case
@@ -16,6 +18,7 @@ from exitsnoop.model.cause import (
     TSTP,
     VTALRM,
     WITH_CODES,
+    At,
     Cause,
     Oom,
     Timer,
@@ -297,7 +300,11 @@ def unknown(case: Case) -> Cause:
 def abort(case: Case) -> Cause:
     """It gave up by itself."""
     site = case.evidence.site
-    called = places.in_words(caller(site.stack or ())) if site else ""
-    why = abort_reason(site.stack or ()) if site else None
-    because = f", {why}" if why else ""
-    return case.cause(f"abort(){called}{because}{case.in_thread}", thread=case.evidence.thread)
+    called = _who_aborts(site.stack or ()) if site else ""
+    return case.cause(f"abort(){called}{case.in_thread}", thread=case.evidence.thread)
+
+
+@lru_cache(maxsize=16)  # a stack may be long
+def _who_aborts(stack: tuple[At, ...]) -> str:
+    why = abort_reason(stack)
+    return f"{places.in_words(caller(stack))}{f', {why}' if why else ''}"

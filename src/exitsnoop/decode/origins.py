@@ -1,9 +1,9 @@
 """Who the senders of signals are: the program, the place, and what started them."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from sys import getsizeof
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exitsnoop.decode.context import called
 from exitsnoop.decode.notes import path, require, text
@@ -36,6 +36,8 @@ class Origin(NamedTuple):
 
 
 _NOT_SENT = Origin(None, None, None, None, None, None)
+_NO_NAMES = _NOT_SENT[6:]
+_origin: Callable[[tuple[Any, ...]], Origin] = partial(tuple.__new__, Origin)
 
 
 class Origins:
@@ -53,16 +55,13 @@ class Origins:
         require(len(parts) == ancestors + cgroup + exe)
         require(ancestors % _ANCESTOR.size == 0 and ancestors <= MAX_ANCESTORS * _ANCESTOR.size)
         where = path(parts[ancestors : ancestors + cgroup])
-        known = Origin(
-            path(parts[ancestors + cgroup :]),
-            where,
-            names.unit(where) if where else None,
-            names.container(where) if where else None,
-            names.pod(where) if where else None,
-            _ancestors(parts[:ancestors]),
-        )
+        above = _ancestors(parts[:ancestors])
+        exe = path(parts[ancestors + cgroup :])
+        known = _origin((exe, where, *_names(where), above, *_NO_NAMES))
+        if known.container or known.pod:
+            known = _with_names(known)  # now, as the container may soon be gone
         self._forget((pid, number))
-        self._known[pid, number] = _with_names(known)  # now, as the container may soon be gone
+        self._known[pid, number] = known
         self._bytes += _size(known)
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
             self._forget(next(iter(self._known)))
@@ -71,15 +70,27 @@ class Origins:
         if known := self._known.pop(sender, None):
             self._bytes -= _size(known)
 
+    def known(self, pid: int, number: int) -> Origin | None:
+        """Return what was reported of a sender; None if its names are to come."""
+        known = self._known.get((pid, number), _NOT_SENT)
+        return None if _lacks_names(known) else known
+
     def complete(self, found: Evidence) -> Evidence:
         """Return evidence with all that is known of the sender, if that is another process."""
         if found.flags & (EVIDENCE_SEEN | EVIDENCE_SELF) != EVIDENCE_SEEN:
             return found
         sender = found.sender
         known = self._known.get((sender.pid, found.origin), _NOT_SENT)
-        if (known.container and not known.container_name) or (known.pod and not known.pod_name):
+        if _lacks_names(known):
             known = _with_names(known)
         return from_sender(found, (users.name_in_time(sender.uid), *known, sender.meant_for))
+
+
+def _lacks_names(known: Origin) -> bool:
+    """Whether names that it should have had not come in time."""
+    return bool(
+        (known.container and not known.container_name) or (known.pod and not known.pod_name)
+    )
 
 
 def _size(known: Origin) -> int:
@@ -89,6 +100,12 @@ def _size(known: Origin) -> int:
 def _with_names(known: Origin) -> Origin:
     container_name, pod_name, namespace = called(known.cgroup or "/")
     return known._replace(container_name=container_name, pod_name=pod_name, namespace=namespace)
+
+
+def _names(cgroup: str | None) -> tuple[str | None, Container | None, str | None]:
+    if not cgroup:
+        return None, None, None
+    return names.unit(cgroup), names.container(cgroup), names.pod(cgroup)
 
 
 def _made(raw: bytes) -> tuple[Ancestor, ...]:

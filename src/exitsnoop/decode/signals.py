@@ -150,6 +150,11 @@ def from_sender(found: Evidence, known: tuple[Any, ...]) -> Evidence:
     return _evidence((flags, _sender((*sender[:7], *known)), *rest))
 
 
+def with_site(found: Evidence, where: Site) -> Evidence:
+    """Return evidence with where its thread was."""
+    return _evidence((*found[:-1], where))
+
+
 def signal(record: bytes) -> tuple[Process, Evidence]:
     """Return what is known of a signal that ended a process. Raises struct.error."""
     (

@@ -10,6 +10,15 @@ def whole(name: str) -> Struct:
     return Struct("=" + "".join(STRUCTS[name].values()))
 
 
+def span(name: str, first: str, last: str) -> slice:
+    """Return where a struct of event.h has the fields from the first to the last one."""
+    codes = STRUCTS[name]
+    fields = list(codes)
+    before, after = fields.index(first), fields.index(last) + 1
+    sizes = [calcsize(f"={code}") for code in codes.values()]
+    return slice(sum(sizes[:before]), sum(sizes[:after]))
+
+
 def only(name: str, *fields: str) -> Struct:
     """Return a struct of event.h that unpacks only these fields, in this order.
 

@@ -66,6 +66,7 @@ _AUDIT_ARCH = {
 }
 
 
+@lru_cache(maxsize=256)  # one a kill
 def syscall_name(number: int, arch: int) -> str | None:
     """Return the name of a system call; None if it is of another machine, or newer than our table.
 

@@ -18,7 +18,7 @@ from exitsnoop.model.plain import text as plain_text
 from exitsnoop.sinks.values import cached, each_once, name_of, texts
 
 if TYPE_CHECKING:
-    from exitsnoop.model.cause import Sender
+    from exitsnoop.model.cause import At, Mapped, Sender
     from exitsnoop.model.context import Ancestor, Chain, Image, Place
     from exitsnoop.model.exit import Exit
     from exitsnoop.sinks.values import Values, Writer
@@ -267,6 +267,16 @@ def _above(ancestors: "tuple[Ancestor, ...]") -> str:
     return dumps(PLAIN["ancestors"](ancestors))
 
 
+@lru_cache(maxsize=128)  # as the next: a program often crashes where it did before
+def _at(at: "At | Mapped") -> str:
+    return dumps(at._asdict())
+
+
+@lru_cache(maxsize=16)  # they may be long
+def _stack(stack: "tuple[At, ...]") -> str:
+    return f"[{', '.join(map(_at, stack))}]"
+
+
 _MORE = (
     *("tid", "user", "exe", "cgroup", "unit", "container", "pod", "ancestors", "container_name"),
     *("pod_name", "namespace", "meant_for"),
@@ -283,6 +293,9 @@ _WRITTEN: "dict[str, Writer]" = {
     **dict.fromkeys(("kind", "how", "si_code", "tty", "access", "trap", "meant_for"), _text),
     **dict.fromkeys(("syscall", "limit"), str),
     **dict.fromkeys(ADDRESSES, lambda known: f'"{address(known)}"'),
+    **dict.fromkeys(("at", "mapping"), _at),
+    "stack": _stack,
+    "stack_complete": _FLAGS.__getitem__,
     "sender": _sender,
     "thread": lambda thread: f'{{"tid": {thread.tid}, "comm": {_text(thread.comm)}}}',
 }

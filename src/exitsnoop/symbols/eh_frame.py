@@ -115,6 +115,12 @@ class Row(NamedTuple):
     rules: dict[int, Rule]
     signal: bool
 
+    @property
+    def is_first(self) -> bool:
+        """Whether no other function called this one: the thread began here."""
+        rule = self.rules.get(RETURN_ADDRESS)
+        return rule is not None and rule.kind == "undefined"
+
 
 class _Cie(NamedTuple):
     code: int

@@ -10,13 +10,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from exitsnoop.decode.sites import Region, Site
+from exitsnoop.decode.sites import Region, Site, resolved
 from exitsnoop.host.aside import Aside
 from exitsnoop.model.cause import At
 from exitsnoop.symbols.eh_frame import Row, row_at
 from exitsnoop.symbols.elf import BadFile, Symbol
 from exitsnoop.symbols.files import Module, OpenFiles, Roots
 from exitsnoop.symbols.unwind import Frame, unwound
+from exitsnoop.symbols.ways import Ways
 
 _PATIENCE_S = 1.0
 _SHARE = 0.2  # of the time, in the long run
@@ -26,7 +27,7 @@ _MOST_MODULES = 32  # of one site
 _MOST_OPEN = 16  # from one site to the next
 
 
-_AT_ONCE = 8
+_AT_ONCE = 32
 """So many crashes are given to the other thread at once: waiting for it costs more than most."""
 
 Crash = tuple[Site, int, int]
@@ -42,12 +43,16 @@ class Resolver:
 
     Attributes:
         files: those that are open; the other thread's.
+        places: the frames that were found: by file and path, offset, and whether it is a caller's.
+        ways: the stacks that were unwound.
     """
 
     def __init__(self) -> None:
         self.files = OpenFiles()
         self._rows: dict[tuple[object, int], Row | None] = {}
         self._symbols: dict[tuple[object, int], Symbol | None] = {}
+        self.places: dict[tuple[object, str | None, int, bool], At] = {}
+        self.ways = Ways()
 
     def resolved(self, crashes: Sequence[Crash]) -> list[Site]:
         """Return the sites with their stacks, as much of them as can be had in time."""
@@ -72,12 +77,13 @@ class Resolver:
         if self.files and not _aside.is_late:
             _aside.do(self.files.close, lambda _: None)
 
-    def row(self, module: Module, address: int) -> Row | None:
-        """Return how to leave a frame, from memory if possible."""
-        key = (module.key, address)
+    def row(self, module: Module, offset: int) -> Row | None:
+        """Return how to leave a frame at an offset in the file, from memory if possible."""
+        key = (module.key, offset)
         if key not in self._rows:
             _bound(self._rows)
-            self._rows[key] = row_at(module.elf, address)
+            address = module.elf.address_of(offset)
+            self._rows[key] = None if address is None else row_at(module.elf, address)
         return self._rows[key]
 
     def symbols(self, module: Module, addresses: set[int]) -> dict[int, Symbol | None]:
@@ -93,7 +99,7 @@ class Resolver:
         return {one: self._symbols.get((module.key, one)) for one in addresses}
 
 
-def _bound(kept: dict[tuple[object, int], Any]) -> None:
+def _bound(kept: dict[Any, Any]) -> None:
     if len(kept) > _MOST_REMEMBERED:
         kept.clear()
 
@@ -105,7 +111,8 @@ class _Job:
         self._resolver = resolver
         self._site = site
         self._roots = roots
-        self._modules: dict[Region, Module | None] = {}
+        self._modules: dict[int, Module | None] = {}  # by the identity of the region
+        self._rows: list[Row | None] = []
         self._build_ids = {
             _file(region): build_id
             for address, build_id in zip(site.frames, site.build_ids, strict=False)
@@ -116,6 +123,9 @@ class _Job:
         if self._roots and len(self._resolver.files) > _MOST_OPEN:
             self._resolver.files.close()
         site = self._site
+        ways = self._resolver.ways
+        if self._roots and (stack := ways.again(site, self._module)):
+            return resolved(site, stack, stack[0], complete=True)
         frames, complete = unwound(site, self._row_at)
         at = Frame(site.instruction, called=False)
         places = self._places({at, *frames})
@@ -123,35 +133,36 @@ class _Job:
             region = site.region(frames[0].address)
             if not region or not region.has_code():
                 del frames[0]  # a call of an address without code
-        return site._replace(
-            stack=tuple([places[frame] for frame in frames]),
-            complete=complete,
-            at=places[at] if places[at].module else None,
-            memory=b"",
-        )
+        stack = tuple([places[frame] for frame in frames])
+        if complete:
+            ways.learn(site, frames, self._rows, stack, self._module)
+        return resolved(site, stack, places[at] if places[at].module else None, complete=complete)
 
     def _module(self, region: Region | None) -> Module | None:
         if self._roots is None or region is None or not region.has_file():
             return None
-        if region not in self._modules and len(self._modules) < _MOST_MODULES:
+        if id(region) not in self._modules and len(self._modules) < _MOST_MODULES:
             since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self._site.boot_ns
-            self._modules[region] = self._resolver.files.module(
+            self._modules[id(region)] = self._resolver.files.module(
                 region, self._build_ids.get(_file(region)), self._roots, time.time_ns() - since_ns
             )
-        return self._modules.get(region)
+        return self._modules.get(id(region))
 
     def _row_at(self, address: int) -> Row | None:
         region = self._site.region(address)
         module = self._module(region)
         if module is None or region is None:
             return None
-        in_file = module.elf.address_of(region.in_file(address))
-        return None if in_file is None else self._resolver.row(module, in_file)
+        row = self._resolver.row(module, region.in_file(address))
+        self._rows.append(row)
+        return row
 
     def _places(self, frames: set[Frame]) -> dict[Frame, At]:
         """Return the place of each frame, each file being asked once."""
         by_module: dict[Module, dict[Frame, int]] = {}
         places = {}
+        known = self._resolver.places
+        new = {}
         for frame in frames:
             region = self._site.region(frame.address)
             if region is None or not region.has_file() or not region.has_code():
@@ -159,6 +170,12 @@ class _Job:
                 continue
             offset = region.in_file(frame.address)
             module = self._module(region)
+            if module:
+                key = (module.key, region.path, offset, frame.called)
+                if place := known.get(key):
+                    places[frame] = place
+                    continue
+                new[frame] = key
             build_id = self._build_ids.get(_file(region))
             own = module.build_id if module else build_id.hex() if build_id else None
             places[frame] = At(region.path, own, offset)
@@ -175,6 +192,8 @@ class _Job:
                     places[frame] = places[frame]._replace(
                         function=symbol.name, function_offset=distance
                     )
+        _bound(known)
+        known |= {key: places[frame] for frame, key in new.items()}
         return places
 
 

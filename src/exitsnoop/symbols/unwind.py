@@ -1,6 +1,7 @@
 """From the registers and a copy of the stack to the frames of a thread."""
 
 from collections.abc import Callable
+from struct import Struct
 from typing import NamedTuple
 
 from exitsnoop.decode.sites import Site
@@ -15,9 +16,10 @@ from exitsnoop.symbols.eh_frame import (
 from exitsnoop.symbols.elf import BadFile
 
 MOST_FRAMES = 64
-_NAMES = {3: "bx", 6: "bp", 7: "sp", 12: "r12", 13: "r13", 14: "r14", 15: "r15", 16: "ip"}
+NAMES = {3: "bx", 6: "bp", 7: "sp", 12: "r12", 13: "r13", 14: "r14", 15: "r15", 16: "ip"}
 _BP = 6
 _64_BITS = (1 << 64) - 1
+_WORD = Struct("<Q")
 _MOST_STEPS = 1000
 
 RowAt = Callable[[int], Row | None]
@@ -94,7 +96,7 @@ class _Walk:
     def __init__(self, site: Site, row_at: RowAt) -> None:
         self._site = site
         self._row_at = row_at
-        self._registers = {n: site.registers[name] for n, name in _NAMES.items()}
+        self._registers = {n: site.registers[name] for n, name in NAMES.items()}
         self.frames = [Frame(self._registers[RETURN_ADDRESS], called=False)]
 
     def walk(self) -> bool:
@@ -104,7 +106,7 @@ class _Walk:
             stack = self._registers.get(STACK_POINTER, 0)
             try:
                 row = self._row_of(frame)
-                if row and row.rules.get(RETURN_ADDRESS, _SAME).kind == "undefined":
+                if row and row.is_first:
                     return True
                 signal = self._leave(frame, row)
             except (BadFile, KeyError):
@@ -153,7 +155,12 @@ class _Walk:
             cfa = self._registers[row.cfa[0]] + row.cfa[1] & _64_BITS
         new = {**self._registers, STACK_POINTER: cfa}
         new.pop(RETURN_ADDRESS, None)
+        memory = self._site.memory
+        base, last = cfa - self._site.memory_at, len(memory) - _WORD.size
         for register, rule in row.rules.items():
+            if rule.kind == "offset" and 0 <= base + rule.number <= last:  # most are
+                (new[register],) = _WORD.unpack_from(memory, base + rule.number)
+                continue
             try:
                 value = self._value(rule, cfa)
             except (BadFile, KeyError):

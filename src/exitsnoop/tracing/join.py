@@ -5,13 +5,14 @@ from typing import Any
 
 from exitsnoop.causes.handled import with_handled
 from exitsnoop.causes.rules import judge
+from exitsnoop.causes.senders import beside
 from exitsnoop.causes.threads import ended_by_call, ended_by_signal
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
 from exitsnoop.decode.notes import KIND, Process, kind_bytes, refuse
 from exitsnoop.decode.origins import Origins
-from exitsnoop.decode.signals import Evidence, Memory
+from exitsnoop.decode.signals import Evidence, Memory, with_site
 from exitsnoop.decode.sites import Site, site
 from exitsnoop.decode.threads import ThreadEnd, thread_end
 from exitsnoop.host.kernel_log import KernelLog
@@ -19,7 +20,6 @@ from exitsnoop.layout import (
     CRASH_SITE,
     EVIDENCE_DUMPED,
     EVIDENCE_OF_OTHER,
-    EVIDENCE_SAME_CGROUPS,
     EXEC_IMAGE,
     EXIT_CONTEXT,
     FORKED,
@@ -31,7 +31,6 @@ from exitsnoop.layout import (
     SIGNAL_EVIDENCE,
     THREAD_END,
 )
-from exitsnoop.model import cgroup
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause
 from exitsnoop.model.context import Image, Place
@@ -40,6 +39,7 @@ from exitsnoop.model.fields import IMAGE_GROUPS
 from exitsnoop.model.remembered import Remembered
 from exitsnoop.model.words import SHELLS, si_code_name
 from exitsnoop.tracing.children import Children
+from exitsnoop.tracing.repeated import Repeated, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ MOST_SITES = 256  # the same; each may have some 20 KiB
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
 _PLAIN_STATUS = 125 << 8  # the codes up to here mean nothing special, even of a shell
 _CONTEXT = kind_bytes(EXIT_CONTEXT)
+_NO_SITES: list[Site] = []
 
 
 class Clues:
@@ -74,6 +75,8 @@ class Clues:
         self._memory: dict[Process, Memory] = {}
         self._ends: dict[Process, ThreadEnd] = {}
         self._origins = Origins()
+        self._repeated = Repeated(self._origins)
+        self._sent: dict[Process, Sent] = {}  # as _evidence: those that repeat
         self._log = KernelLog()
         self._sites: dict[Process, list[Site]] = {}
         self._resolved: dict[Process, list[Site]] = {}  # the same, with their stacks
@@ -111,7 +114,7 @@ class Clues:
 
         Raises struct.error if one is malformed; for some of them complete() does.
         """
-        for kept in (self._evidence, self._handled, self._memory, self._ends):
+        for kept in (self._evidence, self._sent, self._handled, self._memory, self._ends):
             _keep_most(kept)  # of those that earlier exits have left
         for sites in (self._sites, self._resolved):
             _keep_most(sites, MOST_SITES)
@@ -122,10 +125,19 @@ class Clues:
             takes.get(record[KIND], refuse)(record)
 
     def _signal(self, record: bytes) -> None:
-        process, found = evidence.signal(record)
+        process, sent = self._repeated.find(record)
+        if sent and process not in self._memory:
+            self._evidence.pop(process, None)
+            self._sent[process] = sent
+        else:
+            self._sent.pop(process, None)
+            self._evidence[process] = self._decoded(process, record)
+
+    def _decoded(self, process: Process, record: bytes) -> Evidence:
+        _, found = evidence.signal(record)
         memory = self._memory.pop(process, None)
         found = self._origins.complete(found)
-        self._evidence[process] = found._replace(memory=memory) if memory else found
+        return found._replace(memory=memory) if memory else found
 
     def _handled_signal(self, record: bytes) -> None:
         process, found = evidence.signal(record)
@@ -218,24 +230,31 @@ class Clues:
         place: Place | None,
     ) -> Cause:
         """Return the cause of an end for which there are records, or may be."""
-        if end := self._ends.pop((pid, start_boot_ns), None):
+        process = pid, start_boot_ns
+        if end := self._ends.pop(process, None):
             return ended_by_call(end, status)
-        known = self._evidence.pop((pid, start_boot_ns), None) if status & 0x7F else None
+        if status & 0x7F and (sent := self._sent.pop(process, None)):
+            repeated, record = sent
+            if process not in self._handled:
+                sites = self._resolved.get(process, _NO_SITES)
+                if cause := repeated.cause(status, pid, ppid, place, sites):
+                    self._resolved.pop(process, None)
+                    return self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
+            self._evidence[process] = self._decoded(process, record)
+        known = self._evidence.pop(process, None) if status & 0x7F else None
         if known and known.flags & EVIDENCE_OF_OTHER:
-            return ended_by_signal(status, _beside(known, place), pid=pid, ppid=ppid)
-        sites = self._resolved.pop((pid, start_boot_ns), [])
-        known = known and _beside(_with_site(known, sites, status & 0x7F), place)
+            return ended_by_signal(status, beside(known, place), pid=pid, ppid=ppid)
+        sites = self._resolved.pop(process, [])
+        known = known and beside(_with_site(known, sites, status & 0x7F), place)
         if status & 0x7F:
             cause = judge(status, known, pid=pid, ppid=ppid)
         else:
             cause = self._exited[status, raw_comm]
         if status:
             cause = self._passed_on(cause, pid, ppid, status, raw_comm, boot_ns)
-        if handled := self._handled.pop((pid, start_boot_ns), None):
+        if handled := self._handled.pop(process, None):
             signal = status & 0x7F or None
-            handled = [
-                _beside(self._with_its_site(one, sites, pid, ppid), place) for one in handled
-            ]
+            handled = [beside(self._with_its_site(one, sites, pid, ppid), place) for one in handled]
             cause = with_handled(
                 cause, known, handled, signal=signal, pid=pid, ppid=ppid, boot_ns=boot_ns
             )
@@ -325,17 +344,7 @@ def _with_site(known: Evidence, sites: list[Site], signal: int) -> Evidence:
     """Add where the thread was that the signal was for; several may crash at once."""
     of = known.thread and known.thread.tid
     mine = [one for one in sites if one.signal == signal and of in (None, one.thread.tid)]
-    return known._replace(site=mine[-1]) if mine else known
-
-
-def _beside(known: Evidence, place: Place | None) -> Evidence:
-    """Mark a sender that is in the container of the process, though in other cgroups of it."""
-    if place is None or place.cgroup is None or not (known.sender.container or known.sender.pod):
-        return known
-    its_own = cgroup.container(place.cgroup), cgroup.pod(place.cgroup)
-    if its_own != (known.sender.container, known.sender.pod):
-        return known
-    return known._replace(flags=known.flags | EVIDENCE_SAME_CGROUPS)
+    return with_site(known, mine[-1]) if mine else known
 
 
 def _resolver() -> "Resolver":
