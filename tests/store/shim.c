@@ -4,6 +4,8 @@
  * Notes all that is done to files below $SHIM_DIRECTORY in $SHIM_LOG, in order, so that a test can
  * work out what a power cut could have left on the disk; and lets chosen calls fail.
  *
+ * While another process has a lock (flock) on the file $SHIM_GATE, each sync waits: the disk stands still.
+ *
  * A note is a line, after W followed by the bytes and a newline:
  *   C inode name      a file was created      T inode size          its size was set
  *   W inode at bytes  it was written to       S inode               it was synced
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +29,7 @@
 enum { NOT_OURS, DIRECTORY, A_FILE };
 
 static const char *directory;
-static int log_fd = -1;
+static int log_fd = -1, gate_fd = -1;
 static char kinds[MOST_FDS];
 static long fail_at, fail_count, calls;
 static int fail_error;
@@ -37,8 +40,11 @@ __attribute__((constructor)) static void begin(void)
 {
 	directory = getenv("SHIM_DIRECTORY");
 	const char *log = getenv("SHIM_LOG");
+	const char *gate = getenv("SHIM_GATE");
 	if (log)
 		log_fd = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (gate)
+		gate_fd = REAL(open)(gate, O_RDONLY | O_CLOEXEC);
 }
 
 /* Lets `count` calls that change the disk fail, from the one that is the `at`th from now on. */
@@ -195,11 +201,20 @@ PWRITE(pwrite64, off64_t)
 TRUNCATE(ftruncate, off_t)
 TRUNCATE(ftruncate64, off64_t)
 
+static void pass_gate(void)
+{
+	if (gate_fd < 0)
+		return;
+	flock(gate_fd, LOCK_SH);
+	flock(gate_fd, LOCK_UN);
+}
+
 #define SYNC(function)                                                                             \
 	int function(int fd)                                                                       \
 	{                                                                                          \
 		if (kind_of(fd) && fails())                                                        \
 			return -1;                                                                 \
+		pass_gate();                                                                       \
 		int result = REAL(function)(fd);                                                   \
 		if (result == 0 && kind_of(fd) == A_FILE)                                          \
 			note("S %lu\n", inode_of(fd));                                             \

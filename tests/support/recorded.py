@@ -207,10 +207,13 @@ def record_and_kill(store: Path) -> None:
         process.stdout.read()
 
 
-def shimmed(shim: Path, store: Path, log: Path | None = None) -> dict[str, str]:
+def shimmed(
+    shim: Path, store: Path, log: Path | None = None, *, gate: Path | None = None
+) -> dict[str, str]:
     """Return the environment in which a process uses the shim for the files of a store."""
     environment = {**os.environ, "LD_PRELOAD": str(shim), "SHIM_DIRECTORY": str(store)}
-    return environment | ({"SHIM_LOG": str(log)} if log else {})
+    files = {"SHIM_LOG": log, "SHIM_GATE": gate}
+    return environment | {name: str(file) for name, file in files.items() if file}
 
 
 def compiled_shim(directory: Path) -> Path:

@@ -26,6 +26,8 @@
  */
 #define BUSY_LOOKS 1000
 
+#define MOST_KEPT (1 << 16) /* places in an array */
+
 void reader_add(struct reader *reader, const struct ring *ring)
 {
 	reader->rings[reader->ring_count++] = *ring;
@@ -274,12 +276,24 @@ const struct note *reader_note(const struct reader *reader, size_t count)
 		       : NULL;
 }
 
+/* Begins an array anew that has nothing in it any more; one that a storm made large is freed. */
+static void empty(void **array, size_t *first, size_t *end, size_t *capacity)
+{
+	*first = *end = 0;
+	if (*capacity <= MOST_KEPT)
+		return;
+	free(*array);
+	*array = NULL;
+	*capacity = 0;
+}
+
 void reader_drop_exits(struct reader *reader, size_t count)
 {
 	reader->staged_bytes -= count * sizeof(*reader->exits);
 	reader->exits_first += count;
 	if (reader->exits_first == reader->exits_end)
-		reader->exits_first = reader->exits_end = 0;
+		empty((void **)&reader->exits, &reader->exits_first, &reader->exits_end,
+		      &reader->exits_capacity);
 }
 
 void reader_drop_note(struct reader *reader)
@@ -289,7 +303,8 @@ void reader_drop_note(struct reader *reader)
 	reader->staged_bytes -= note->size;
 	free(note);
 	if (reader->notes_first == reader->notes_end)
-		reader->notes_first = reader->notes_end = 0;
+		empty((void **)&reader->notes, &reader->notes_first, &reader->notes_end,
+		      &reader->notes_capacity);
 }
 
 bool reader_is_done(const struct reader *reader)

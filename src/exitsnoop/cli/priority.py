@@ -38,6 +38,11 @@ class Priority:
         if self._goes_first:
             _permit_to_go_first_again()
 
+    def extend(self) -> None:
+        """Let the calling thread go first, too: one that has little to do."""
+        if self._may_go_first:
+            _schedule(os.SCHED_RR)
+
     def give_way(self) -> None:
         """Let others go first if that is due, or leave them this CPU; call it after each batch.
 

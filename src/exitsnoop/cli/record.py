@@ -140,6 +140,7 @@ def _record(
     from exitsnoop.recorder.loop import Ending, record
     from exitsnoop.recorder.notices import Notices, standing
     from exitsnoop.recorder.notify import Service
+    from exitsnoop.recorder.relief import Relief
 
     ending = Ending(tracer)
     stop_on_signals(ending)
@@ -151,7 +152,8 @@ def _record(
     for_stderr("")  # loads what messages need
     priority = Priority()
     drop()
-    writer = begin(path, limits, kept, since_ns, given)
+    relief = Relief(tracer.make_room, priority.extend)
+    writer = begin(path, limits, kept, since_ns, given, relief)
     service = Service(lambda: standing(writer))
     if not service.is_there:
         complain(f"recording to {path}, {human_bytes(limits.max_bytes)} at most; Ctrl-C ends it")

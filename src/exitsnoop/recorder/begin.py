@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from exitsnoop.recorder.relief import Relief
 from exitsnoop.store.directory import Directory, adm
 from exitsnoop.store.errors import StoreError
 from exitsnoop.store.limits import Limits
@@ -24,13 +25,28 @@ def make(path: Path) -> None:
             pass  # systemd has set the groups, or the files stay root's alone
 
 
-def begin(path: Path, limits: Limits, kept: Kept, since_ns: int, filters: str | None) -> Writer:
+def begin(
+    path: Path,
+    limits: Limits,
+    kept: Kept,
+    since_ns: int,
+    filters: str | None,
+    relief: Relief,
+) -> Writer:
     """Return a writer to the directory. See Writer for the arguments and the errors.
 
     Call it without privileges: what cannot be written to later is refused now.
     """
     try:
-        return Writer(path, limits=limits, kept=kept, since_ns=since_ns, filters=filters)
+        with relief:
+            return Writer(
+                path,
+                limits=limits,
+                kept=kept,
+                since_ns=since_ns,
+                meanwhile=relief,
+                filters=filters,
+            )
     except StoreError as error:
         if os.geteuid() == 0 and isinstance(error.__cause__, PermissionError):
             raise StoreError(

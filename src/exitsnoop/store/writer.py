@@ -1,5 +1,6 @@
 """Writer: takes exits, and commits them in time."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -43,6 +44,7 @@ class Writer:
         boot: the boot that the exits belong to.
         since_ns: from when on the caller sees all exits, by the boot clock; now by default.
         clock: the clock of `due`, in seconds.
+        meanwhile: a context for all that waits for the disk.
         filters: what the caller sees, as options of the command line; None if it sees all.
 
     Raises:
@@ -67,6 +69,7 @@ class Writer:
         boot: Boot | None = None,
         since_ns: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        meanwhile: contextlib.AbstractContextManager[object] | None = None,
         filters: str | None = None,
     ) -> None:
         self.due: float | None = None
@@ -74,6 +77,7 @@ class Writer:
         self.trouble: str | None = None
         self._closed = False
         self._clock = clock
+        self._meanwhile = meanwhile or contextlib.nullcontext()
         self._filters = filters
         self._pending: list[tuple[Exits, int]] = []
         self._count = 0
@@ -121,7 +125,8 @@ class Writer:
             if offset_ns is None:
                 offset_ns = exits.column("wall_ns")[0] - boot_ns[0]
             if self._eras.see(boot_ns[0], offset_ns):
-                self._files.correct()
+                with self._meanwhile:
+                    self._files.correct()
             until = max(boot_ns)
             self._note_losses(until, lost - undecided, undecided)
             if self.trouble and (
@@ -155,7 +160,8 @@ class Writer:
     def look_at_clock(self) -> None:
         """Correct the times on disk if the wall clock was stepped."""
         if self._eras.see(boots.boot_clock_ns(), wall_offset_ns()):
-            self._files.correct()
+            with self._meanwhile:
+                self._files.correct()
             self._store(None)
 
     def commit(self) -> None:
@@ -200,6 +206,10 @@ class Writer:
             self._losses.append((self._seen, until, len(exits), why))
 
     def _store(self, ended: str | None) -> None:
+        with self._meanwhile:
+            self._store_pending(ended)
+
+    def _store_pending(self, ended: str | None) -> None:
         """Write what is pending, or as much of it as can be: in one commit, if it fits in one."""
         while True:
             part, is_last = self._part(self._at_once)

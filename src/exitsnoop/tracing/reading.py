@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BATCH = 2048
 FULL_BATCH = 256  # with collected fields, each is some KB
 GATHERED_BYTES = 1 << 20  # so much is not gathered, but read
+STAGED_BYTES = 64 << 20  # about so much is taken into memory before it can be read
 
 
 class Reading:
@@ -73,7 +74,8 @@ class Reading:
         self._followed = [targets[name] for name in ("pids", "ppids") if name in targets]
         self._batch = FULL_BATCH if filters.groups() else BATCH
         self._unread = Unread()
-        self._has_gathered = self._drained_all = False
+        self._staged = 0  # bytes that were looked at, and not drained yet
+        self._drained_all = False
         self._malformed: MalformedRecord | None = None  # to be raised after what was read before
 
     def look_around(self) -> None:
@@ -132,7 +134,7 @@ class Reading:
                 raise error
             if self._drained_all:
                 return
-            if not (self.pace.behind or self._has_gathered):
+            if not (self.pace.behind or self._staged):
                 self.waiting.wait(timeout)
                 if self.waiting.reader_left:
                     return
@@ -164,13 +166,18 @@ class Reading:
             presses = self.stopping
         return max(0, until - time.monotonic())
 
+    def make_room(self) -> None:
+        """Take what the kernel's buffers hold into memory, within a bound."""
+        with self.lock:
+            if self._staged < STAGED_BYTES:
+                self._look()
+
     def _look(self) -> tuple[int, bool]:
         with self.lock:
             if self._drained_all:
                 return 0, True
-            gathered, presses = self._session.look()
-            self._has_gathered = bool(gathered)
-            return gathered, presses
+            self._staged, presses = self._session.look()
+            return self._staged, presses
 
     def ended_before(self) -> set[int]:
         """Read all that is there; return the PIDs of all exits that have not been taken."""
@@ -213,7 +220,7 @@ class Reading:
         if finishing:  # else there is no end while more come than can be read
             self._session.detach()
         block, notes, complete = self._session.drain(self._batch)
-        self._has_gathered = False
+        self._staged = 0
         exits = decode(block, wall_offset_ns())
         if notes and self.clues:
             self.clues.add(notes)

@@ -31,6 +31,7 @@ else:  # for typing.get_type_hints(): imported when annotations are resolved, no
 RING_BYTES = 2 * 1024 * 1024  # 37,000 exits
 FULL_RING_BYTES = 4 * RING_BYTES  # collected fields take more room, and longer to read
 MOST_RING_BYTES = 1 << 31  # the kernel's number has 32 bits
+_HIDE_NONE = {"pids", "tree", "per_thread", "why", "fields"}  # of the processes that they name
 
 
 class _Keywords:
@@ -186,23 +187,18 @@ class Tracer:
         for pid in descendants(self._filters.tree):
             join_tree(self._session, tree_entry(pid))
             grown.append(pid)
-        for pid in grown:
-            if has_ended(pid):  # perhaps before it was added
-                self._session.leave_tree(pid_key(pid))
+        for pid in filter(has_ended, grown):  # perhaps before they were added
+            self._session.leave_tree(pid_key(pid))
 
     def _require_no_gap(self) -> None:
         """Refuse a process that ended while the program was being attached: it left no record."""
         gone = self._reading.waiting.reap()
-        if not gone or self._is_filtered():
+        if not gone or not self._filters.given() <= _HIDE_NONE:
             return
         recorded = self._reading.ended_before()
         for pid in gone:
             if pid not in recorded:
                 raise NoSuchProcess(f"process {pid} had ended before tracing began", pid)
-
-    def _is_filtered(self) -> bool:
-        """Whether an exit of a target need not leave a record."""
-        return not self._filters.given() <= {"pids", "tree", "per_thread", "why", "fields"}
 
     def __enter__(self) -> "Tracer":
         return self
@@ -326,6 +322,10 @@ class Tracer:
         if patient and timeout is not None:
             timeout = self._reading.gather(timeout)
         return self._reading.take(timeout)
+
+    def make_room(self) -> None:
+        """Take what the kernel's buffers hold into memory, if reading must wait; any thread may."""
+        self._reading.make_room()
 
     def wake_on(self, descriptor: int) -> None:
         """Have next_batch() return, too, while a descriptor is readable, until that is closed."""
