@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.recorded import ask
 
 from exitsnoop.store.recording import Recording
 
@@ -25,8 +26,7 @@ def test_a_recorder_under_timeout_ends_well(exitsnoop: str, store: Path, time: i
         assert timeout.stderr.read() == ""
     recording = Recording(store)
     assert [one.ended for one in recording.recorded()] == ["stopped"]
-    pids = recording.connect().execute("SELECT pid FROM exits").fetchall()
-    assert (child.pid,) in pids
+    assert (child.pid,) in ask(store, "SELECT pid FROM exits")
 
 
 @pytest.mark.parametrize("command", [[], ["--linger", "--", "true"]])

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.recorded import FUZZ, exits, json_lines, read, record, writer
+from support.recorded import FUZZ, ask, exits, json_lines, read, record, writer
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.context import Image
-from exitsnoop.store.recording import Recording
 
 FLAGS = "-nostdinc -Iinclude -D__KERNEL__ -std=gnu11 -Wall -O2 -fno-PIE".split()
 EXE = "/usr/bin/job"
@@ -30,7 +29,7 @@ def run(commands: list[list[str]], first: int = 0) -> Exits:
 def stored(store: Path) -> int:
     """Return how many characters the arguments take."""
     query = "SELECT sum(length(args) + ifnull(length(old) + length(new), 0)) FROM s1.images"
-    return int(Recording(store).connect().execute(query).fetchone()[0])
+    return int(ask(store, query)[0][0])
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_alike_arguments_take_little_room(
     made = run(commands)
     record(store, made)
     assert json_lines(read(store)) == json_lines(made)
-    listed = Recording(store).connect().execute("SELECT args FROM exits ORDER BY id")
+    listed = ask(store, "SELECT args FROM exits ORDER BY id")
     assert [json.loads(args) for (args,) in listed] == commands
     assert stored(store) / len(commands) <= most
 
@@ -81,5 +80,5 @@ def test_fuzz_arguments_come_back(
     made = run(made_up)
     record(store, made)
     assert json_lines(read(store)) == json_lines(made)
-    listed = Recording(store).connect().execute("SELECT args FROM exits ORDER BY id")
+    listed = ask(store, "SELECT args FROM exits ORDER BY id")
     assert [json.loads(args) for (args,) in listed] == made_up

@@ -1,6 +1,7 @@
 """Rows go into a table in blocks: none is missing, and none is there twice."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,16 +12,16 @@ BLOCK = 333  # rows of three values
 
 def inserted(rows: list[tuple[int | str, ...]]) -> list[tuple[int | str, ...]]:
     """Insert rows, and return the table."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("CREATE TABLE some (id INTEGER PRIMARY KEY, a, b, c)")
-    connection.execute("CREATE INDEX some_a ON some (a)")
-    waiting = Inserts({"some": {"c": 7}})
-    waiting["some", ("a", "b")] += rows
-    connection.execute("BEGIN")
-    waiting.insert(connection)
-    connection.execute("COMMIT")
-    assert not waiting
-    return connection.execute("SELECT * FROM some ORDER BY id").fetchall()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE some (id INTEGER PRIMARY KEY, a, b, c)")
+        connection.execute("CREATE INDEX some_a ON some (a)")
+        waiting = Inserts({"some": {"c": 7}})
+        waiting["some", ("a", "b")] += rows
+        connection.execute("BEGIN")
+        waiting.insert(connection)
+        connection.execute("COMMIT")
+        assert not waiting
+        return connection.execute("SELECT * FROM some ORDER BY id").fetchall()
 
 
 @pytest.mark.parametrize("count", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 5])
@@ -52,3 +53,4 @@ def test_a_row_that_is_there_undoes_the_commit() -> None:
         waiting.insert(connection)
     assert len(waiting["some", ("a",)]) == 2 * BLOCK
     assert connection.execute("SELECT * FROM some").fetchall() == [(BLOCK, 0)]
+    connection.close()

@@ -89,15 +89,20 @@ def test_the_bound_holds_in_a_storm_with_a_reader_that_never_ends(store: Path) -
     endless = sqlite3.connect(next(store.glob("exits-*.db")), isolation_level=None)
     endless.execute("BEGIN")
     endless.execute("SELECT count(*) FROM rows").fetchone()
+    passing = contextlib.ExitStack()
     most = 0
     for first in range(100, 180_000, 1000):
         recorder.add(storm(range(first, first + 1000)))
         most = max(most, used(store))
         assert len(list(store.glob("exits-*.db"))) <= 8
         if first % 30_000 == 100:  # one that holds a segment for a while
-            passing = sqlite3.connect(max(store.glob("exits-*.db")), isolation_level=None)
-            passing.execute("BEGIN")
-            passing.execute("SELECT count(*) FROM rows").fetchone()
+            passing.close()
+            segment = max(store.glob("exits-*.db"))
+            one = passing.enter_context(
+                contextlib.closing(sqlite3.connect(segment, isolation_level=None))
+            )
+            one.execute("BEGIN")
+            one.execute("SELECT count(*) FROM rows").fetchone()
     recorder.close()
     assert most <= SMALL.max_bytes
     assert most > 0.6 * SMALL.max_bytes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.flight import run_command
-from support.recorded import OFFSET_NS, SECOND_NS, SMALL, START_NS, exits, record, writer
+from support.recorded import OFFSET_NS, SECOND_NS, SMALL, START_NS, ask, exits, record, writer
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.reports.gaps import missing
@@ -27,11 +27,6 @@ HOUR_NS = 3600 * SECOND_NS
 
 def counted(store: Path, **query: Any) -> int:
     return sum(part.exits for part in Recording(store).counts(Query(**query)))
-
-
-def ask(store: Path, sql: str) -> list[tuple[Any, ...]]:
-    with contextlib.closing(Recording(store).connect(sql)) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def named(numbers: Iterable[int], names: Sequence[str]) -> Exits:

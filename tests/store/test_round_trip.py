@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.any_exits import made_up
 from support.fakes import HOSTILE
-from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, exits, json_lines, read, record
+from support.recorded import BOOT, FUZZ, SECOND_NS, START_NS, ask, exits, json_lines, read, record
 
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import (
@@ -199,15 +199,11 @@ def test_the_view_says_who_did_it(store: Path) -> None:
     cause = Cause("fault", "t", SENDER, "kill", address=2**64 - 1, limit=5, oom=OOM)
     container = f"/system.slice/docker-{'0123456789abcdef' * 4}.scope"
     record(store, Exits.of([Exit(**PLAIN, cause=cause, cgroup=container)]))
-    row = (
-        Recording(store)
-        .connect()
-        .execute(
-            "SELECT cause_sender_pid, cause_sender_comm, cause_sender_args, cause_how, "
-            "cause_address, cause_limit, cause_oom_anon, cause_oom_trigger_comm, container, "
-            "container_runtime FROM exits"
-        )
-        .fetchone()
+    (row,) = ask(
+        store,
+        "SELECT cause_sender_pid, cause_sender_comm, cause_sender_args, cause_how, "
+        "cause_address, cause_limit, cause_oom_anon, cause_oom_trigger_comm, container, "
+        "container_runtime FROM exits",
     )
     assert row[:4] == (712, SENDER.comm, '["bob",""]', "kill")
     assert row[4:8] == ("0xffffffffffffffff", 5, 62 << 20, SENDER.comm)

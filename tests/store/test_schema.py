@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from support.recorded import exits, json_lines, read, record, writer
+from support.recorded import ask, exits, json_lines, read, record, writer
 
 from exitsnoop.model.fields import FIELDS
 from exitsnoop.store import directory, schema
@@ -109,7 +109,7 @@ def test_an_older_recording_is_read_and_written(store: Path) -> None:
     without_column(store, "major_faults")
     expected = json_lines(exits(range(10), major_faults=None))
     assert json_lines(read(store)) == expected
-    assert Recording(store).connect().execute("SELECT major_faults, pid FROM exits").fetchall()
+    assert ask(store, "SELECT major_faults, pid FROM exits")
     recorder = writer(store)  # brings it to the version of today
     recorder.add(exits(range(10, 20)))
     recorder.close()
@@ -206,5 +206,5 @@ def test_a_query_costs_the_columns_that_it_names(store: Path, sql: str, columns:
     record(store, exits(range(10)))
     connection = Recording(store).connect(sql)
     assert schema.present(connection, "exits") == columns
-    assert connection.execute(sql).fetchall() == Recording(store).connect().execute(sql).fetchall()
+    assert connection.execute(sql).fetchall() == ask(store, sql)
     connection.close()

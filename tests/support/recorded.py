@@ -1,5 +1,6 @@
 """Exits made up for recordings: each has a number, by which it can be recognised and made again."""
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -148,6 +149,12 @@ def pids(path: Path, **query: Any) -> list[int]:
     """Return the PIDs of the exits of a recording that a query asks for."""
     found = read(path, **query)
     return list(found.column("pid")) if found else []
+
+
+def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query on the view."""
+    with contextlib.closing(Recording(path).connect(sql)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def json_lines(batch: Exits) -> list[str]:

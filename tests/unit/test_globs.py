@@ -217,7 +217,7 @@ def test_sqlite_takes_every_name_that_a_pattern_takes() -> None:
         "\udcb6",
     ]
     letters = [b"a", b"b", b"*", b"[", b"]", b"\xc3", b"\xb6", "ö".encode(), "\ufffd".encode()]
-    glob = sqlite3.connect(":memory:").execute
+    sqlite = sqlite3.connect(":memory:")
     taken = 0
     for _ in range(6000):
         pattern = "".join(chance.choices(parts, k=chance.randint(1, 5)))
@@ -225,6 +225,7 @@ def test_sqlite_takes_every_name_that_a_pattern_takes() -> None:
         if matches(compile_globs([pattern]), name):
             taken += 1
             text = name.decode("utf-8", "replace")
-            (found,) = glob("SELECT ? GLOB ?", (text, for_sqlite(pattern))).fetchone()
+            (found,) = sqlite.execute("SELECT ? GLOB ?", (text, for_sqlite(pattern))).fetchone()
             assert found, (pattern, name)
+    sqlite.close()
     assert taken > 200
