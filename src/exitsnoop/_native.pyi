@@ -3,6 +3,7 @@
 Private; use Tracer.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 def clock_steps() -> int:
@@ -41,6 +42,33 @@ def kernel_has_names(names: tuple[str, ...], /) -> tuple[bool, ...]:
 
 def return_memory() -> None:
     """Have the C library give back to the system what was freed; it keeps much otherwise."""
+
+def take_notes(
+    notes: list[bytes],
+    takes: dict[bytes, Callable[[bytes], object]],
+    otherwise: Callable[[bytes], object],
+    contexts: list[bytes],
+    images: tuple[
+        dict[tuple[int, int], tuple[Any, int | None, int | None]] | None,
+        Callable[[str | None, bytes | None, int], Any],
+        Callable[[bytes], str | None],
+        int,
+    ],
+    /,
+) -> None:
+    """Give each note to what takes its kind, in order; see take() in decode/notes.py.
+
+    Args:
+        notes: the notes.
+        takes: by kind, as it is in a note.
+        otherwise: takes those of other kinds.
+        contexts: the contexts of exits are added to it.
+        images: what each process runs, see decode/images.py; what makes an Image; what makes a
+            path; how many bytes path and arguments may have. Execs, and forks of processes that
+            are known, are added to the first, and not given to anybody; if it is None, they are.
+
+    Raises what one of them raises; TypeError.
+    """
 
 class SessionError(Exception):
     """The kernel, or libbpf, refused; args are (step, errno, log).

@@ -81,7 +81,7 @@ def completed(
     head = context.head(raw)
     assert context.whose(head) == (70, 7_000)
     context.check([raw])
-    columns = context.Contexts(groups).columns([raw], [head], [running])
+    columns = context.Contexts(groups).columns([raw], context.own([head]), [running])
     exits = Exits({"tid": [70], **columns})
     return {name: exits.column(name)[0] for name in COLLECTED if name != "cause"}
 

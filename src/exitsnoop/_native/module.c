@@ -7,6 +7,7 @@
 #include "kernel_names.h"
 #include "lines.h"
 #include "memory.h"
+#include "notes.h"
 #include "perf_event.h"
 #include "privileges.h"
 #include "session.h"
@@ -18,6 +19,7 @@ static PyMethodDef native_functions[] = {
 	{ "lines", lines, METH_VARARGS, NULL },
 	{ "opens_tracepoint", opens_tracepoint, METH_O, NULL },
 	{ "return_memory", return_memory, METH_NOARGS, NULL },
+	{ "take_notes", take_notes, METH_VARARGS, NULL },
 	{ NULL },
 };
 

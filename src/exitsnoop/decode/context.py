@@ -30,6 +30,8 @@ _OWN_FIELDS = _FIELDS[_FIELDS.index("start_boot_ns") : _FIELDS.index("uid")]
 _REPEATED_FIELDS = _FIELDS[_FIELDS.index("uid") :]
 _REPEATED = struct.Struct("=" + "".join(STRUCTS["exit_context"][name] for name in _REPEATED_FIELDS))
 _OWN = only("exit_context", *_OWN_FIELDS)
+_repeated, _REPEATED_BYTES = _REPEATED.unpack_from, _REPEATED.size
+_ancestor, _ANCESTOR_BYTES = _ANCESTOR.unpack_from, _ANCESTOR.size
 _REPEATED_AT = _OWN.size - _REPEATED.size
 _MOST_ANCESTORS = MAX_ANCESTORS * _ANCESTOR.size
 _MOST_REPEATED = 128  # each may have some KB
@@ -38,8 +40,14 @@ Head = tuple[Any, ...]
 Column = Sequence[Any]
 head: Callable[[bytes], Head] = _OWN.unpack_from
 """Returns what a record has of its own. Raises struct.error."""
-whose: Callable[[Head], Process] = itemgetter(*map(_OWN_FIELDS.index, ("tid", "start_boot_ns")))
+TID, START = "tid", "start_boot_ns"
+whose: Callable[[Head], Process] = itemgetter(*map(_OWN_FIELDS.index, (TID, START)))
 """Returns the exit that a context belongs to: (tid, start_boot_ns)."""
+
+
+def own(heads: Iterable[Head]) -> dict[str, Column]:
+    """Return as columns what records have of their own, of at least one."""
+    return dict(zip(_OWN_FIELDS, zip(*heads, strict=True), strict=True))
 
 
 def check(records: Iterable[bytes]) -> None:
@@ -54,10 +62,10 @@ def _divided(raw: bytes) -> tuple[bytes, bytes, bool, bytes, bytes]:
     Returns all that a Place is made of, the name of the parent, whether there were more ancestors,
     the ancestors, and the working directory. Raises struct.error if it is malformed.
     """
-    _, cgroup, hostname, ancestors, cwd, truncated, parent_comm = _REPEATED.unpack_from(raw)
-    ancestors_at = _REPEATED.size + cgroup + hostname
+    _, cgroup, hostname, ancestors, cwd, truncated, parent_comm = _repeated(raw)
+    ancestors_at = _REPEATED_BYTES + cgroup + hostname
     cwd_at = ancestors_at + ancestors
-    if len(raw) != cwd_at + cwd or ancestors > _MOST_ANCESTORS or ancestors % _ANCESTOR.size:
+    if len(raw) != cwd_at + cwd or ancestors > _MOST_ANCESTORS or ancestors % _ANCESTOR_BYTES:
         require(False)
     return raw[:ancestors_at], parent_comm, truncated, raw[ancestors_at:cwd_at], raw[cwd_at:]
 
@@ -70,6 +78,7 @@ class Contexts:
         self._repeated: dict[bytes, tuple[Any, ...]] = {}
         self._places: Remembered[bytes, Place | None] = Remembered(self._place)
         self._chains: Remembered[bytes, Chain] = Remembered(self._chain)
+        self._last_cwd: tuple[bytes, str | None] = b"", None
         self._is_somewhere = bool(groups & {"identity", "cgroup"})
         collected = groups - {"resources"}
         self._same = [name for name in _OWN_FIELDS if COLLECTED.get(name) in collected]
@@ -80,26 +89,25 @@ class Contexts:
         ]
 
     def columns(
-        self, records: Sequence[bytes], heads: Iterable[Head], running: Sequence[Running | None]
+        self, records: Sequence[bytes], own: dict[str, Column], running: Sequence[Running | None]
     ) -> dict[str, Column]:
         """Return what was collected, as the columns that Exits takes; what is unknown is None.
 
         Args:
             records: at least one.
-            heads: head() of each.
+            own: what own() returns of them.
             running: the last report of what each of the processes ran.
 
         Raises struct.error if a record is malformed.
         """
-        raw: dict[str, Column] = dict(zip(_OWN_FIELDS, zip(*heads, strict=True), strict=True))
-        made: dict[str, Column] = {name: raw[name] for name in self._same}
+        made: dict[str, Column] = {name: own[name] for name in self._same}
         made |= self._of_repeated(records)
         if "resources" in self._groups:
-            made |= self._resources(raw, running)
+            made |= self._resources(own, running)
         if self._groups & {"args", "exe"}:
             made["image"] = [
                 one[IMAGE] if one and (one[EXEC_ID] == exec_id or one[EXEC_ID] is None) else None
-                for one, exec_id in zip(running, raw["exec_id"], strict=True)
+                for one, exec_id in zip(running, own["exec_id"], strict=True)
             ]
         return made
 
@@ -128,12 +136,14 @@ class Contexts:
     def _decoded(self, raw: bytes) -> tuple[Any, ...]:
         """Return a value for each of those columns, and remember them."""
         identified, parent_comm, truncated, ancestors, cwd = _divided(raw)
+        if cwd != self._last_cwd[0]:
+            self._last_cwd = cwd, path(cwd)
         made = self._repeated[raw] = (
             self._places[identified] if self._is_somewhere else None,
             text(parent_comm),
             self._chains[ancestors],
             truncated,
-            path(cwd),
+            self._last_cwd[1],
         )
         return made
 
@@ -155,8 +165,8 @@ class Contexts:
     def _chain(self, raw: bytes) -> Chain:
         if not raw:
             return NO_ANCESTORS
-        pid, comm = _ANCESTOR.unpack_from(raw)
-        return Chain(pid, text(comm), self._chains[raw[_ANCESTOR.size :]])
+        pid, comm = _ancestor(raw)
+        return Chain(pid, text(comm), self._chains[raw[_ANCESTOR_BYTES:]])
 
     def _resources(
         self, raw: dict[str, Column], running: Sequence[Running | None]

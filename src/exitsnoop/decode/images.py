@@ -7,11 +7,11 @@ import contextlib
 import os
 from bisect import insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exitsnoop.decode.long_images import LONG, LongImages
-from exitsnoop.decode.notes import Process, path, require
+from exitsnoop.decode.notes import SHORT, Process, path, require, short_path
 from exitsnoop.decode.structs import only, whole
 from exitsnoop.host.processes import all_pids, exists, stat
 from exitsnoop.layout import IMAGE_ARGS_UNREAD, MAX_ARGS_BYTES, MAX_REPORTED
@@ -37,6 +37,8 @@ Running = tuple[Image | None, int | None, int | None]
 earlier_peak_pages is the peak of the memory of images before it; exec_id counts its execs, as the
 kernel does. A tuple without names is made in a fifth of the time, for each exec and fork.
 """
+Quick = tuple[dict[Process, Running] | None, type[Image], Callable[[bytes], str | None], int]
+"""The processes that run, None if execs and forks mean more than that; and see _native.pyi."""
 IMAGE: Final = 0
 EXEC_ID: Final = 2
 
@@ -57,6 +59,11 @@ class Images:
         self._retired: deque[Process] = deque()
         self._long = LongImages()
         self._sweep_at = _SWEEP_AT_LEAST
+
+    @property
+    def quick(self) -> Quick:
+        """What the extension needs to take execs and forks itself, as exec() and fork() do."""
+        return self._running if self._starts is None else None, Image, short_path, SHORT
 
     def fork(self, record: bytes) -> None:
         """Take note of a fork. Raises struct.error, as the three after it."""

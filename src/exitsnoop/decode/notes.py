@@ -2,7 +2,10 @@
 
 import struct
 import sys
+from collections.abc import Callable
 from functools import lru_cache
+
+from exitsnoop.layout import EXIT_CONTEXT
 
 Process = tuple[int, int]
 """(pid, start_boot_ns): a PID alone may be used again."""
@@ -14,6 +17,19 @@ KIND = slice(8, 16)
 def kind_bytes(kind: int) -> bytes:
     """Return a kind as it is in a note."""
     return kind.to_bytes(8, sys.byteorder)
+
+
+def take(
+    notes: list[bytes],
+    takes: dict[bytes, Callable[[bytes], object]],
+    otherwise: Callable[[bytes], object],
+    contexts: list[bytes],
+    _images: object,
+) -> None:
+    """Do what take_notes() of the extension does, see _native.pyi, in three times the time."""
+    takes = {**takes, kind_bytes(EXIT_CONTEXT): contexts.append}
+    for record in notes:
+        takes.get(record[KIND], otherwise)(record)
 
 
 def refuse(_record: bytes) -> None:
@@ -28,7 +44,7 @@ def require(well_formed: bool) -> None:
 
 
 _REMOVED = b"/\0"
-_LONG = 512
+SHORT = 512
 
 
 @lru_cache(maxsize=1024)  # names repeat
@@ -43,11 +59,12 @@ def path(raw: bytes) -> str | None:
     "..." stands for the start of a path that did not fit; " (deleted)" is at the end if the file or
     directory was removed, as in /proc.
     """
-    return _path(raw) if len(raw) <= _LONG else _path.__wrapped__(raw)
+    return short_path(raw) if len(raw) <= SHORT else short_path.__wrapped__(raw)
 
 
 @lru_cache(maxsize=1024)  # paths repeat, too; long ones would fill the memory
-def _path(raw: bytes) -> str | None:
+def short_path(raw: bytes) -> str | None:
+    """Return the same of a path that is not long."""
     names = raw.removeprefix(_REMOVED)
     if not names:
         return None

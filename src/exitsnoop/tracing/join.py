@@ -10,18 +10,18 @@ from exitsnoop.causes.threads import ended_by_call, ended_by_signal
 from exitsnoop.decode import context
 from exitsnoop.decode import signals as evidence
 from exitsnoop.decode.images import Images
-from exitsnoop.decode.notes import KIND, Process, kind_bytes, refuse
+from exitsnoop.decode.notes import Process, kind_bytes, refuse, take
 from exitsnoop.decode.origins import Origins
 from exitsnoop.decode.signals import Evidence, Memory, with_site
 from exitsnoop.decode.sites import Site, site
 from exitsnoop.decode.threads import ThreadEnd, thread_end
 from exitsnoop.host.kernel_log import KernelLog
+from exitsnoop.kernel import notes_taker
 from exitsnoop.layout import (
     CRASH_SITE,
     EVIDENCE_DUMPED,
     EVIDENCE_OF_OTHER,
     EXEC_IMAGE,
-    EXIT_CONTEXT,
     FORKED,
     GONE,
     HANDLED_SIGNAL,
@@ -49,7 +49,6 @@ MOST = 8192  # records of lost exits must not pile up
 MOST_SITES = 256  # the same; each may have some 20 KiB
 MOST_COLLECTED = 1024  # the same; all that are left are looked through for each batch
 _PLAIN_STATUS = 125 << 8  # the codes up to here mean nothing special, even of a shell
-_CONTEXT = kind_bytes(EXIT_CONTEXT)
 _NO_SITES: list[Site] = []
 
 
@@ -95,6 +94,7 @@ class Clues:
             kind_bytes(GONE): self._images.gone if per_thread else self._gone,
             kind_bytes(LEFT): self._images.left,
         }
+        self._take = notes_taker() or take
         self._children = Children()
         self._exited: Remembered[tuple[int, bytes], Cause] = Remembered(_exited)
 
@@ -120,9 +120,7 @@ class Clues:
             _keep_most(sites, MOST_SITES)
         del self._collected[:-MOST_COLLECTED]
         self._images.sweep()
-        takes = {**self._takes, _CONTEXT: self._collected.append}
-        for record in notes:
-            takes.get(record[KIND], refuse)(record)
+        self._take(notes, self._takes, refuse, self._collected, self._images.quick)
 
     def _signal(self, record: bytes) -> None:
         process, sent = self._repeated.find(record)
@@ -311,15 +309,17 @@ class Clues:
         """Return what was collected of these exits, as columns."""
         tids, starts = _columns(exits, "tid", "start_boot_ns")
         running = self._images.take(exits.column("pid"), tids, starts, exits.column("last_thread"))
-        exited = list(zip(tids, starts, strict=True))
         records = self._collected
         heads = list(map(context.head, records))
+        count = len(tids)
+        if count and len(heads) >= count:
+            own = context.own(heads[:count])
+            if (own[context.TID], own[context.START]) == (tids, starts):  # most often
+                self._collected = records[count:]
+                context.check(self._collected)
+                return self._contexts.columns(records[:count], own, running)
+        exited = list(zip(tids, starts, strict=True))
         processes = list(map(context.whose, heads))
-        count = len(exited)
-        if processes[:count] == exited:  # most often
-            self._collected = records[count:]
-            context.check(self._collected)
-            return self._contexts.columns(records[:count], heads[:count], running) if count else {}
         context.check(records)
         found = dict(zip(processes, zip(records, heads, strict=True), strict=True))
         joined = [found.pop(process, None) for process in exited]
@@ -329,7 +329,7 @@ class Clues:
             return {}
         columns = self._contexts.columns(
             [record for record, _ in there],
-            [raw for _, raw in there],
+            context.own([raw for _, raw in there]),
             [one for one, pair in zip(running, joined, strict=True) if pair],
         )
         if len(there) == len(joined):
