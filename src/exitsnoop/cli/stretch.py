@@ -55,7 +55,8 @@ class Stretch(NamedTuple):
         gaps = recording.gaps(self.from_ns, self.to_ns)
         if not self.is_missing(gaps):
             return False
-        for line in reports.described(gaps, self.now_ns):
+        lines = reports.described(gaps, self.now_ns) + reports.unread(recording)
+        for line in lines:
             complain(line)
         return True
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from exitsnoop.host.clock import SECOND_NS
 from exitsnoop.reports.when import local, span
 from exitsnoop.sinks.escape import escape
+from exitsnoop.store import copies
 from exitsnoop.store.coverage import Filtered, Gap
 from exitsnoop.store.recording import Recording
 
@@ -17,6 +18,7 @@ _WHY = {
     "not recording": "the recording had not begun",
     "stopped": "the recorder was stopped",
     "killed": "the recorder was killed",
+    copies.COPIED: "the recorder was killed, or this copy was made then",
     "failed": "the recorder failed",
     "reboot": "reboot",
     "overflow": "they came too fast to be read",
@@ -62,7 +64,23 @@ def missing(
             "room"
         )
     left_out = filtered(some, now_ns)
-    return dropped + left_out + described(found, now_ns) + damaged(recording.unreadable)
+    return dropped + left_out + described(found, now_ns) + unread(recording)
+
+
+def unread(recording: Recording) -> list[str]:
+    """Return a line for each file of which something could not be read."""
+    return damaged(recording.unreadable) + without_log(recording)
+
+
+def without_log(recording: Recording) -> list[str]:
+    """Return a line if the newest file has no log, as if that was left out of a copy."""
+    name = None if recording.recorder() is not None else copies.without_log(recording.path)
+    if name is None:
+        return []
+    return [
+        f"{escape(name.name, spaces=False)} has no log ({escape(name.name, spaces=False)}-wal): if "
+        "this is a copy made with cp, the last exits are missing (`exitsnoop export` has them)"
+    ]
 
 
 def described(gaps: Iterable[Gap], now_ns: int, *, most: int = MOST_LINES) -> list[str]:

@@ -42,6 +42,7 @@ class Standing:
         self.boots = len(recording.boots())
         self.complete_ns = recording.complete_since()
         self.counted_ns = recording.counted_since()
+        self._without_log = reports.without_log(recording)
         self._now_ns = now_ns
 
     @property
@@ -65,7 +66,7 @@ class Standing:
             rows.append(
                 ("counted", f"all since {local(self.counted_ns, self._now_ns)}, by the hour")
             )
-        rows.append(("size", f"{human_bytes(status.bytes)} of at most {self._bound()}"))
+        rows.append(("size", f"{human_bytes(status.bytes)}{self._bound()}"))
         rows.append(("boots", str(self.boots)))
         rows += [("damaged", escape(path.name, spaces=False)) for path in status.damaged]
         for reader in status.readers:
@@ -73,7 +74,7 @@ class Standing:
             pid = f"[{reader.pid}]" if reader.pid else ""
             rows.append(("reader", f"{name}{pid} is in a transaction on {reader.file.name}"))
         missing = reports.filtered(self.filtered, self._now_ns)
-        missing += reports.described(self.gaps, self._now_ns)
+        missing += reports.described(self.gaps, self._now_ns) + self._without_log
         rows += [("last 24 h", line) for line in missing or ["everything was recorded"]]
         return _aligned(rows, ascii_only=ascii_only)
 
@@ -138,7 +139,8 @@ class Standing:
         return f"{count}; all since {local(self.complete_ns, self._now_ns)}, failures also before"
 
     def _bound(self) -> str:
-        return human_bytes(self.status.max_bytes)
+        most = self.status.max_bytes  # 0 where nothing of it is left
+        return f" of at most {human_bytes(most)}" if most else ""
 
 
 def _aligned(rows: list[tuple[str, str]], *, ascii_only: bool) -> list[str]:

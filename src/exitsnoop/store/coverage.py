@@ -69,10 +69,11 @@ class Gap(NamedTuple):
 
     Attributes:
         from_ns, to_ns: nanoseconds since the epoch.
-        why: "not recording" (before the first recording), "stopped", "killed", "reboot", "overflow"
-            (the buffer of the kernel), "disk full", "not on disk" (the recorder cannot write, and
-            goes on trying; the reason may follow, after a colon), "suspended" (the recorder is
-            stopped, and may go on), or what the system said.
+        why: "not recording" (before the first recording), "stopped", "killed", "copied" (killed, or
+            this copy was made then), "reboot", "overflow" (the buffer of the kernel), "disk full",
+            "not on disk" (the recorder cannot write, and goes on trying; the reason may follow,
+            after a colon), "suspended" (the recorder is stopped, and may go on), or what the system
+            said.
         lost: how many exits are missing; None if nobody counted them.
     """
 

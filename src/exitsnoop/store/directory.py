@@ -10,6 +10,7 @@ yet, NAME.damaged a file that could not be read. While SQLite has a database ope
 not open that file by other means: closing it would drop the locks of SQLite.
 """
 
+import contextlib
 import fcntl
 import grp
 import os
@@ -79,6 +80,9 @@ class Directory:
             ) from error
         self.unlock()
         self._lock = lock
+        with contextlib.suppress(OSError):  # a disk that is full; see copies.py
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d" % os.fstat(lock).st_ino, 0)
 
     def unlock(self) -> None:
         """Let other recorders in. Harmless when not locked."""
@@ -256,8 +260,17 @@ def seal(connection: sqlite3.Connection) -> bool:
 
 def not_readable(path: Path) -> NotReadable:
     """Return the error for a recording that this user may not read."""
+    try:
+        found = path.stat()
+    except OSError:
+        found = None
+    if found is None or found.st_gid == adm():
+        return NotReadable(
+            f"may not read {path}: only root and the group adm may (sudo, or usermod -aG adm USER)"
+        )
     return NotReadable(
-        f"may not read {path}: only root and the group adm may (sudo, or usermod -aG adm USER)"
+        f"may not read {path}: only its owner (uid {found.st_uid}), its group (gid {found.st_gid}) "
+        "and root may"
     )
 
 

@@ -90,6 +90,13 @@ class Opened:
         """Whether it is opened exclusively, as a copy with a log must be."""
         return "unix-none" in self._how
 
+    def lacks_log(self) -> bool:
+        """Return whether it is in the mode with a log, but has none, or an empty one."""
+        if self._stamp is not None:  # only then it could not be opened as others
+            return True
+        mode = self.connection.execute("PRAGMA journal_mode").fetchone()[0]
+        return bool(mode == "wal" and not _log_bytes(self.path))
+
     def attach(self, connection: sqlite3.Connection, name: str) -> None:
         """Attach the file to another connection in the same way.
 

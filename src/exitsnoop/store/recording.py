@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from exitsnoop.store import coverage, holders, rollups, trouble, view
+from exitsnoop.store import copies, coverage, holders, rollups, trouble, view
 from exitsnoop.store.boots import Boot
 from exitsnoop.store.coverage import Coverage, Covered, Filtered, Gap
 from exitsnoop.store.directory import Directory
@@ -89,6 +89,7 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str], tick: Tick | None = None) -> None:
         self._directory = Directory(path)
+        self.path = self._directory.path
         self._tick = tick
         if not self._directory.segments():
             raise NoStore(
@@ -190,6 +191,7 @@ class Recording:
         lost = {gap for _, gaps in answers for gap in gaps}
         recorder = self.recorder()
         stuck = self._stuck(recorder)
+        stretches = stretches if recorder is not None else copies.ended(stretches, self._directory)
         return Coverage(stretches, lost, recorder is not None, stuck, time.time_ns())
 
     def _stuck(self, recorder: int | None) -> str | None:
