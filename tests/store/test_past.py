@@ -349,3 +349,22 @@ def test_what_makes_no_sense(
         past(*words)
     assert ended.value.code == 2
     assert message in capfd.readouterr().err
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock that is set to winter time in October."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_the_zone_is_that_of_the_exits(store: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not that of the moment at which somebody asks: the clock may have been set since."""
+    record(store, exits(range(10)))  # in September
+    for until, zone in (("2026-10-01", "CEST"), ("2026-10-26", "CEST/CET")):
+        assert cli.main(["past", "--store", str(store), "-t", "--until", until]) == 0
+        assert capfd.readouterr().out.split()[0] == f"TIME-{zone}"

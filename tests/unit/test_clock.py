@@ -43,3 +43,20 @@ def test_offset_is_that_of_this_moment() -> None:
     before = time.time_ns()
     now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + clock.wall_offset_ns()
     assert before - 10_000_000 <= now <= time.time_ns() + 10_000_000
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("begin", "end", "zone"),
+    [
+        ("2026-10-25 00:59", "2026-10-25 01:01", "CEST/CET"),
+        ("2026-03-29 00:59", "2026-03-29 01:01", "CET/CEST"),
+        ("2026-01-01 00:00", "2026-01-02 00:00", "CET"),
+        ("2025-01-01 00:00", "2026-01-01 00:00", "CET/CEST"),
+        ("2026-07-01 00:00", "2026-07-01 00:00", "CEST"),
+    ],
+)
+def test_the_zones_of_a_stretch(begin: str, end: str, zone: str) -> None:
+    between = (nanoseconds(begin), nanoseconds(end))
+    assert clock.zone_name(utc=False, between=between) == zone
+    assert clock.zone_name(utc=True, between=between) == "UTC"

@@ -135,7 +135,8 @@ def test_what_is_told(kind: CauseKind, known: dict[str, Any], words: str) -> Non
         ),
         (
             After(15, "SIGTERM", 12, "killed", "ignored", BOSS),
-            r"exited with code 143, 12 s after SIGTERM from x\ [9]\n[1], which it ignored",
+            r"exited with code 143, 12 s after SIGTERM from its parent x\ [9]\n[1], which it "
+            "ignored",
         ),
         (
             After(2, "SIGINT", 0.5, "terminal", "handled", tty="pts/3"),

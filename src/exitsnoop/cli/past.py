@@ -104,7 +104,7 @@ def run(options: "Given") -> int:
     garbage.enable()
     output = output_of(options, names)
     output.begin()
-    form = sink(options, names, output)
+    form = sink(options, names, output, between=(time.from_ns, time.to_ns))
     output.write(form.header())
     matching = Matching(recording, filters)
     ends = (time.to_ns, time.from_ns) if options.reverse else (time.from_ns, time.to_ns)

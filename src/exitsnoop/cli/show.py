@@ -57,10 +57,22 @@ def fields(names: "Iterable[str]") -> set[str]:
 
 
 def sink(
-    options: "Options", names: tuple[str, ...], output: Output, lines: "Lines | None" = None
+    options: "Options",
+    names: tuple[str, ...],
+    output: Output,
+    lines: "Lines | None" = None,
+    between: tuple[int, int] | None = None,
 ) -> "Sink":
-    """Return the format that the options ask for. lines: of the extension, if that is there."""
-    form = _form(options, names, output, lines)
+    """Return the format that the options ask for.
+
+    Args:
+        options: the options.
+        names: of the columns.
+        output: where it goes.
+        lines: of the extension, if that is there.
+        between: from when to when exits may be, nanoseconds since the epoch; by default now.
+    """
+    form = _form(options, names, output, lines, between)
     if not (options.no_args or options.redact):
         return form
     from exitsnoop.cli.hiding import Hiding
@@ -79,7 +91,11 @@ def kept_arguments(options: "Options") -> "Kept":
 
 
 def _form(
-    options: "Options", names: tuple[str, ...], output: Output, lines: "Lines | None"
+    options: "Options",
+    names: tuple[str, ...],
+    output: Output,
+    lines: "Lines | None",
+    between: tuple[int, int] | None,
 ) -> "Sink":
     label = options.label if options.label != "" else "exit"
     if options.json:
@@ -99,6 +115,7 @@ def _form(
         ascii_only=not output.takes_utf8,
         color=wants_color(options.color, output),
         terminal_width=output.width if output.is_terminal else None,
+        between=between,
     )
 
 

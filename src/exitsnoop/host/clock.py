@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
+_SEASON_S = 60 * 86_400  # summer time lasts longer, and so does winter time
+_MOST_SEASONS = 100
 
 
 def wall_offset_ns() -> int:
@@ -31,6 +33,16 @@ def times_of_day(times: Iterable[int], *, utc: bool) -> list[str]:
     ]
 
 
-def zone_name(*, utc: bool) -> str:
-    """Return the name of the zone that times_of_day uses, such as "CET" or "UTC"."""
-    return "UTC" if utc else time.strftime("%Z")
+def zone_name(*, utc: bool, between: tuple[int, int] | None = None) -> str:
+    """Return the name of the zone that times_of_day uses, such as "CET" or "UTC".
+
+    between: nanoseconds since the epoch, of which the names are wanted: "CEST/CET", if the clock
+    was set to winter time in between. By default now.
+    """
+    if utc:
+        return "UTC"
+    if between is None:
+        return time.strftime("%Z")
+    begin, end = (ns // SECOND_NS for ns in between)
+    seconds = [*range(begin, end, max(_SEASON_S, (end - begin) // _MOST_SEASONS)), end]
+    return "/".join(dict.fromkeys(time.strftime("%Z", time.localtime(at)) for at in seconds))

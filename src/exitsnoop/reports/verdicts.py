@@ -138,7 +138,8 @@ def _before(exit_: Exit, cause: Cause) -> str:
         source = " from itself"
     elif after.sender:
         is_same = cause.sender is not None and cause.sender.pid == after.sender.pid
-        who = "the same" if is_same else f"{_by(after.sender)}{_from(after.sender, exit_)}"
+        parent = "its parent " if after.sender.pid == exit_.ppid else ""
+        who = "the same" if is_same else f"{parent}{_by(after.sender)}{_from(after.sender, exit_)}"
         source = f" from {who}"
     how = which(after.handled)
     ago = f", {length(round(after.seconds * 1e9))} after"

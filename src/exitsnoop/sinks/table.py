@@ -50,6 +50,7 @@ class Table:
         ascii_only: bool = False,
         color: bool = False,
         terminal_width: Callable[[], int] | None = None,
+        between: tuple[int, int] | None = None,
     ) -> None:
         self._ascii_only = ascii_only
         self._color = color
@@ -58,7 +59,9 @@ class Table:
 
             self._paints = escape_of_kind
         self._writers = _writers(utc=utc, ascii_only=ascii_only)
-        layout = [_zoned(COLUMNS[name], utc=utc, ascii_only=ascii_only) for name in columns]
+        # The name of the zone may come from a file that anybody can have written ($TZ).
+        zone = escape(clock.zone_name(utc=utc, between=between), ascii_only=ascii_only)
+        layout = [_zoned(COLUMNS[name], zone) for name in columns]
         layout[-1] = _titled(layout[-1], layout[-1].title, width=0)  # not padded
         self._cells = [texts(column, self._writer(column), "-") for column in layout]
         if label is not None:
@@ -125,12 +128,11 @@ def _titled(column: Field, title: str, width: int) -> Field:
     return other
 
 
-def _zoned(column: Field, *, utc: bool, ascii_only: bool) -> Field:
+def _zoned(column: Field, zone: str) -> Field:
     """Return the column of the time with its time zone in the title, others as they are."""
     if column.kind != "time":
         return column
-    # It may come from a file that anybody can have written ($TZ).
-    title = f"{column.title}-{escape(clock.zone_name(utc=utc), ascii_only=ascii_only)}"
+    title = f"{column.title}-{zone}"
     return _titled(column, title, max(column.width, width_of(title)))
 
 
