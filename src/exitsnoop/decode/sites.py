@@ -6,8 +6,10 @@ from struct import unpack_from
 from typing import Any, NamedTuple
 
 from exitsnoop.decode.notes import Process, path, require, text
-from exitsnoop.decode.structs import only
+from exitsnoop.decode.structs import only, span
 from exitsnoop.layout import (
+    MAX_FRAMES,
+    MAX_REGIONS,
     NOTE,
     REGION_EXECUTABLE,
     REGION_HAS_FILE,
@@ -23,7 +25,11 @@ _SITE = only(
     *("boot_ns", "start_boot_ns", "address", "instruction", "heap_start", "heap_end"),
     *("stack_start", "ip", "sp", "bp", "bx", "r12", "r13", "r14", "r15", "link", "stack_at"),
     *("pid", "thread", "signal", "flags", "regions_count", "frames_count", "build_ids_count"),
-    *("stack_bytes", "thread_comm", "regions", "frames", "build_ids", "paths"),
+    *("stack_bytes", "thread_comm"),
+)
+_site_head = _SITE.unpack_from
+_REGIONS_AT, _FRAMES_AT, _BUILD_IDS_AT, _PATHS_AT = (
+    span("crash_site", name, name).start for name in ("regions", "frames", "build_ids", "paths")
 )
 _REGION = only(
     "crash_region",
@@ -189,15 +195,14 @@ def site(record: bytes) -> tuple[Process, Site]:
         build_ids_count,
         stack_bytes,
         comm,
-        regions,
-        frames,
-        build_ids,
-        paths,
-    ) = _SITE.unpack_from(record)
-    require(len(record) == _SITE.size + stack_bytes)
-    require(8 * frames_count <= len(frames))
-    require(_REGION.size * regions_count <= len(regions))
-    require(_FRAME.size * build_ids_count <= len(build_ids))
+    ) = _site_head(record)
+    if (
+        len(record) != _SITE.size + stack_bytes
+        or regions_count > MAX_REGIONS
+        or frames_count > MAX_FRAMES
+        or build_ids_count > MAX_FRAMES
+    ):
+        require(False)
     registers = {}
     if flags & SITE_HAS_REGISTERS:
         registers = {
@@ -219,9 +224,9 @@ def site(record: bytes) -> tuple[Process, Site]:
             instruction,
             (heap_start, heap_end),
             stack_start,
-            _regions(regions[: _REGION.size * regions_count], paths),
-            unpack_from(f"={frames_count}Q", frames),
-            _build_ids(build_ids[: _FRAME.size * build_ids_count]),
+            _regions(record, regions_count),
+            unpack_from(f"={frames_count}Q", record, _FRAMES_AT),
+            _build_ids(record[_BUILD_IDS_AT : _BUILD_IDS_AT + _FRAME.size * build_ids_count]),
             registers,
             stack_at,
             record[_SITE.size :],
@@ -232,11 +237,13 @@ def site(record: bytes) -> tuple[Process, Site]:
     return (pid, start_boot_ns), found
 
 
-def _regions(raw: bytes, paths: bytes) -> tuple[Region, ...]:
+def _regions(record: bytes, count: int) -> tuple[Region, ...]:
     """Of processes that one program forks they are the same."""
+    raw = record[_REGIONS_AT : _REGIONS_AT + _REGION.size * count]
     before, regions = _known.get(raw, (b"", ()))
-    if regions and paths.startswith(before):
+    if regions and record.startswith(before, _PATHS_AT):
         return regions
+    paths = record[_PATHS_AT : _SITE.size]
     found, end = [], 0
     for *known, path_at, path_bytes in _REGION.iter_unpack(raw):
         require(path_at + path_bytes <= len(paths))

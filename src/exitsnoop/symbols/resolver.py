@@ -27,7 +27,7 @@ _MOST_MODULES = 32  # of one site
 _MOST_OPEN = 16  # from one site to the next
 
 
-_AT_ONCE = 32
+_AT_ONCE = 128
 """So many crashes are given to the other thread at once: waiting for it costs more than most."""
 
 Crash = tuple[Site, int, int]

@@ -14,8 +14,8 @@ _WORD = Struct("<Q")
 _64_BITS = (1 << 64) - 1
 _BASES = NAMES.keys() - {RETURN_ADDRESS}
 
-Place = tuple[object, str | None, int]
-"""What identifies a file, its path, and an offset: of an instruction, or of one after a call."""
+Place = tuple[tuple[object, str | None], int]
+"""What identifies a file and its path, and an offset: of an instruction, or of one after a call."""
 ModuleOf = Callable[[Region], Module | None]
 """Returns the file of a mapping, if it is the one that the process had."""
 
@@ -65,9 +65,17 @@ class Ways:
         steps = self._first
         saved: dict[int, int] = {}  # where in `memory` registers of callers are
         called = False
+        low = high = bias = 0
+        file: tuple[object, str | None] = None, None
         while True:
-            place = _place(site, address, module_of, called=called)
-            step = steps.get(place) if place else None
+            if not low < address < high:  # most often, it is where the one before was
+                region = _region(site, address, called=called)
+                module = region and module_of(region)
+                if not region or not module:
+                    return None
+                low, high, bias = region.start, region.end, region.start - region.offset
+                file = module.key, region.path
+            step = steps.get((file, address - bias))
             if step is None:
                 return None
             if step.found:
@@ -140,9 +148,14 @@ def _is_plain(row: Row) -> bool:
 
 def _place(site: Site, address: int, module_of: ModuleOf, *, called: bool) -> Place | None:
     """Return where an address is; None if that is not in the code of a file."""
+    region = _region(site, address, called=called)
+    module = region and module_of(region)
+    return ((module.key, region.path), region.in_file(address)) if region and module else None
+
+
+def _region(site: Site, address: int, *, called: bool) -> Region | None:
+    """Return the code that an address is in; called: and the instruction before it."""
     region = site.region(address)
-    # The call before the very first instruction of a mapping would be in another one.
     if region is None or not region.has_code() or (called and address == region.start):
         return None
-    module = module_of(region)
-    return module and (module.key, region.path, address - region.start + region.offset)
+    return region
