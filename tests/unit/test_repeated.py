@@ -1,5 +1,6 @@
 """Kills and aborts that repeat are judged once: each end has the cause that it has by itself."""
 
+import tracemalloc
 from itertools import product
 
 import pytest
@@ -21,7 +22,7 @@ WHY = frozenset({"why", "identity", "cgroup"})
 WEB, DB = (b"docker-" + letter * 64 + b".scope" for letter in (b"a", b"b"))
 
 
-def origin(number: int, *ancestors: int, cgroup: bytes = b"app") -> bytes:
+def origin(number: int, *ancestors: int, cgroup: bytes = b"app", exe: bytes = b"") -> bytes:
     above = b"".join(pid.to_bytes(4, "little") + b"up".ljust(16, b"\0") for pid in ancestors)
     path = cgroup + b"\0system.slice\0\0"
     head = note(
@@ -30,9 +31,9 @@ def origin(number: int, *ancestors: int, cgroup: bytes = b"app") -> bytes:
         pid=SENDER,
         ancestors_bytes=len(above),
         cgroup_bytes=len(path),
-        exe_bytes=0,
+        exe_bytes=len(exe),
     )
-    return head + above + path
+    return head + above + path + exe
 
 
 def kill(pid: int, **parts: int | bytes) -> bytes:
@@ -184,3 +185,21 @@ def test_what_came_before_a_kill_that_repeats_is_told() -> None:
         found = cause(clues, [asked, kill(pid, signal=KILL)], ended(pid, KILL))
         assert found.text.startswith("killed by killer[50] (SIGKILL), ")
         assert "after SIGTERM from asker[80]" in found.text
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    """Others choose the paths of senders."""
+    clues = Clues(WHY)
+    notes = []
+    for number in range(1, 1000):
+        exe = b"%09d\0" % number + b"\xff" * 4000 + b"\0\0"
+        notes.append([origin(number, exe=exe), *[kill(9, origin=number)] * 3])
+    tracemalloc.start()
+    try:
+        for some in notes:
+            cause(clues, some, ended(9, TERM))
+            clues.add([origin(0)])
+        clues._origins._known.clear()
+        assert tracemalloc.get_traced_memory()[0] < 1 << 19
+    finally:
+        tracemalloc.stop()

@@ -90,7 +90,7 @@ def seccomp(case: Case) -> Cause:
 
 def killed(case: Case) -> Cause:
     """Another process sent the signal."""
-    sender = case.evidence.sender._replace(meant_for=senders.meant_for(case))
+    sender = senders.meaning(case.evidence.sender, senders.meant_for(case))
     to = senders.TO.get(sender.meant_for or "", "")
     user, place = senders.user(sender, case.evidence.uid), senders.place(sender, case.evidence)
     by = f"{named(sender)}{user}{place}"

@@ -62,13 +62,13 @@ class Origins:
             known = _with_names(known)  # now, as the container may soon be gone
         self._forget((pid, number))
         self._known[pid, number] = known
-        self._bytes += _size(known)
+        self._bytes += size(known)
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
             self._forget(next(iter(self._known)))
 
     def _forget(self, sender: tuple[int, int]) -> None:
         if known := self._known.pop(sender, None):
-            self._bytes -= _size(known)
+            self._bytes -= size(known)
 
     def known(self, pid: int, number: int) -> Origin | None:
         """Return what was reported of a sender; None if its names are to come."""
@@ -93,7 +93,8 @@ def _lacks_names(known: Origin) -> bool:
     )
 
 
-def _size(known: Origin) -> int:
+def size(known: Origin) -> int:
+    """Return about how many bytes its paths take."""
     return getsizeof(known.exe) + getsizeof(known.cgroup)
 
 

@@ -17,12 +17,13 @@ from exitsnoop.symbols.eh_frame import Row, row_at
 from exitsnoop.symbols.elf import BadFile, Symbol
 from exitsnoop.symbols.files import Module, OpenFiles, Roots
 from exitsnoop.symbols.unwind import Frame, unwound
-from exitsnoop.symbols.ways import Ways
+from exitsnoop.symbols.ways import Ways, is_long
 
 _PATIENCE_S = 1.0
 _SHARE = 0.2  # of the time, in the long run
 _MOST_SAVED_S = 4.0
 _MOST_REMEMBERED = 2048
+_MOST_PLACES = 512
 _MOST_MODULES = 32  # of one site
 _MOST_OPEN = 16  # from one site to the next
 
@@ -99,8 +100,8 @@ class Resolver:
         return {one: self._symbols.get((module.key, one)) for one in addresses}
 
 
-def _bound(kept: dict[Any, Any]) -> None:
-    if len(kept) > _MOST_REMEMBERED:
+def _bound(kept: dict[Any, Any], most: int = _MOST_REMEMBERED) -> None:
+    if len(kept) > most:
         kept.clear()
 
 
@@ -170,7 +171,7 @@ class _Job:
                 continue
             offset = region.in_file(frame.address)
             module = self._module(region)
-            if module:
+            if module and not is_long(region.path):
                 key = (module.key, region.path, offset, frame.called)
                 if place := known.get(key):
                     places[frame] = place
@@ -192,7 +193,7 @@ class _Job:
                     places[frame] = places[frame]._replace(
                         function=symbol.name, function_offset=distance
                     )
-        _bound(known)
+        _bound(known, _MOST_PLACES)
         known |= {key: places[frame] for frame, key in new.items()}
         return places
 

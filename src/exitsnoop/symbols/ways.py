@@ -10,6 +10,7 @@ from exitsnoop.symbols.files import Module
 from exitsnoop.symbols.unwind import NAMES, Frame
 
 _MOST = 512  # steps of all ways, each of less than a KB
+_LONG = 512  # characters of a path
 _WORD = Struct("<Q")
 _64_BITS = (1 << 64) - 1
 _BASES = NAMES.keys() - {RETURN_ADDRESS}
@@ -18,6 +19,11 @@ Place = tuple[tuple[object, str | None], int]
 """What identifies a file and its path, and an offset: of an instruction, or of one after a call."""
 ModuleOf = Callable[[Region], Module | None]
 """Returns the file of a mapping, if it is the one that the process had."""
+
+
+def is_long(path: str | None) -> bool:
+    """Return whether a path is not worth being remembered: others choose it."""
+    return path is not None and len(path) > _LONG
 
 
 class _Step:
@@ -114,7 +120,7 @@ class Ways:
             return
         *left, last = rows
         found = [_place(site, one.address, module_of, called=one.called) for one in frames]
-        places = [place for place in found if place]
+        places = [place for place in found if place and not is_long(place[0][1])]
         plain = [row for row in left if row and _is_plain(row)]
         if len(places) != len(frames) or len(plain) != len(left) or not (last and last.is_first):
             return

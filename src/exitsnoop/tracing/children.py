@@ -1,6 +1,8 @@
 """Whose end a process passed on, or failed after: what is known of the child that ended last."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from exitsnoop.model.cause import ABRT, FAULTS, KILL, SYS, XCPU, Cause
 from exitsnoop.model.status import signal_name
@@ -28,6 +30,9 @@ class _Child(NamedTuple):
     ended_by: Literal["parent", "parent with its group"] | None
 
 
+_child: Callable[[tuple[Any, ...]], _Child] = partial(tuple.__new__, _Child)
+
+
 class Children:
     """The child of each process that ended last: with a code up to 125, or in another way."""
 
@@ -50,7 +55,8 @@ class Children:
         known = self._failed if not status & 0x7F and status >> 8 <= _PLAIN else self._last
         if len(known) >= _MOST:
             del known[next(iter(known))]
-        known[ppid] = _Child(pid, comm, status, boot_ns, text != cause.text, _by(cause, ppid))
+        passes = text is not cause.text and text != cause.text
+        known[ppid] = _child((pid, comm, status, boot_ns, passes, _by(cause, ppid)))
         return cause if text is cause.text else cause._replace(text=text)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from exitsnoop.causes.rules import judge
 from exitsnoop.causes.senders import beside
 from exitsnoop.decode.notes import Process, text
+from exitsnoop.decode.origins import size
 from exitsnoop.decode.signals import Evidence, signal
 from exitsnoop.decode.sites import Site
 from exitsnoop.decode.structs import only, span
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST = 128  # each may have some KB
 _MOST_CAUSES = 8
+_LONG = 1024  # bytes of the paths of a sender that is remembered
 _HEAD = only(
     "signal_evidence",
     *("start_boot_ns", "origin", "sender_argument", "sender_options", "pid", "uid", "flags"),
@@ -160,6 +162,8 @@ class Repeated:
         if known is None:
             return process, None
         if kill is None or kill.origin is not known or kill.user != users.name_in_time(sender_uid):
+            if size(known) > _LONG:
+                return process, None
             _, evidence = signal(record)
             kill = kills[key] = Kill(self._origins.complete(evidence), known)
         return process, (kill, record)
