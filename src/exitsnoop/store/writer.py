@@ -246,7 +246,7 @@ class Writer:
         """Return the first of what is pending, so many exits at most, and whether that is all."""
         part = []
         for exits, era in self._pending:
-            part.append((exits[:at_once], era))
+            part.append((exits if len(exits) <= at_once else exits[:at_once], era))
             at_once -= len(exits)
             if at_once < 0:
                 return part, False
