@@ -119,7 +119,10 @@ def lived(family: Family, program: Path) -> Family:
     procs = family.cgroup + b"/cgroup.procs"
     names = [family.hostname, procs, family.parent, family.victim, family.sender]
     args = [family.args[0] if family.args else b"", *names, *family.args[1:]]
-    told = subprocess.run(args, executable=exe, stdout=subprocess.PIPE, check=False, timeout=60)
+    # Python's posix_spawn() refuses an empty argv[0]; with a directory, it is not used.
+    told = subprocess.run(
+        args, executable=exe, cwd=Path.cwd(), stdout=subprocess.PIPE, check=False, timeout=60
+    )
     assert told.returncode == 3
     parent, victim, status, sender, sender_status = map(int, told.stdout.split())
     assert (status, sender_status) == (15, 7 << 8)

@@ -220,3 +220,11 @@ def test_a_recording_that_is_removed_after_it_was_opened(store: Path) -> None:
     shutil.rmtree(store)
     assert list(recording.select(Query()).batches()) == []
     assert recording.recorded() == []
+
+
+@pytest.mark.parametrize("name", ["a b", "50%41?mode=rw#x", "ö", os.fsdecode(b"\xff"), "'\"\n"])
+def test_whatever_the_directory_is_called(tmp_path: Path, name: str) -> None:
+    store = tmp_path / name
+    record(store, exits(range(3)))
+    assert pids(store) == [0, 1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from exitsnoop.store.damage import told_as_damage
+from exitsnoop.store.directory import uri
 
 
 def was_killed(connection: sqlite3.Connection) -> bool:
@@ -27,8 +28,7 @@ def is_sound(connection: sqlite3.Connection) -> bool:
 
 def is_sound_file(path: Path) -> bool:
     """Whether SQLite finds no damage in a file that nobody has open."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as file:
+    with contextlib.closing(sqlite3.connect(uri(path, "mode=ro"), uri=True)) as file:
         return is_sound(file)
 
 
@@ -41,8 +41,7 @@ class Check:
 
     def __init__(self, path: Path) -> None:
         self.has_found_damage = False
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        self._file = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._file = sqlite3.connect(uri(path, "mode=ro"), uri=True, check_same_thread=False)
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
 

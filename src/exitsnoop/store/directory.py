@@ -27,6 +27,7 @@ from exitsnoop.store.errors import NotReadable, StoreBusy, StoreError
 SEGMENTS = 8
 KEPT = "kept.db"
 _NAME = re.compile(r"exits-(\d{15})\.db")
+_ESCAPED = re.compile(rb"[^\w/.~-]")
 _BESIDE = ("", "-wal", "-shm", "-journal")
 MALFORMED = "malformed database schema"
 _CACHE_KIB = 1000
@@ -210,6 +211,16 @@ def size(path: Path) -> int:
     return total
 
 
+def uri(path: Path, how: str) -> str:
+    """Return what SQLite opens a file by, with parameters such as "mode=ro".
+
+    Since Python 3.13, Path.as_uri() imports modules, which a recorder without privileges perhaps
+    may not read.
+    """
+    name = _ESCAPED.sub(lambda found: b"%%%02x" % found[0][0], os.fsencode(path.absolute()))
+    return f"file://{name.decode()}?{how}"
+
+
 def connect(path: Path, cache_kib: int = _CACHE_KIB, busy_ms: int = _BUSY_MS) -> sqlite3.Connection:
     """Open a database to write to it, in WAL mode. Each commit is synced.
 
@@ -222,7 +233,7 @@ def connect(path: Path, cache_kib: int = _CACHE_KIB, busy_ms: int = _BUSY_MS) ->
     StoreTooNew.
     """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        uri(path, "mode=rw"),
         uri=True,
         isolation_level=None,
         check_same_thread=False,

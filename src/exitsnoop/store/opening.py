@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exitsnoop.store import schema
-from exitsnoop.store.directory import MALFORMED, not_readable
+from exitsnoop.store.directory import MALFORMED, not_readable, uri
 
 INSTRUCTIONS = 200_000
 """So many of SQLite's machine are some milliseconds: how often it says that it works."""
@@ -104,7 +104,7 @@ class Opened:
         """
         if self.is_alone:  # the mode must be set before the file is read; it then cannot change
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        connection.execute("ATTACH ? AS " + name, (f"{self.path.absolute().as_uri()}?{self._how}",))
+        connection.execute("ATTACH ? AS " + name, (uri(self.path, self._how),))
         if self.is_alone:
             connection.execute("PRAGMA locking_mode=NORMAL")
 
@@ -114,9 +114,7 @@ class Opened:
 
 
 def _checked(path: Path, how: str, *, exclusive: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=2
-    )
+    connection = sqlite3.connect(uri(path, how), uri=True, isolation_level=None, timeout=2)
     connection.text_factory = text
     try:
         if exclusive:

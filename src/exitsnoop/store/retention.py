@@ -104,7 +104,7 @@ class Retention:
         try:
             kept.execute(f"PRAGMA max_page_count={max(64, most // 4096)}")
             kept.execute("PRAGMA wal_autocheckpoint=0")
-            kept.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=rw",))
+            kept.execute("ATTACH ? AS old", (directory.uri(path, "mode=rw"),))
             kept.execute(f"PRAGMA old.cache_size=-{_CACHE_KIB}")
             _merge(kept, most, failures=failures)
             kept.execute("DETACH old")
@@ -236,7 +236,7 @@ def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
     ).fetchall()
     wanted.reverse()
     path = next(row[2] for row in kept.execute("PRAGMA database_list") if row[1] == "old")
-    old = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, isolation_level=None)
+    old = sqlite3.connect(directory.uri(Path(path), "mode=ro"), uri=True, isolation_level=None)
     old.text_factory = opening.text
     old.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     try:
