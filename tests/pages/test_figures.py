@@ -164,7 +164,8 @@ def test_killers_limits_and_crashes(week: Week, exits: list[Exit]) -> None:
         week.store,
         "SELECT min(e.boot_ns + t.offset_ns) FROM rows e JOIN causes c ON c.id = e.cause "
         "JOIN times t ON t.id = (SELECT max(id) FROM times WHERE id <= e.id) "
-        "JOIN texts n ON n.id = e.name WHERE c.kind = 'fault' AND n.text = 'worker'",
+        "JOIN origins o ON o.id = e.origin JOIN texts n ON n.id = o.name "
+        "WHERE c.kind = 'fault' AND n.text = 'worker'",
     )
     (worker,) = (one for one in of.crashes if one.exe == "/usr/bin/worker")
     assert (worker.before, worker.first_ns) == (12, first_ns)

@@ -46,7 +46,7 @@ def fill(store: Path, first: int, count: int) -> None:
     [
         "UPDATE rows SET ppid = 'x' WHERE id = (SELECT min(id) FROM rows WHERE failed = 1)",
         "UPDATE causes SET stack = NULL, text = CAST(x'ff' AS TEXT)",
-        "UPDATE rows SET place = 4711 WHERE id = (SELECT min(id) FROM rows WHERE failed = 1)",
+        "UPDATE rows SET origin = 4711 WHERE id = (SELECT min(id) FROM rows WHERE failed = 1)",
     ],
 )
 def test_a_failure_that_is_damaged_is_left_out_of_what_is_kept(store: Path, damage: str) -> None:

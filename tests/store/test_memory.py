@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.recorded import SMALL, exits, writer
 
+from exitsnoop.kernel.memory import return_memory
 from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import Cause, Sender
 
@@ -54,6 +55,7 @@ def fill_segments(store: Path) -> None:
         first += AT_ONCE
         last = max(store.glob("exits-*.db"))
         if last not in readers:
+            return_memory()  # as the recorder does: to drop a segment takes some
             print(resident_kb(), flush=True)  # noqa: T201 - to the test
             readers[last] = reader(last)
             for path in [*readers][:-READ]:

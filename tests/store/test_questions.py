@@ -1,6 +1,8 @@
 """What a query finds: the same as looking at every exit."""
 
+import contextlib
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from support.recorded import OFFSET_NS, SMALL, START_NS, exits, pids, read, writer
 
 from exitsnoop.model.cause import Cause
+from exitsnoop.store import schema
 from exitsnoop.store.query import Query
 from exitsnoop.store.recording import Recording
 from exitsnoop.store.selection import PAGE
@@ -84,6 +87,56 @@ def test_what_is_asked_for_is_found(
     more = PAGE + 100
     assert numbers_of(recorded, limit=more, **query) == expected[:more]
     assert numbers_of(recorded, limit=more, newest_first=True, **query) == expected[::-1][:more]
+
+
+PARENTS = 150  # more than are asked one by one, and fewer than a page has
+
+
+@pytest.fixture(scope="module", params=["one number", "apart"])
+def of_many_parents(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Exits of programs that many started; also as versions before the eighth wrote them."""
+    store = tmp_path_factory.mktemp("many")
+    recorder = writer(store)
+    if request.param == "apart":
+        recorder.close()
+        (segment,) = store.glob("exits-*.db")
+        segment.unlink()
+        with contextlib.closing(sqlite3.connect(segment, isolation_level=None)) as connection:
+            schema.create(connection, 1, apart=True)
+        recorder = writer(store)
+    for first in range(0, 3000, 100):
+        numbers = range(first, first + 100)
+        parents = [f"parent{number * number % PARENTS}" for number in numbers]
+        recorder.add(exits(numbers, parent_comm=parents))
+    recorder.close()
+    return store
+
+
+@pytest.mark.parametrize("asked", [{}, {"failed": True}, {"pids": [*range(5, 2000, 7)]}])
+@pytest.mark.parametrize("limit", [None, 1, 400])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("names", [["job3"], ["job[3-6]"]])
+def test_programs_that_many_started(
+    of_many_parents: Path,
+    asked: dict[str, Any],
+    limit: int | None,
+    newest_first: bool,
+    names: list[str],
+) -> None:
+    wanted = {3} if names == ["job3"] else {3, 4, 5, 6}
+    expected = [
+        number
+        for number in range(3000)
+        if number % 9 in wanted
+        and (number % 5 == 0 or "failed" not in asked)
+        and number in asked.get("pids", [number])
+    ]
+    if newest_first:
+        expected.reverse()
+    found = pids(of_many_parents, names=names, newest_first=newest_first, limit=limit, **asked)
+    assert found == expected[:limit]
 
 
 def test_a_selection_is_a_source(recorded: Path) -> None:

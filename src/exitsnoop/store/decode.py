@@ -9,8 +9,8 @@ from exitsnoop.model.batch import Exits
 from exitsnoop.model.cause import At
 from exitsnoop.model.context import Ancestor
 from exitsnoop.store.alike import OF_IMAGE
-from exitsnoop.store.layout import CAUSE, CAUSE_PARTS, PLACE_FIELDS, PLAIN, ROW, Parts
-from exitsnoop.store.schema import present, quoted
+from exitsnoop.store.layout import CAUSE, CAUSE_PARTS, ORIGIN, PLACE_FIELDS, PLAIN, ROW, Parts
+from exitsnoop.store.schema import has_origins, present, quoted
 
 _MOST_REMEMBERED = 1024
 _AT_A_TIME = 500
@@ -24,7 +24,7 @@ def rows_of(connection: sqlite3.Connection) -> str:
 
     A file of an older version may lack columns.
     """
-    return f"SELECT id, {_listed(connection, 'rows', ROW)} FROM rows"
+    return f"SELECT id, {_listed(connection, 'rows', ('origin', *ROW))} FROM rows"
 
 
 def _listed(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> str:
@@ -71,6 +71,10 @@ class Decoder:
             "WHERE id IN ({})",
             lambda cells: cells,
         )
+        self._origins = None
+        if has_origins(connection):
+            query = f"SELECT id, {', '.join(ORIGIN)} FROM origins WHERE id IN ({{}})"
+            self._origins = _Shared(query, lambda cells: cells)
         args = "args"
         if "base" in present(connection, "images"):
             args = f"({OF_IMAGE.format('one.id')})"
@@ -93,8 +97,10 @@ class Decoder:
         """
         if not rows:
             return Exits({})
-        ids, *cells = map(list, zip(*rows, strict=True))
+        ids, origins, *cells = map(list, zip(*rows, strict=True))
         row = dict(zip(ROW, cells, strict=True))
+        if self._origins:
+            row |= _of_origins(origins, self._origins.get(connection, origins))
         for name, column in row.items():
             if not {int, *([] if name in _ALWAYS else [_NONE])}.issuperset(map(type, column)):
                 raise ValueError(f"a row has a damaged {name}")
@@ -198,6 +204,16 @@ class Decoder:
                 found.append(Ancestor(pid, texts[comm]))
             made[chain] = tuple(found)
         return [made[chain] for chain in chains]
+
+
+def _of_origins(
+    origins: Sequence[int], known: dict[int | None, Any]
+) -> dict[str, list[int | None]]:
+    """Return the columns that origins stand for. Raises ValueError if one is not known."""
+    if not {*origins} <= known.keys() - {None}:
+        raise ValueError("a row has a damaged origin")
+    columns = zip(*[known[origin] for origin in origins], strict=True)
+    return dict(zip(ORIGIN, map(list, columns), strict=True))
 
 
 def _raw_name(cells: tuple[Any, ...]) -> bytes:

@@ -149,9 +149,9 @@ class Directory:
 
     def create_kept(self) -> Path:
         """Make kept.db unless it is there, and return its path. Raises sqlite3.Error, OSError."""
-        return self.kept if self.kept.exists() else self._create(self.kept, 0)
+        return self.kept if self.kept.exists() else self._create(self.kept, 0, apart=True)
 
-    def _create(self, path: Path, first_id: int) -> Path:
+    def _create(self, path: Path, first_id: int, *, apart: bool = False) -> Path:
         new = path.with_name(f"{path.name}.new")
         for left in (new, new.with_name(f"{new.name}-journal")):
             left.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ class Directory:
         connection = sqlite3.connect(new, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous=FULL")
-            schema.create(connection, first_id)
+            schema.create(connection, first_id, apart=apart)
         finally:
             connection.close()
         new.rename(path)

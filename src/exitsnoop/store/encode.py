@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import groupby
 from json import dumps
 from operator import sub
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 from exitsnoop.model.batch import Exits
@@ -19,10 +19,10 @@ from exitsnoop.store.inserts import Inserts, Shape
 from exitsnoop.store.layout import (
     CAUSE_PARTS,
     OF_CGROUP,
+    ORIGIN,
     PLACE,
     PLACE_FIELDS,
     PLAIN,
-    ROW,
     USUAL,
     Parts,
 )
@@ -33,9 +33,12 @@ _TEXT: Shape = ("texts", ("text",))
 _NAME: Shape = ("texts", ("text", "raw"))
 _PLACE: Shape = ("places", PLACE)
 _LINK: Shape = ("chains", ("pid", "comm", "above"))
+_ORIGIN: Shape = ("origins", ORIGIN)
 _TIME: Shape = ("times", ("era", "offset_ns", "until_ns"))
-NUMBERED = ("texts", "places", "images", "chains", "causes")
+NUMBERED = ("texts", "places", "origins", "images", "chains", "causes")
 """Tables whose rows are shared by exits, and numbered as they come up."""
+
+_Key = tuple[int, int, int, int, str, int]  # of a count: hour, name, exe, place, cause, status
 
 MOST_REMEMBERED = 1024
 MOST_KEYS_AN_HOUR = 2000
@@ -67,11 +70,22 @@ class _Numbers(dict[Any, int]):
             self.clear()
 
 
+class _Origin(NamedTuple):
+    """The numbers of what an origin has, and the values: name, executable, place, parent."""
+
+    name: int
+    parent: int | None
+    place: int | None
+    exe: int | None
+    values: tuple[bytes, str | None, Place | None, str | None]
+
+
 class Encoder:
     """Makes rows of exits, for one file.
 
     Args:
-        numbers: how many rows each of NUMBERED has in the file.
+        numbers: how many rows each of NUMBERED has in the file. Without one for origins, these are
+            written column by column; see ORIGIN.
         kept: decides about arguments.
 
     Attributes:
@@ -81,7 +95,7 @@ class Encoder:
 
     def __init__(self, numbers: dict[str, int], kept: Kept) -> None:
         self.rows = Inserts({"rows": USUAL, "images": {"args": "", "truncated": 0}})
-        self.hours: Counter[tuple[int, int, int, int, str, int]] = Counter()
+        self.hours: Counter[_Key] = Counter()
         self._stack_bytes = 0
         self._next = {table: count + 1 for table, count in numbers.items()}
         self._kept = kept
@@ -89,6 +103,8 @@ class Encoder:
         self._texts[None] = None  # type: ignore[assignment] # unknown stays NULL
         self._names = _Numbers(self, Encoder._name)
         self._places = _Numbers(self, Encoder._place)
+        self._origins = _Numbers(self, Encoder._origin)
+        self._named: dict[int, _Origin] = {}  # by the number of the origin
         self._arguments = Arguments(kept, self.rows, numbers["images"])
         self._chains = _Numbers(self, Encoder._chain)
         self._causes = _Numbers(self, Encoder._cause)
@@ -98,8 +114,8 @@ class Encoder:
         self._above = Remembered(_json_of_ancestors)
         self._until: dict[int, int] = {}  # the last time of each era, so that they ascend
         self._hour = 0
-        self._keys: set[tuple[int, int, int, int, str, int]] = set()
-        self._named: set[tuple[Any, ...]] = set()  # the same by what the numbers stand for
+        self._keys: set[_Key] = set()
+        self._counted: set[tuple[Any, ...]] = set()  # the same by what the numbers stand for
 
     def add(
         self,
@@ -120,9 +136,7 @@ class Encoder:
             apart: whether others may be added in between later.
         """
         boot_ns, status, pid = map(exits.column, ("boot_ns", "status", "pid"))
-        name = [*map(self._names.__getitem__, exits.column("raw_comm"))]
-        exe = [*map(self._texts.__getitem__, exits.column("exe"))]
-        place = [*map(self._places.__getitem__, exits.shared("place"))]
+        origin = self._numbers_of_origins(exits)
         causes = exits.column("cause")
         columns = {
             "boot_ns": boot_ns,
@@ -133,24 +147,24 @@ class Encoder:
             "status": status,
             "failed": [1 if value else 0 for value in status],
             "last_thread": exits.column("last_thread"),
-            "name": name,
-            "parent": [*map(self._texts.__getitem__, exits.column("parent_comm"))],
-            "place": place,
-            "exe": exe,
             "image": self._arguments.numbers(exits.shared("image")),
             "chain": [*map(self._chains.__getitem__, exits.shared("chain"))],
             "chain_truncated": exits.column("ancestors_truncated"),
             "nspid": _other_than(pid, exits.column("nspid"), USUAL["nspid"]),
             "cause": [*map(self._number_of_cause(causes).__getitem__, map(id, causes))],
             **{field: self._plain(field, kind, exits) for field, kind in PLAIN.items()},
+            **self._columns_of_origins(origin),
         }
-        bound = tuple([name for name in ROW if not _is_usual(columns[name], USUAL.get(name))])
+        bound = tuple([name for name in columns if not _is_usual(columns[name], USUAL.get(name))])
         self.rows["rows", bound] += zip(ids, *map(columns.__getitem__, bound), strict=True)
         self._add_times(ids, era, boot_ns, _offsets(exits), correction_ns, apart=apart)
         kinds = ["" if cause is None else cause.kind for cause in causes]
-        self._count(_hours(exits), exits, name, exe, place, kinds, status)
+        self._count(_hours(exits), origin, kinds, status)
         for numbers in (self._texts, self._names, self._places, self._causes):
             numbers.shrink()
+        if len(self._origins) > MOST_REMEMBERED:
+            self._origins.clear()
+            self._named.clear()
         self._texts[None] = None  # type: ignore[assignment]
         self._chains.shrink()
         self._arguments.shrink()
@@ -194,40 +208,33 @@ class Encoder:
                 times.append((ids[start], era, offset_ns - correction_ns, until))
                 start += count
 
-    def _count(self, hours: Sequence[int], exits: Exits, *columns: Sequence[Any]) -> None:
+    def _count(self, hours: Sequence[int], *columns: Sequence[Any]) -> None:
         counted = Counter(zip(hours, *columns, strict=True))
         last = max(hours)
         if last > self._hour:
             self._hour = last
             self._keys.clear()
-            self._named.clear()
+            self._counted.clear()
         if len(self._keys) > 2 * MOST_KEYS_AN_HOUR:  # numbers were forgotten and given anew
             self._keys.clear()
-        new = counted.keys() - self._keys
-        if new:
-            self._admit(new, exits, *columns[:3])
-        for key, count in counted.items():
-            hour, name, exe, place, cause, status = key
-            if key in self._keys:
-                self.hours[hour, name, exe or 0, place or 0, cause, status] += count
+        for (hour, origin, cause, status), count in counted.items():
+            of = self._named[origin]
+            key = (hour, of.name, of.exe or 0, of.place or 0, cause, status)
+            if key in self._keys or self._admit(key, of):
+                self.hours[key] += count
             else:  # a storm of names must not fill the disk
                 self.hours[hour, 0, 0, 0, cause, status] += count
 
-    def _admit(
-        self, keys: Iterable[tuple[Any, ...]], exits: Exits, *numbers: Sequence[Any]
-    ) -> None:
-        """Let counts have names, as long as there are not too many in an hour."""
-        values = (exits.column("raw_comm"), exits.column("exe"), exits.shared("place"))
-        names, exes, places = [
-            dict(zip(column, value, strict=True))
-            for column, value in zip(numbers, values, strict=True)
-        ]
-        for key in keys:
-            hour, name, exe, place, *rest = key
-            named = (hour, names[name], exes[exe], places[place], *rest)
-            if named in self._named or len(self._named) < MOST_KEYS_AN_HOUR:
-                self._named.add(named)
-                self._keys.add(key)
+    def _admit(self, key: _Key, origin: _Origin) -> bool:
+        """Return whether a count may have its names: as long as there are not too many an hour."""
+        hour, _, _, _, *rest = key
+        raw_comm, exe, place, _ = origin.values
+        counted = (hour, raw_comm, exe, place, *rest)
+        if counted not in self._counted and len(self._counted) >= MOST_KEYS_AN_HOUR:
+            return False
+        self._counted.add(counted)
+        self._keys.add(key)
+        return True
 
     def _new(self, shape: Shape, *cells: Any) -> int:
         table, _ = shape
@@ -258,6 +265,31 @@ class Encoder:
             known |= {name: function(FIELDS[name].by)(place.cgroup) for name in OF_CGROUP}
         known["runtime"], known["container"] = known.get("container") or (None, None)
         return self._new(_PLACE, *[utf8(known.get(column)) for column in PLACE])
+
+    def _numbers_of_origins(self, exits: Exits) -> list[int]:
+        columns = map(exits.column, ("raw_comm", "exe", "parent_comm"))
+        name, exe, parent = columns
+        values = zip(name, exe, exits.shared("place"), parent, strict=True)
+        return [*map(self._origins.__getitem__, values)]
+
+    def _columns_of_origins(self, origins: list[int]) -> dict[str, list[int | None]]:
+        if "origins" in self._next:
+            return {"origin": origins}  # type: ignore[dict-item] # always known
+        found = [self._named[origin] for origin in origins]
+        return {column: [getattr(one, column) for one in found] for column in ORIGIN}
+
+    def _origin(self, values: tuple[bytes, str | None, Place | None, str | None]) -> int:
+        raw_comm, exe, place, parent = values
+        texts = self._texts
+        origin = _Origin(
+            self._names[raw_comm], texts[parent], self._places[place], texts[exe], values
+        )
+        if "origins" in self._next:
+            number = self._new(_ORIGIN, *origin[:-1])
+        else:
+            number = len(self._named) + 1
+        self._named[number] = origin
+        return number
 
     def _chain(self, chain: Chain | None) -> int:
         if chain is None:

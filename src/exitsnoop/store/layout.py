@@ -2,8 +2,8 @@
 
 Values that several exits share are stored once and numbered: texts, the place (who ran it, and
 where), the image (arguments), the chain of ancestors (each process once, with the one above it),
-the cause. A field that is not named here, of the kind number, size, flag, text or seconds, has a
-column of its own name in the table `rows`.
+the cause, the origin (which program, where, of which parent). A field that is not named here, of
+the kind number, size, flag, text or seconds, has a column of its own name in the table `rows`.
 """
 
 from typing import get_args, get_type_hints
@@ -33,10 +33,17 @@ ROW = (
     *("parent", "place", "exe", "image", "chain", "chain_truncated", "nspid", "cause"),
     *PLAIN,
 )
-"""Columns of `rows` besides the id, all of them numbers.
+"""Columns of `rows` besides the id, all of them numbers; those of ORIGIN may be one instead.
 
 `tid` is NULL and `nspid` -1 where they equal the PID; `chain` is 0 if there are no ancestors, NULL
 if they are unknown. Times of the kind seconds are in nanoseconds.
+"""
+
+ORIGIN = ("name", "parent", "place", "exe")
+"""Columns of `origins`, numbers too: an exit of a segment has the number of its origin for them.
+
+One number, with one index, takes less than four with three. In kept.db, and in segments of a
+version before the eighth, each is a column of `rows`.
 """
 
 USUAL = {

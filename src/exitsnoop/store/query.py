@@ -7,9 +7,10 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from exitsnoop.store.schema import present
+from exitsnoop.store.schema import has_origins, present
 
-_MOST_PARTS = 64
+MOST_PARTS = 64
+"""So many conditions at most are asked one by one, for the first rows of each."""
 _NAMES = {"container_name", "pod_name"}
 _NO_CGROUP = "cgroup IS NULL OR cgroup GLOB '/.../*'"  # or its start is missing
 _HOUR_NS = 3600 * 1_000_000_000
@@ -68,53 +69,87 @@ class Condition(NamedTuple):
         parts: conditions with one value for each column, which are the same all together, if it has
             several for one; () if they would be too many.
         many: whether there are several values for a column.
+        origins: these origins, if the query wants nothing else; () otherwise.
     """
 
     sql: str
     parts: list[str]
     many: bool
+    origins: Sequence[int]
+
+
+class _Among(NamedTuple):
+    """A condition: a column is one of some numbers, or maybe unknown."""
+
+    column: str
+    numbers: Sequence[int]
+    or_unknown: bool = False
+
+    def sql(self) -> str:
+        if len(self.numbers) == 1 and not self.or_unknown:
+            return f"{self.column} = {int(self.numbers[0])}"
+        known = f"{self.column} IN ({', '.join([str(int(number)) for number in self.numbers])})"
+        return f"({known} OR {self.column} IS NULL)" if self.or_unknown else known
+
+    def parts(self) -> list[str]:
+        unknown = [f"{self.column} IS NULL"] if self.or_unknown else []
+        return [f"{self.column} = {int(number)}" for number in self.numbers] + unknown
 
 
 def condition(connection: sqlite3.Connection, query: Query) -> Condition:
     """Return the condition for the rows of a file, without times and ids.
 
-    Patterns are looked up in the texts and places first: SQLite would not use an index for them.
+    Patterns are looked up in the texts and places first, and these in the origins: SQLite would not
+    use an index for them.
 
     Raises Nothing if no row can match.
     """
-    terms: list[str] = []
-    single: list[list[str]] = []
+    whose = _whose(connection, query)
+    if whose and has_origins(connection):
+        where = " AND ".join([one.sql() for one in whose])
+        whose = [_among("origin", _ids(connection, f"SELECT id FROM origins WHERE {where}"))]
+    among = [*([_among("pid", query.pids)] if query.pids else []), *whose]
+    other = ["failed = 1"] if query.failed else []
+    single = [*[one.parts() for one in among], *[[one] for one in other]]
+    count = prod(map(len, single))
+    if count > MOST_PARTS and (query.pids or query.failed):
+        # With a + no index is used: the one of PIDs, or of failures, is better.
+        terms = [one.sql() if one.column == "pid" else f"+{one.sql()}" for one in among]
+        return Condition(" AND ".join([*terms, *other]), [], len(query.pids) > 1, ())
+    parts = [" AND ".join(one) for one in product(*single)] if 1 < count <= MOST_PARTS else []
+    sql = " AND ".join([*[one.sql() for one in among], *other])
+    alone = len(single) == 1 and among != [] and among[0].column == "origin"
+    return Condition(sql, parts, count > 1, among[0].numbers if alone else ())
 
-    def among(column: str, numbers: Sequence[int]) -> None:
-        if not numbers:
-            raise Nothing
-        single.append([f"{column} = {int(number)}" for number in numbers])
-        if len(numbers) == 1:
-            terms.append(single[-1][0])
-        else:
-            terms.append(f"{column} IN ({', '.join([str(int(number)) for number in numbers])})")
+
+def _among(column: str, numbers: Sequence[int]) -> _Among:
+    if not numbers:
+        raise Nothing
+    return _Among(column, numbers)
+
+
+def _whose(connection: sqlite3.Connection, query: Query) -> list[_Among]:
+    """Return the conditions for the columns of an origin. Raises Nothing if one matches nothing."""
+    found: list[_Among] = []
 
     def among_places(numbers: Sequence[int], unknown: str) -> None:
         if not query.or_unknown:
-            among("place", numbers)
+            found.append(_among("place", numbers))
             return
         nowhere = _ids(connection, f"SELECT id FROM places WHERE {unknown}")
-        if not _ids(connection, "SELECT id FROM rows WHERE place IS NULL LIMIT 1"):
-            among("place", sorted({*numbers, *nowhere}))
-            return
-        listed = ", ".join(map(str, [*numbers, *nowhere]))
-        terms.append(f"(place IN ({listed}) OR place IS NULL)")
-        places = [f"place = {number}" for number in {*numbers, *nowhere}]
-        single.append([*places, "place IS NULL"])
+        table = "origins" if has_origins(connection) else "rows"
+        has_unknown = _ids(connection, f"SELECT id FROM {table} WHERE place IS NULL LIMIT 1")
+        both = sorted({*numbers, *nowhere})
+        if not both and not has_unknown:
+            raise Nothing
+        found.append(_Among("place", both, bool(has_unknown)))
 
-    if query.pids:
-        among("pid", list(query.pids))
     if query.names:
-        among("name", _texts(connection, query.names))
+        found.append(_among("name", _texts(connection, query.names)))
     if query.exes:
-        among("exe", _texts(connection, query.exes))
+        found.append(_among("exe", _texts(connection, query.exes)))
     if query.units:
-        among("place", _places(connection, "unit", query.units))
+        found.append(_among("place", _places(connection, "unit", query.units)))
     if query.containers:
         there = present(connection, "places")
         among_places(_of_containers(connection, query.containers, there), _unnamed(there))
@@ -123,13 +158,9 @@ def condition(connection: sqlite3.Connection, query: Query) -> Condition:
     if query.cgroups:
         among_places(_in_cgroups(connection, query.cgroups), _NO_CGROUP)
     if query.hostnames:
-        among("place", _places(connection, "hostname", query.hostnames, "container NOT NULL"))
-    if query.failed:
-        terms.append("failed = 1")
-        single.append(["failed = 1"])
-    count = prod(map(len, single))
-    parts = [" AND ".join(one) for one in product(*single)] if 1 < count <= _MOST_PARTS else []
-    return Condition(" AND ".join(terms), parts, count > 1)
+        hostnames = _places(connection, "hostname", query.hostnames, "container NOT NULL")
+        found.append(_among("place", hostnames))
+    return found
 
 
 def groups(connection: sqlite3.Connection, query: Query) -> str:
@@ -145,8 +176,20 @@ def groups(connection: sqlite3.Connection, query: Query) -> str:
         hostnames=query.hostnames,
         cgroups=query.cgroups,
     )
-    terms = condition(connection, of_groups).sql
-    return " AND ".join([*([terms] if terms else []), in_hours(query)])
+    terms = [one.sql() for one in _whose(connection, of_groups)]
+    return " AND ".join([*terms, in_hours(query)])
+
+
+def similar(connection: sqlite3.Connection, text: str, most: int) -> list[str]:
+    """Return names of processes, so many at most, that have a text in them, or are in it."""
+    table = "origins" if has_origins(connection) else "rows"
+    found = connection.execute(
+        "SELECT t.text FROM texts t WHERE (instr(lower(t.text), lower(:x)) > 0 "
+        "OR length(t.text) > 3 AND instr(lower(:x), lower(t.text)) > 0) "
+        f"AND EXISTS (SELECT 1 FROM {table} WHERE name = t.id) LIMIT :most",
+        {"x": text, "most": most},
+    )
+    return [name for (name,) in found]
 
 
 def in_hours(query: Query) -> str:

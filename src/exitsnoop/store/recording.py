@@ -17,18 +17,13 @@ from exitsnoop.store.directory import Directory
 from exitsnoop.store.errors import NoStore
 from exitsnoop.store.holders import Holder
 from exitsnoop.store.opening import DAMAGED, Gone, Opened, Tick
-from exitsnoop.store.query import Nothing, Query, groups, in_hours
+from exitsnoop.store.query import Nothing, Query, groups, in_hours, similar
 from exitsnoop.store.selection import File, Selection
 from exitsnoop.store.view import ALWAYS, During
 
 _T = TypeVar("_T")
 _HOUR_NS = 3600 * 1_000_000_000
 _ABOVE_ALL = (1 << 62) - 1
-_SIMILAR = (
-    "SELECT t.text FROM texts t WHERE (instr(lower(t.text), lower(:x)) > 0 "
-    "OR length(t.text) > 3 AND instr(lower(:x), lower(t.text)) > 0) "
-    "AND EXISTS (SELECT 1 FROM rows WHERE name = t.id) LIMIT :most"
-)
 
 
 class Counted(NamedTuple):
@@ -220,7 +215,7 @@ class Recording:
         """Return names of processes, so many at most, that have a text in them, or are in it."""
 
         def ask(connection: sqlite3.Connection, _: File) -> list[str]:
-            return [row[0] for row in connection.execute(_SIMILAR, {"x": text, "most": most})]
+            return similar(connection, text, most)
 
         found = (name for names in self._each(ask, newest_first=True) for name in names)
         return [*dict.fromkeys(found)][:most]

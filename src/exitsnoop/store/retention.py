@@ -19,6 +19,7 @@ from exitsnoop.store.encode import NUMBERED, Encoder
 from exitsnoop.store.layout import PLAIN
 from exitsnoop.store.limits import kept_bytes
 from exitsnoop.store.redact import Kept
+from exitsnoop.store.schema import has_origins
 
 KEEP = 100
 _CACHE_KIB = 500  # of each database: what is taken once is never given back
@@ -31,9 +32,9 @@ _GROUP = (
 )
 _RANKED = (
     "SELECT e.id AS id, row_number() OVER (PARTITION BY " + _GROUP + " ORDER BY e.id DESC) AS nth "
-    "FROM {schema}.rows e LEFT JOIN {schema}.texts n ON n.id = e.name "
-    "LEFT JOIN {schema}.texts x ON x.id = e.exe LEFT JOIN {schema}.texts u ON u.id = e.parent "
-    "LEFT JOIN {schema}.places p ON p.id = e.place WHERE e.failed = 1"
+    "FROM {schema}.rows e {origins} LEFT JOIN {schema}.texts n ON n.id = {o}.name "
+    "LEFT JOIN {schema}.texts x ON x.id = {o}.exe LEFT JOIN {schema}.texts u ON u.id = {o}.parent "
+    "LEFT JOIN {schema}.places p ON p.id = {o}.place WHERE e.failed = 1"
 )
 _TEXTS = "".join(
     f" UNION SELECT {name} FROM rows WHERE {name} NOTNULL"
@@ -226,9 +227,17 @@ def _copy_about(kept: sqlite3.Connection, most_bytes: int) -> None:
     rollups.add(kept)
 
 
+def _ranked(kept: sqlite3.Connection, schema: str) -> str:
+    """Return the SQL for the ids of failures, and which of its group each is, from the last on."""
+    if has_origins(kept, schema):
+        origins = f"LEFT JOIN {schema}.origins o ON o.id = e.origin"
+        return _RANKED.format(schema=schema, origins=origins, o="o")
+    return _RANKED.format(schema=schema, origins="", o="e")
+
+
 def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
     """Copy the last failures of each group."""
-    ranked = _RANKED.format(schema="old")
+    ranked = _ranked(kept, "old")
     wanted = kept.execute(
         f"SELECT id FROM ({ranked}) WHERE nth <= ? AND id NOT IN (SELECT id FROM main.rows) "
         "ORDER BY id DESC LIMIT ?",
@@ -243,6 +252,7 @@ def _copy_failures(kept: sqlite3.Connection, room: _Room) -> None:
         numbers = {
             table: kept.execute(f"SELECT ifnull(max(id), 0) FROM main.{table}").fetchone()[0]
             for table in NUMBERED
+            if table != "origins"
         }
         select = rows_of(old)
         encoder, decoder = Encoder(numbers, Kept()), Decoder(old)
@@ -291,7 +301,7 @@ def _by_era(old: sqlite3.Connection, ids: list[int]) -> list[tuple[int, int, lis
 
 def _trim(kept: sqlite3.Connection, room: _Room) -> None:
     """Remove failures, except the last of each group, and counts for which there is no room."""
-    ranked = _RANKED.format(schema="main")
+    ranked = _ranked(kept, "main")
     removed = kept.execute(
         f"DELETE FROM rows WHERE id IN (SELECT id FROM ({ranked}) WHERE nth > ?)",
         (room.keep,),

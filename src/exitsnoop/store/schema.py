@@ -2,16 +2,19 @@
 
 Every segment, and kept.db, has all of them: each file can be read alone. docs/recorder.md describes
 the view. Columns are only ever added: raise VERSION then, and add a golden file to tests/store.
+
+There are two layouts of `rows`: see ORIGIN.
 """
 
 import sqlite3
+from collections.abc import Iterable
 
 from exitsnoop.model.status import describe, signal_name
 from exitsnoop.store.alike import BASE, OF_IMAGE
 from exitsnoop.store.errors import StoreTooNew
-from exitsnoop.store.layout import CAUSE, PLACE, PLAIN, ROW, json_of_chain
+from exitsnoop.store.layout import CAUSE, ORIGIN, PLACE, PLAIN, ROW, json_of_chain
 
-VERSION = 7
+VERSION = 8
 _NO_VERSION = 1000  # a file with this version, or a higher one, is damaged
 APPLICATION_ID = 0x65786974  # "exit"
 PAGE = 4096
@@ -20,6 +23,10 @@ PAGE = 4096
 def quoted(column: str) -> str:
     """Return a column's name as SQL takes it: LIMIT is a word of SQL."""
     return f'"{column}"'
+
+
+def _integers(columns: Iterable[str]) -> str:
+    return ", ".join([f"{name} INTEGER" for name in columns])
 
 
 _TABLES = f"""
@@ -31,7 +38,7 @@ CREATE TABLE images (id INTEGER PRIMARY KEY, args TEXT NOT NULL, truncated INTEG
 CREATE TABLE chains (id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, comm INTEGER NOT NULL,
     above INTEGER NOT NULL);
 CREATE TABLE causes (id INTEGER PRIMARY KEY, {", ".join(map(quoted, CAUSE))});
-CREATE TABLE rows (id INTEGER PRIMARY KEY, {", ".join(f"{name} INTEGER" for name in ROW)});
+CREATE TABLE rows (id INTEGER PRIMARY KEY, {{rows}});
 CREATE TABLE times (id INTEGER PRIMARY KEY, era INTEGER NOT NULL, offset_ns INTEGER NOT NULL,
     until_ns INTEGER NOT NULL);
 CREATE TABLE eras (id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, offset_ns INTEGER NOT NULL,
@@ -60,11 +67,21 @@ CREATE INDEX places_pod_name ON places (pod_name) WHERE pod_name IS NOT NULL;
 CREATE INDEX places_pod ON places (pod) WHERE pod IS NOT NULL;
 CREATE INDEX places_user ON places (user);
 CREATE INDEX rows_pid ON rows (pid);
+CREATE INDEX rows_failed ON rows (failed) WHERE failed = 1;
+"""
+_APART = """
 CREATE INDEX rows_name ON rows (name);
 CREATE INDEX rows_exe ON rows (exe);
 CREATE INDEX rows_place ON rows (place);
-CREATE INDEX rows_failed ON rows (failed) WHERE failed = 1;
 """
+_TOGETHER = f"""
+CREATE TABLE origins (id INTEGER PRIMARY KEY, {_integers(ORIGIN)});
+CREATE INDEX origins_name ON origins (name);
+CREATE INDEX origins_exe ON origins (exe);
+CREATE INDEX origins_place ON origins (place);
+CREATE INDEX rows_origin ON rows (origin);
+"""
+_ROW = ("origin", *[name for name in ROW if name not in ORIGIN])
 
 # The wall clock at an exit: the boot clock, how far the wall clock was ahead of it, and by how much
 # the wall clock has been stepped since in this boot.
@@ -132,7 +149,7 @@ VIEW: dict[str, str] = {
     "args_truncated": "(SELECT truncated FROM images WHERE id = e.image)",
     "exe": "x.text",
     "nspid": "CASE e.nspid WHEN -1 THEN e.pid ELSE e.nspid END",
-    "parent_comm": _text("parent"),
+    "parent_comm": "(SELECT text FROM texts WHERE id = o.parent)",
     "ancestors": f"CASE WHEN e.chain NOTNULL THEN ({json_of_chain('e.chain')}) END",
     "ancestors_truncated": "e.chain_truncated",
     **{"container_runtime" if name == "runtime" else name: f"p.{name}" for name in PLACE},
@@ -148,24 +165,32 @@ VIEW: dict[str, str] = {
     },
 }
 
+_SELECT = "CREATE VIEW exits AS SELECT " + ", ".join(
+    f'{sql} AS "{name}"' for name, sql in VIEW.items()
+)
+# Each row has an origin. Behind a LEFT JOIN, SQLite would not use the indexes of origins.
 _VIEW = (
-    "CREATE VIEW exits AS SELECT "
-    + ", ".join(f'{sql} AS "{name}"' for name, sql in VIEW.items())
-    + " FROM rows e LEFT JOIN texts n ON n.id = e.name LEFT JOIN texts x ON x.id = e.exe "
-    "LEFT JOIN places p ON p.id = e.place"
+    _SELECT + " FROM rows e JOIN origins o ON o.id = e.origin LEFT JOIN texts n ON n.id = o.name "
+    "LEFT JOIN texts x ON x.id = o.exe LEFT JOIN places p ON p.id = o.place"
+)
+_VIEW_APART = (
+    _SELECT.replace("o.parent", "e.parent") + " FROM rows e LEFT JOIN texts n ON n.id = e.name "
+    "LEFT JOIN texts x ON x.id = e.exe LEFT JOIN places p ON p.id = e.place"
 )
 
-_COLUMNS = {"rows": ROW, "places": PLACE, "causes": CAUSE, "images": BASE, "coverage": ("filters",)}
+_COLUMNS = {"places": PLACE, "causes": CAUSE, "images": BASE, "coverage": ("filters",)}
 
 
-def create(connection: sqlite3.Connection, first_id: int) -> None:
-    """Make the tables in a file that is empty."""
+def create(connection: sqlite3.Connection, first_id: int, *, apart: bool = False) -> None:
+    """Make the tables in a file that is empty. apart: without the table `origins`."""
+    tables = _TABLES.format(rows=_integers(ROW if apart else _ROW))
+    more, view = (_APART, _VIEW_APART) if apart else (_TOGETHER, _VIEW)
     connection.execute(f"PRAGMA page_size={PAGE}")
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute("BEGIN IMMEDIATE")
-    for statement in (_TABLES + _INDEXES).split(";")[:-1]:
+    for statement in (tables + _INDEXES + more).split(";")[:-1]:
         connection.execute(statement)
-    connection.execute(_VIEW)
+    connection.execute(view)
     connection.executemany(
         "INSERT INTO signals (number, name, words) VALUES (?, ?, ?)",
         [(number, signal_name(number), describe(number)) for number in range(1, 128)],
@@ -194,20 +219,27 @@ def upgrade(connection: sqlite3.Connection) -> None:
     It adds the columns that are missing, and makes the view again: also where damage has changed
     the name of a column, without which nothing could be written.
     """
+    apart = not has_origins(connection)
+    tables = {**_COLUMNS, "rows": ROW if apart else _ROW}
     if version(connection) == VERSION and all(
-        present(connection, table).issuperset(columns) for table, columns in _COLUMNS.items()
+        present(connection, table).issuperset(columns) for table, columns in tables.items()
     ):
         return
     connection.execute("BEGIN IMMEDIATE")
-    for table, columns in _COLUMNS.items():
+    for table, columns in tables.items():
         there = present(connection, table)
         for column in columns:
             if column not in there:
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(column)}")
     connection.execute("DROP VIEW IF EXISTS exits")
-    connection.execute(_VIEW)
+    connection.execute(_VIEW_APART if apart else _VIEW)
     connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")
+
+
+def has_origins(connection: sqlite3.Connection, schema: str = "main") -> bool:
+    """Return whether a file has the table `origins`: whether ORIGIN is one number in `rows`."""
+    return bool(connection.execute(f"PRAGMA {schema}.table_info(origins)").fetchone())
 
 
 def present(connection: sqlite3.Connection, table: str) -> set[str]:

@@ -12,7 +12,7 @@ from exitsnoop.store.damage import judged, told_as_damage
 from exitsnoop.store.encode import NUMBERED, Encoder
 from exitsnoop.store.eras import Eras
 from exitsnoop.store.redact import Kept
-from exitsnoop.store.schema import PAGE
+from exitsnoop.store.schema import PAGE, has_origins
 
 _COUNT = (
     "INSERT INTO hours (segment, hour, name, exe, place, cause, status, count) "
@@ -69,7 +69,12 @@ class Segment:
         self.first_id: int = self._one("SELECT value FROM about WHERE key = 'first_id'")
         self.next_id: int = max(self.first_id, self._one("SELECT max(id) FROM rows") + 1)
         self._coverage_id: int = self._one("SELECT max(id) FROM coverage")
-        numbers = {table: self._one(f"SELECT max(id) FROM {table}") for table in NUMBERED}
+        apart = () if has_origins(self.connection) else ("origins",)
+        numbers = {
+            table: self._one(f"SELECT max(id) FROM {table}")
+            for table in NUMBERED
+            if table not in apart
+        }
         self._encoder = Encoder(numbers, kept)
 
     def _one(self, query: str) -> int:

@@ -3,8 +3,10 @@
 import select
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ from exitsnoop.store import query as queries
 from exitsnoop.store.decode import Decoder, rows_of
 from exitsnoop.store.moments import Range, ranges
 from exitsnoop.store.opening import DAMAGED, Gone, Opened, Tick
-from exitsnoop.store.query import Query
+from exitsnoop.store.query import Condition, Query
 
 PAGE = 500
 """So many rows are read at a time; no transaction lasts longer."""
@@ -199,7 +201,9 @@ def _rows(
     where = "id BETWEEN ? AND ? AND boot_ns BETWEEN ? AND ?"
     if wanted.sql:
         where += f" AND {wanted.sql}"
-    rows = rows_of(connection)
+    if wanted.many and _are_few(wanted, query):
+        yield from _of_origins(connection, query, part, wanted.origins)
+        return
     if wanted.parts and query.limit is not None:
         yield from _merged(connection, query, part, wanted.parts)
         return
@@ -210,13 +214,9 @@ def _rows(
         ):
             numbers.append(number)
         for at in range(0, len(numbers), PAGE):
-            some = numbers[at : at + PAGE].tolist()
-            marks = ", ".join("?" * len(some))
-            yield connection.execute(
-                f"{rows} WHERE id IN ({marks}) ORDER BY id {order}", some
-            ).fetchall()
+            yield _numbered(connection, numbers[at : at + PAGE].tolist(), order)
         return
-    sql = f"{rows} WHERE {where} ORDER BY id {order} LIMIT {PAGE}"
+    sql = f"{rows_of(connection)} WHERE {where} ORDER BY id {order} LIMIT {PAGE}"
     yield from _pages_of(connection, sql, part, newest_first=query.newest_first)
 
 
@@ -252,6 +252,65 @@ def _merged(
         f"ORDER BY id {order} LIMIT {PAGE}) ORDER BY id {order}"
     )
     yield from _pages_of(connection, sql, part, newest_first=query.newest_first)
+
+
+def _are_few(wanted: Condition, query: Query) -> bool:
+    """Return whether to ask each of the origins anew for each page."""
+    return len(wanted.origins) > 0 and (
+        query.limit is not None or len(wanted.origins) <= queries.MOST_PARTS
+    )
+
+
+def _of_origins(
+    connection: sqlite3.Connection, query: Query, part: Range, origins: Sequence[int]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Return the rows of some origins, PAGE at a time.
+
+    Those of a page are of the origins that have the first rows: of so many at most as the page has.
+    """
+    order = "DESC" if query.newest_first else "ASC"
+    each = (
+        "SELECT id FROM rows WHERE origin = {} AND id BETWEEN ? AND ? AND boot_ns BETWEEN ? AND ? "
+        f"ORDER BY id {order}"
+    )
+    listed = ", ".join(map(str, origins))
+    nearest = (
+        f"SELECT id FROM (SELECT o.id AS id, ({each.format('o.id')} LIMIT 1) AS first "
+        f"FROM origins o WHERE o.id IN ({listed})) WHERE first NOTNULL ORDER BY first {order} "
+        f"LIMIT {PAGE}"
+    )
+    low, high, *times = part
+
+    def first_numbers() -> list[int]:
+        here = (low, high, *times)
+        found = [
+            map(_first_cell, connection.execute(each.format("?"), (origin, *here)))
+            for (origin,) in connection.execute(nearest, here).fetchall()
+        ]
+        return [*islice(merge(*found, reverse=query.newest_first), PAGE)]
+
+    while low <= high:
+        numbers = first_numbers()  # no statement stays open: it would be a transaction
+        if numbers:
+            yield _numbered(connection, numbers, order)
+        if len(numbers) < PAGE:
+            return
+        if query.newest_first:
+            high = numbers[-1] - 1
+        else:
+            low = numbers[-1] + 1
+
+
+def _numbered(
+    connection: sqlite3.Connection, numbers: Sequence[int], order: str
+) -> list[tuple[Any, ...]]:
+    marks = ", ".join("?" * len(numbers))
+    sql = f"{rows_of(connection)} WHERE id IN ({marks}) ORDER BY id {order}"
+    return connection.execute(sql, numbers).fetchall()
+
+
+def _first_cell(row: tuple[int]) -> int:
+    return row[0]
 
 
 def _in_order(page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
