@@ -50,6 +50,9 @@ class _Base:
         word: a word that became another lately.
         old: the same as a text.
         parts: what is before, between and after the places where it is.
+        at: where it is first.
+        times: how often it is there.
+        besides: how many bytes there are besides.
     """
 
     def __init__(self, number: int, raw: bytes, text: str) -> None:
@@ -59,6 +62,7 @@ class _Base:
         self.word = b""
         self.old = ""
         self.parts: list[bytes] = []
+        self.at = self.times = self.besides = 0
 
     def find_word(self, raw: bytes) -> bytes:
         """Find the first word that became another; return that."""
@@ -67,6 +71,9 @@ class _Base:
         self.word = _word(self.raw, at).group()
         self.old = self.word.decode()
         self.parts = self.raw.split(self.word) if self.word else []
+        self.at = self.raw.find(self.word)
+        self.times = len(self.parts) - 1
+        self.besides = sum(map(len, self.parts))
         return _word(raw, at).group()
 
     def difference(self, text: str, new: str) -> Difference:
@@ -94,11 +101,9 @@ class Alike:
         base = self._bases.get((kind, raw[:_HEAD]))
         if base is None or not base.parts:
             return None
-        parts = base.parts
-        at = len(parts[0])
-        longer = (len(raw) - len(base.raw)) // (len(parts) - 1)
-        new = raw[at : at + len(base.word) + longer]
-        if new.join(parts) != raw or not (new.isalnum() or _is_word(new)):
+        at = base.at
+        new = raw[at : at + (len(raw) - base.besides) // base.times]
+        if new.join(base.parts) != raw or not (new.isalnum() or _is_word(new)):
             return None
         return base.number, base.old, new.decode()
 
