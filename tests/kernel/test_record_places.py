@@ -47,7 +47,7 @@ def test_root_needs_nothing_once_it_records(
     env = {**os.environ, "PYTHONPATH": str(private_copy)}
     with recording(exitsnoop, store, "-n", vforks.name, *LEAST, env=env) as recorder:
         assert capabilities(recorder.pid) == {"0" * 16}
-        truth = count(vforks, "vforks", 120_000)
+        truth = count(vforks, "vforks", 200_000)
         until(lambda: (store / "kept.db").exists())
         live = {path.name: path.stat().st_gid for path in store.iterdir()}
         assert size(store) <= LEAST_BYTES
